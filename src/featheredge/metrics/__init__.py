@@ -1,0 +1,1 @@
+"""Scores: the BSDS500 edge benchmark."""
