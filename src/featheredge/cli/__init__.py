@@ -1,0 +1,29 @@
+"""The `featheredge` command: verbs only. Each one parses, calls and prints; the work is elsewhere.
+
+Every file beside this one holds a few commands and is registered below with
+`app.command(file.function)` (or `app.command(file.app)` for a verb with sub-commands). Their
+signatures and docstrings are the help, so all of them are imported for `--help`: they import
+nothing but the standard library, cyclopts and `featheredge.errors` at their top, and what they
+call inside the functions.
+"""
+
+import sys
+
+from cyclopts import App
+
+from featheredge import __version__
+from featheredge.errors import FeatheredgeError
+
+app = App(
+    name="featheredge",
+    help="Very small edge-detection networks, fast on an ordinary CPU.",
+    version=__version__,
+)
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 1 something failed (said on stderr), 2 wrong usage."""
+    try:
+        app()
+    except FeatheredgeError as error:
+        sys.exit(f"featheredge: {error}")
