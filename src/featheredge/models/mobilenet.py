@@ -1,0 +1,130 @@
+"""The MobileNetV2 encoder (Sandler et al., CVPR 2018) with taps, in torchvision's key scheme.
+
+Shapes: B batch, C channels, H W pixels.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from featheredge.models.blocks import Activation, ConvNormAct, depthwise
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """Widths of one inverted residual block.
+
+    Attributes:
+        hidden: channels of its depthwise layer; None where the block has no expansion layer
+            and the depthwise layer works on the input itself.
+        out: channels of its output.
+        stride: 1 or 2.
+        residual: whether the input is added to the output. It is said, not derived from the
+            widths, because pruning can make widths equal that were not meant to be added.
+    """
+
+    hidden: int | None
+    out: int
+    stride: int = 1
+    residual: bool = False
+
+
+def _stage(hidden: int, out: int, stride: int, repeats: int) -> tuple[Bottleneck, ...]:
+    """One stage of the published network: `hidden` is the first block's, later ones use 6x."""
+    rest = Bottleneck(6 * out, out, residual=True)
+    return (Bottleneck(hidden, out, stride), *[rest] * (repeats - 1))
+
+
+#: MobileNetV2 at width 1.0 (Sandler et al., table 2).
+MOBILENET_V2 = (
+    Bottleneck(None, 16),
+    *_stage(96, 24, 2, 2),
+    *_stage(144, 32, 2, 3),
+    *_stage(192, 64, 2, 4),
+    *_stage(384, 96, 1, 3),
+    *_stage(576, 160, 2, 3),
+    *_stage(960, 320, 1, 1),
+)
+
+
+class InvertedResidual(nn.Module):
+    """Pointwise expansion, depthwise 3x3, linear pointwise projection, optional residual."""
+
+    def __init__(self, in_channels: int, widths: Bottleneck, activation: Activation) -> None:
+        super().__init__()
+        hidden = in_channels if widths.hidden is None else widths.hidden
+        layers: list[nn.Module] = []
+        if widths.hidden is not None:
+            layers.append(ConvNormAct(in_channels, hidden, 1, activation=activation))
+        layers += [
+            depthwise(hidden, stride=widths.stride, activation=activation),
+            nn.Conv2d(hidden, widths.out, 1, bias=False),
+            nn.BatchNorm2d(widths.out),
+        ]
+        self.conv = nn.Sequential(*layers)
+        self.residual = widths.residual
+        if widths.residual and (widths.stride != 1 or in_channels != widths.out):
+            raise ValueError(
+                f"a residual block needs stride 1 and equal widths, got stride {widths.stride} "
+                f"and {in_channels} -> {widths.out} channels"
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in, H, W) -> (B, out, H / stride, W / stride), sizes rounded up."""
+        out: Tensor = self.conv(x)
+        return x + out if self.residual else out
+
+
+class MobileNetV2(nn.Module):
+    """MobileNetV2's feature layers; the forward returns the last map of every stride.
+
+    `features.*` carries torchvision's keys, so `load_state_dict` takes torchvision's
+    `mobilenet_v2` file once its `classifier.*` entries are dropped.
+    """
+
+    def __init__(
+        self,
+        stem: int = 32,
+        blocks: tuple[Bottleneck, ...] = MOBILENET_V2,
+        top: int | None = 1280,
+        activation: Activation = "relu6",
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [ConvNormAct(3, stem, stride=2, activation=activation)]
+        channels = stem
+        for block in blocks:
+            layers.append(InvertedResidual(channels, block, activation))
+            channels = block.out
+        if top is not None:
+            layers.append(ConvNormAct(channels, top, 1, activation=activation))
+        self.features = nn.Sequential(*layers)
+        self._taps, self.tap_widths = _find_taps(stem, blocks, top)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Features at strides 2, 4, 8, ...
+
+        Args:
+            image: (B, 3, H, W) float, RGB, ImageNet-normalised.
+
+        Returns:
+            One (B, tap_widths[i], H / 2^(i+1), W / 2^(i+1)) tensor per stride, sizes rounded up.
+        """
+        taps: list[Tensor] = []
+        x = image
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in self._taps:
+                taps.append(x)
+        return taps
+
+
+def _find_taps(
+    stem: int, blocks: tuple[Bottleneck, ...], top: int | None
+) -> tuple[frozenset[int], tuple[int, ...]]:
+    """Layer indices and widths of the last map before each halving, and of the last of all."""
+    layers = [(stem, 2), *((block.out, block.stride) for block in blocks)]
+    if top is not None:
+        layers.append((top, 1))
+    last = len(layers) - 1
+    taps = [i for i in range(len(layers)) if i == last or layers[i + 1][1] == 2]
+    return frozenset(taps), tuple(layers[i][0] for i in taps)
