@@ -30,3 +30,11 @@ class EvaluationError(FeatheredgeError, ValueError):
 
 class RecipeError(FeatheredgeError, ValueError):
     """A recipe that does not parse or asks for what cannot be done."""
+
+
+class ArgumentError(FeatheredgeError, ValueError):
+    """An argument outside the values it can take."""
+
+
+class OutputError(FeatheredgeError, ValueError):
+    """An output that would overwrite something, or that two inputs would share."""
