@@ -1,0 +1,110 @@
+"""The catalog: one literal table with every fact about every weights file that is shipped.
+
+Weights have papers. An entry says who trained the network, on what, from which initial weights,
+under which licence, and what it scores under which protocol.
+"""
+
+import difflib
+import fnmatch
+from dataclasses import dataclass
+from pathlib import Path
+
+from featheredge.errors import UnknownModelError, WeightsError
+
+WEIGHTS_DIR = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A measured score and the protocol it was measured with."""
+
+    measure: str
+    value: float
+    dataset: str
+    protocol: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known about one weights file.
+
+    Attributes:
+        name: What users call the model.
+        task: What its map means: "edges".
+        network: The class and configuration that was trained.
+        file: Name of the file in the package's weights folder.
+        sha256: Hexadecimal digest of that file, checked whenever it is loaded.
+        licence: SPDX identifier of the weights' licence.
+        training_data: What it was trained on.
+        initial_weights: What it was trained from.
+        teacher: The network it was distilled from, None where there was none.
+        num_params: Parameters of the network.
+        stride: The network halves the picture until one cell covers so many pixels.
+        trained_by: Who trained it.
+        scores: Measured scores, each with its protocol.
+        notes: What a user should know besides.
+    """
+
+    name: str
+    task: str
+    network: str
+    file: str
+    sha256: str
+    licence: str
+    training_data: str
+    initial_weights: str
+    teacher: str | None
+    num_params: int
+    stride: int
+    trained_by: str
+    scores: tuple[Score, ...] = ()
+    notes: str = ""
+
+
+ENTRIES: tuple[Entry, ...] = ()
+"""The first entry of a task is its default model."""
+
+
+def find(name: str) -> Entry:
+    """Return the entry called `name`.
+
+    Raises:
+        UnknownModelError: There is none; the message gives the nearest names.
+    """
+    names = [entry.name for entry in ENTRIES]
+    if name in names:
+        return ENTRIES[names.index(name)]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names
+    raise UnknownModelError(
+        f"unknown model {name!r}; did you mean {' or '.join(near) or 'a path'}? "
+        "(`featheredge models` lists them; the path of an .onnx file is taken too)"
+    )
+
+
+def default(task: str) -> Entry:
+    """Return the model that is used for a task when none is named.
+
+    Raises:
+        UnknownModelError: No model for this task is shipped.
+    """
+    for entry in ENTRIES:
+        if entry.task == task:
+            return entry
+    raise UnknownModelError(f"no model for {task!r} is shipped; give the path of an .onnx file")
+
+
+def list_models(pattern: str = "*") -> list[Entry]:
+    """Return the entries whose names match a shell pattern such as "mobile-*", in table order."""
+    return [entry for entry in ENTRIES if fnmatch.fnmatchcase(entry.name, pattern)]
+
+
+def weights_path(entry: Entry) -> Path:
+    """Return where the weights file of an entry is.
+
+    Raises:
+        WeightsError: It is not there.
+    """
+    path = WEIGHTS_DIR / entry.file
+    if not path.is_file():
+        raise WeightsError(f"{entry.name}: {path} is missing; reinstall featheredge")
+    return path

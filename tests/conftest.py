@@ -1,0 +1,102 @@
+"""A small weights file that keeps the contract of the shipped ones, and its twin in numpy."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from featheredge import catalog
+
+STRIDE = 8
+METADATA = json.dumps({"name": "toy", "task": "edges", "stride": STRIDE})
+
+
+def write_network(path: Path, metadata: str | None = METADATA, radius_px: int = 0) -> Path:
+    """Write a network whose map is half the grey level of the pixel, half that of its 8x8 cell.
+
+    As in a real network, sizes that are not multiples of the stride fail in it. `radius_px` puts a
+    box blur before, so that a pixel sees beyond its cell.
+    """
+    side = 2 * radius_px + 1
+    kernel = np.full((1, 3, side, side), 1 / (3 * 255 * side * side), np.float32)
+    constants = {
+        "kernel": kernel,
+        "scales": np.array([1, 1, STRIDE, STRIDE], np.float32),
+        "half": np.array(0.5, np.float32),
+        "channel": np.array([1], np.int64),
+    }
+    pool = {"kernel_shape": [STRIDE] * 2, "strides": [STRIDE] * 2}
+    nodes = [
+        helper.make_node("Cast", ["image"], ["values"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["values"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "kernel"], ["grey"], pads=[radius_px] * 4),
+        helper.make_node("AveragePool", ["grey"], ["cells"], **pool),
+        helper.make_node("Resize", ["cells", "", "scales"], ["blocks"], mode="nearest"),
+        helper.make_node("Add", ["grey", "blocks"], ["sum"]),
+        helper.make_node("Mul", ["sum", "half"], ["mean"]),
+        helper.make_node("Squeeze", ["mean", "channel"], ["map"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["B", "H", "W", 3])],
+        [helper.make_tensor_value_info("map", TensorProto.FLOAT, ["B", "H", "W"])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    if metadata is not None:
+        helper.set_model_props(model, {"featheredge": metadata})
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    return path
+
+
+def toy_map(image: np.ndarray) -> np.ndarray:
+    """What the network without blur must return for an (H, W, 3) uint8 image of any size."""
+    height, width = image.shape[:2]
+    grey = np.pad(image, ((0, -height % STRIDE), (0, -width % STRIDE), (0, 0)), mode="reflect")
+    grey = grey.mean(axis=2) / 255
+    blocks = grey.reshape(grey.shape[0] // STRIDE, STRIDE, grey.shape[1] // STRIDE, STRIDE)
+    blocks = np.broadcast_to(blocks.mean(axis=(1, 3), keepdims=True), blocks.shape)
+    return ((grey + blocks.reshape(grey.shape)) / 2)[:height, :width]
+
+
+@pytest.fixture(scope="session")
+def toy_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_network(tmp_path_factory.mktemp("weights") / "toy.onnx")
+
+
+@pytest.fixture
+def noise() -> Callable[..., np.ndarray]:
+    """(H, W, 3) uint8 images of noise."""
+
+    def make(height: int, width: int, seed: int = 0) -> np.ndarray:
+        return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+    return make
+
+
+@pytest.fixture
+def entry(monkeypatch, toy_onnx):
+    """A catalog that holds the toy network."""
+    entry = catalog.Entry(
+        name="toy",
+        task="edges",
+        network="none",
+        file=str(toy_onnx),
+        sha256=hashlib.sha256(toy_onnx.read_bytes()).hexdigest(),
+        licence="Apache-2.0",
+        training_data="nothing",
+        initial_weights="nothing",
+        teacher=None,
+        num_params=3,
+        stride=STRIDE,
+        trained_by="nobody",
+    )
+    monkeypatch.setattr(catalog, "ENTRIES", (entry,))
+    return entry

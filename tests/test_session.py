@@ -1,0 +1,175 @@
+"""Session: any size, tiles, batches, and what it refuses."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import featheredge
+from conftest import METADATA, STRIDE, toy_map, write_network
+from featheredge import catalog
+from featheredge.errors import (
+    ArgumentError,
+    ImageError,
+    ProviderError,
+    UnknownModelError,
+    WeightsError,
+)
+from featheredge.session import Session
+
+
+@pytest.fixture(scope="module")
+def toy(toy_onnx):
+    return Session(toy_onnx)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (7, 2), (8, 8), (9, 16), (33, 57)])
+def test_any_size_gives_a_map_of_that_size(toy, noise, size):
+    image = noise(*size)
+    map = toy(image)
+    assert map.shape == size
+    assert map.dtype == np.float32
+    np.testing.assert_allclose(map, toy_map(image), atol=1e-5)
+
+
+def test_facts_come_from_the_file(toy):
+    assert (toy.name, toy.task, toy.stride) == ("toy", "edges", STRIDE)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    height=st.integers(1, 300),
+    width=st.integers(1, 300),
+    tile_px=st.sampled_from([64, 72, 128]),
+    overlap_px=st.sampled_from([0, 8, 32]),
+)
+def test_tiles_of_a_local_network_change_nothing(toy_onnx, height, width, tile_px, overlap_px):
+    image = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    tiled = Session(toy_onnx, tile_px=tile_px, overlap_px=overlap_px)
+    np.testing.assert_allclose(tiled(image), toy_map(image), atol=1e-5)
+
+
+def test_what_a_tile_cannot_see_is_discarded(tmp_path, noise):
+    """A view of 4 + 7 px fits in the discarded quarter of a 64 px overlap: no seam at all."""
+    path = write_network(tmp_path / "blur.onnx", radius_px=4)
+    image = noise(200, 210)
+    whole = Session(path)(image)
+    np.testing.assert_allclose(Session(path, tile_px=128, overlap_px=64)(image), whole, atol=1e-5)
+    assert np.abs(Session(path, tile_px=128, overlap_px=0)(image) - whole).max() > 0.01
+
+
+@pytest.mark.parametrize("size", [1, 2, 8])
+def test_a_batch_is_the_images_one_by_one(toy, noise, size):
+    images = [noise(20, 30, 0), noise(20, 30, 1), noise(20, 30, 2), noise(9, 9), noise(20, 30, 3)]
+    maps = list(toy.batch(iter(images), size=size))
+    assert len(maps) == len(images)
+    for image, map in zip(images, maps, strict=True):
+        np.testing.assert_allclose(map, toy(image), atol=1e-6)
+
+
+def test_a_batch_reads_images_as_they_are_needed(toy, noise):
+    def images():
+        yield noise(8, 8)
+        raise ImageError("the second is bad")
+
+    maps = toy.batch(images())
+    assert next(maps).shape == (8, 8)
+    with pytest.raises(ImageError, match="second"):
+        next(maps)
+
+
+def test_large_images_in_a_batch_are_tiled(toy_onnx, noise):
+    images = [noise(100, 70, seed) for seed in range(3)]
+    maps = Session(toy_onnx, tile_px=64, overlap_px=8).batch(images, size=2)
+    for image, map in zip(images, maps, strict=True):
+        np.testing.assert_allclose(map, toy_map(image), atol=1e-5)
+
+
+def test_edges_takes_a_path_and_keeps_the_network(toy_onnx, noise):
+    image = noise(16, 16)
+    map = featheredge.edges(image, model=toy_onnx)
+    np.testing.assert_allclose(map, toy_map(image), atol=1e-5)
+    np.testing.assert_array_equal(featheredge.edges(image, model=str(toy_onnx)), map)
+
+
+def test_edges_refuses_a_network_for_another_task(tmp_path, noise):
+    metadata = json.dumps({"name": "toy", "task": "saliency", "stride": STRIDE})
+    path = write_network(tmp_path / "other.onnx", metadata)
+    with pytest.raises(WeightsError, match="saliency"):
+        featheredge.edges(noise(8, 8), model=path)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "cause"),
+    [
+        (None, "no featheredge metadata"),
+        ("not JSON", "expected a JSON object"),
+        ("[]", "expected a JSON object"),
+        ('{"name": "toy", "task": "edges"}', "expected a JSON object"),
+        ('{"name": "toy", "task": "edges", "stride": 0}', "expected a JSON object"),
+        ('{"name": "toy", "task": "edges", "stride": "8"}', "expected a JSON object"),
+    ],
+)
+def test_files_without_our_metadata_are_refused(tmp_path, metadata, cause):
+    path = write_network(tmp_path / "foreign.onnx", metadata)
+    with pytest.raises(WeightsError, match=cause) as caught:
+        Session(path)
+    assert str(path) in str(caught.value)
+
+
+def test_other_inputs_and_outputs_are_refused(tmp_path):
+    from onnx import TensorProto, helper, save
+
+    port = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", port[:1], port[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {"featheredge": METADATA})
+    save(model, tmp_path / "relu.onnx")
+    with pytest.raises(WeightsError, match=r"tensor\(float\).*expected image"):
+        Session(tmp_path / "relu.onnx")
+
+
+def test_damaged_and_missing_files_are_refused(tmp_path):
+    (tmp_path / "noise.onnx").write_bytes(b"\x00\x01garbage")
+    with pytest.raises(WeightsError, match="cannot load it"):
+        Session(tmp_path / "noise.onnx")
+    with pytest.raises(WeightsError, match="No such file"):
+        Session(str(tmp_path / "missing.onnx"))
+
+
+def test_absent_provider_is_an_error_that_lists_those_there(toy_onnx):
+    with pytest.raises(ProviderError, match=r"'quantum' is not there; .* cpu"):
+        Session(toy_onnx, provider="quantum")
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"threads": 0}, {"tile_px": 64, "overlap_px": 40}, {"overlap_px": -64}]
+)
+def test_numbers_out_of_range_are_refused(toy_onnx, arguments):
+    with pytest.raises(ArgumentError, match=next(reversed(arguments))):
+        Session(toy_onnx, **arguments)
+
+
+def test_batch_size_is_checked(toy):
+    with pytest.raises(ArgumentError, match="size is 0"):
+        next(toy.batch([], size=0))
+
+
+def test_names_come_from_the_catalog(entry, noise):
+    assert Session("toy").name == Session().name == "toy"
+    with pytest.raises(UnknownModelError, match="did you mean toy"):
+        Session("tou")
+
+
+def test_the_hash_is_checked(entry, monkeypatch, tmp_path, toy_onnx):
+    changed = tmp_path / "changed.onnx"
+    changed.write_bytes(toy_onnx.read_bytes() + b"\x00")
+    monkeypatch.setattr(catalog, "ENTRIES", (replace(entry, file=str(changed)),))
+    with pytest.raises(WeightsError, match=f"sha256 .* expected {entry.sha256}"):
+        Session("toy")
+    changed.unlink()
+    with pytest.raises(WeightsError, match="missing"):
+        Session("toy")
