@@ -12,13 +12,18 @@ import sys
 from cyclopts import App
 
 from featheredge import __version__
+from featheredge.cli import predict
 from featheredge.errors import FeatheredgeError
 
 app = App(
     name="featheredge",
     help="Very small edge-detection networks, fast on an ordinary CPU.",
     version=__version__,
+    help_format="plaintext",  # markdown would load a parser and a highlighter
 )
+app.command(predict.edges)
+app.command(predict.models)
+app.command(predict.doctor)
 
 
 def main() -> None:
