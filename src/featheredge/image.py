@@ -169,7 +169,7 @@ def _check_size(width: int, height: int, max_megapixels: float, name: str) -> No
         raise ImageError(f"{name}: has no pixels ({width}x{height}); expected at least 1x1")
     if width * height > max_megapixels * 1e6:
         raise ImageError(
-            f"{name}: {width}x{height} is {width * height / 1e6:.1f} megapixels, over the limit "
+            f"{name}: {width}x{height} is {width * height / 1e6:.4g} megapixels, over the limit "
             f"of {max_megapixels:g}; raise max_megapixels (--max-megapixels) to read it"
         )
 

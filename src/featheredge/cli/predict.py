@@ -20,8 +20,17 @@ if TYPE_CHECKING:
     from featheredge.batch import Result
 
 
+def _refuse_options(_: type, inputs: list[str]) -> None:
+    """Letting "-" be an input lets every misspelt option be one; this is where they end."""
+    for text in inputs:
+        if text.startswith("-") and text != "-":
+            raise ValueError(f"unknown option {text} (a file of that name is ./{text})")
+
+
 def edges(
-    inputs: list[str],
+    inputs: Annotated[
+        list[str], Parameter(allow_leading_hyphen=True, validator=_refuse_options, negative="")
+    ],
     /,
     *,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,

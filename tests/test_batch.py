@@ -1,0 +1,133 @@
+"""What the inputs are, where outputs go, and that one bad file costs only itself."""
+
+from pathlib import Path
+
+import pytest
+
+from featheredge.batch import Job, plan, run
+from featheredge.errors import ImageError, OutputError
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder with three images, a text and a subfolder with one image more."""
+    (tmp_path / "deep").mkdir()
+    for name in ("c.jpg", "a.PNG", "b.webp", "notes.txt", "deep/d.jpg"):
+        (tmp_path / name).write_bytes(name.encode())
+    return tmp_path
+
+
+def names(jobs: list[Job], root: Path) -> list[tuple[str, str]]:
+    return [(str(job.source.relative_to(root)), str(job.output.relative_to(root))) for job in jobs]
+
+
+def test_outputs_lie_beside_their_inputs(photos):
+    jobs = plan([str(photos / "c.jpg"), str(photos / "deep" / "d.jpg")])
+    assert names(jobs, photos) == [("c.jpg", "c_edges.png"), ("deep/d.jpg", "deep/d_edges.png")]
+
+
+def test_folders_hold_their_images_sorted(photos):
+    jobs = plan([str(photos)], photos / "out")
+    expected = [("a.PNG", "out/a.png"), ("b.webp", "out/b.png"), ("c.jpg", "out/c.png")]
+    assert names(jobs, photos) == expected
+
+
+def test_patterns_match_images_only(photos):
+    assert names(plan([f"{photos}/?.[jw]*"]), photos) == [
+        ("b.webp", "b_edges.png"),
+        ("c.jpg", "c_edges.png"),
+    ]
+    every = plan([f"{photos}/**/*"], photos / "out")
+    assert [job.output.name for job in every] == ["a.png", "b.png", "c.png", "d.png"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(photos):
+    (photos / "x[1].jpg").touch()
+    assert names(plan([str(photos / "x[1].jpg")]), photos) == [("x[1].jpg", "x[1]_edges.png")]
+
+
+def test_inputs_keep_their_order_and_are_read_once(photos):
+    inputs = [photos / "c.jpg", photos, photos / "a.PNG"]
+    jobs = plan([str(path) for path in inputs], photos / "out")
+    assert [job.source.name for job in jobs] == ["c.jpg", "a.PNG", "b.webp"]
+
+
+def test_earlier_results_are_no_inputs_unless_named(photos):
+    first = plan([str(photos)])
+    for job in first:
+        job.output.touch()
+    assert plan([str(photos)]) == first
+    named = plan([str(photos / "c_edges.png")])
+    assert names(named, photos) == [("c_edges.png", "c_edges_edges.png")]
+    (photos / "lone_edges.png").touch()  # no input here would be written to this name
+    assert photos / "lone_edges.png" in [job.source for job in plan([str(photos)])]
+
+
+def test_one_input_may_name_its_output(photos):
+    (job,) = plan([str(photos / "c.jpg")], photos / "edges.png")
+    assert job.output == photos / "edges.png"
+    (photos / "folder.png").mkdir()
+    (job,) = plan([str(photos / "c.jpg")], photos / "folder.png")
+    assert job.output == photos / "folder.png" / "c.png"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "cause"),
+    [
+        (["c.jpg", "b.webp"], "one.png", r"one\.png is one file for 2 inputs"),
+        (["c.jpg"], "one.jpg", r"one\.jpg: results are written as PNG"),
+        (["c.jpg", "deep/c.jpg"], "out", r"c\.jpg and .*deep/c\.jpg would both be written"),
+        (
+            ["c.jpg", "c.webp"],
+            None,
+            r"c\.jpg and .*c\.webp would both be written to .*c_edges\.png",
+        ),
+        (["shot.png"], ".", r"shot\.png is an input"),
+        (["shot.png"], "shot.png", r"shot\.png is an input"),
+    ],
+)
+def test_what_would_overwrite_is_refused(photos, inputs, output, cause):
+    with pytest.raises(OutputError, match=cause):
+        plan([str(photos / name) for name in inputs], output and photos / output)
+
+
+def test_nothing_found_is_an_error(photos):
+    (photos / "none").mkdir()
+    with pytest.raises(ImageError, match="none: the folder holds no images"):
+        plan([str(photos / "none")])
+    with pytest.raises(ImageError, match="the pattern matches no images"):
+        plan([f"{photos}/*.txt"])
+
+
+def test_a_bad_file_costs_only_itself(photos):
+    jobs = plan([str(photos)], photos / "out")
+
+    def work(job: Job) -> None:
+        if job.source.name == "b.webp":
+            raise ImageError("b is bad")
+        job.output.parent.mkdir(exist_ok=True)
+        job.output.write_bytes(job.source.read_bytes())
+
+    results = list(run(jobs, work, force=False))
+    assert [result.job for result in results] == jobs
+    assert [result.error for result in results] == [None, "b is bad", None]
+    assert (photos / "out" / "c.png").read_text() == "c.jpg"
+
+
+def test_existing_outputs_need_force(photos):
+    job = Job(photos / "c.jpg", photos / "c_edges.png")
+    job.output.write_text("old")
+    worked = []
+    (result,) = run([job], worked.append, force=False)
+    assert "c_edges.png exists; -f replaces it" in result.error
+    assert worked == []
+    (result,) = run([job], worked.append, force=True)
+    assert result.error is None
+    assert worked == [job]
+
+
+def test_results_come_one_by_one(photos):
+    worked = []
+    results = run(plan([str(photos)]), worked.append, force=False)
+    next(results)
+    assert len(worked) == 1

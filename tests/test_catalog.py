@@ -1,0 +1,79 @@
+"""The catalog: names are found or the nearest are given; every shipped entry is true."""
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+import featheredge
+from featheredge import catalog
+from featheredge.errors import UnknownModelError, WeightsError
+from featheredge.session import Session
+
+
+@pytest.fixture
+def three(monkeypatch, entry):
+    names = ("mobile-edge", "mobile-edge-tiny", "csnet-l")
+    entries = tuple(
+        replace(entry, name=name, task="saliency" if name == "csnet-l" else "edges")
+        for name in names
+    )
+    monkeypatch.setattr(catalog, "ENTRIES", entries)
+    return entries
+
+
+def test_find_gives_the_entry(three):
+    assert [catalog.find(entry.name) for entry in three] == list(three)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("mobileedge", "mobile-edge or mobile-edge-tiny"), ("csnet", "csnet-l"), ("zzz", "csnet-l")],
+)
+def test_unknown_names_get_the_nearest(three, name, near):
+    with pytest.raises(UnknownModelError, match=f"{name!r}; did you mean .*{near}"):
+        catalog.find(name)
+
+
+def test_default_is_the_first_of_the_task(three):
+    assert catalog.default("edges").name == "mobile-edge"
+    assert catalog.default("saliency").name == "csnet-l"
+    with pytest.raises(UnknownModelError, match="no model for 'depth'"):
+        catalog.default("depth")
+
+
+def test_patterns(three):
+    assert featheredge.list_models() == list(three)
+    assert [entry.name for entry in featheredge.list_models("*edge")] == ["mobile-edge"]
+    assert featheredge.list_models("nothing*") == []
+
+
+def test_missing_weights_are_named(entry):
+    with pytest.raises(WeightsError, match=r"toy: .*gone\.onnx is missing"):
+        catalog.weights_path(replace(entry, file="gone.onnx"))
+
+
+def test_shipped_names_are_unique():
+    names = [entry.name for entry in catalog.ENTRIES]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("entry", catalog.ENTRIES, ids=lambda entry: entry.name)
+def test_shipped_weights_are_what_the_entry_says(entry, noise):
+    data = catalog.weights_path(entry).read_bytes()
+    assert hashlib.sha256(data).hexdigest() == entry.sha256
+    assert len(data) <= 10e6
+    session = Session(entry.name)
+    assert (session.name, session.task, session.stride) == (entry.name, entry.task, entry.stride)
+    map = session(noise(33, 47))
+    assert map.shape == (33, 47)
+    assert 0 <= map.min() <= map.max() <= 1
+
+
+@pytest.mark.parametrize("entry", catalog.ENTRIES, ids=lambda entry: entry.name)
+def test_every_score_names_its_protocol(entry):
+    for score in entry.scores:
+        assert score.measure
+        assert score.dataset
+        assert score.protocol
+        assert 0 < score.value < 1

@@ -1,0 +1,183 @@
+"""The command line as users meet it: files written, lines printed, exit codes."""
+
+import io
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import toy_map
+from featheredge import catalog, cli, nms
+from featheredge.image import quantise
+
+
+@pytest.fixture
+def photo(tmp_path, noise):
+    path = tmp_path / "photo.png"
+    Image.fromarray(noise(21, 34)).save(path)
+    return path
+
+
+@pytest.fixture
+def featheredge(monkeypatch, capsys):
+    """Run a command in this process; gives exit code, standard output and standard error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["featheredge", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        code = caught.value.code
+        if isinstance(code, str):  # what the interpreter does with a message on exit
+            sys.stderr.write(code + "\n")
+            code = 1
+        return code or 0, *capsys.readouterr()
+
+    return run
+
+
+def read(path) -> np.ndarray:
+    with Image.open(path) as image:
+        assert image.mode == "L"
+        return np.asarray(image)
+
+
+def test_edges_beside_the_input(featheredge, photo, toy_onnx):
+    code, out, err = featheredge("edges", photo, "-m", toy_onnx)
+    written = photo.with_name("photo_edges.png")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{photo} -> {written} (")
+    expected = toy_map(np.asarray(Image.open(photo))) * 255
+    assert np.abs(read(written) - expected).max() <= 0.51
+
+
+def test_thin_and_threshold(featheredge, photo, toy_onnx, tmp_path):
+    map = toy_map(np.asarray(Image.open(photo))).astype(np.float32)
+    flags = {"cut": ["--threshold", 0.5], "thin": ["--thin"]}
+    flags["both"] = flags["thin"] + flags["cut"]
+    for name, arguments in flags.items():
+        output = tmp_path / f"{name}.png"
+        assert featheredge("edges", photo, "-m", toy_onnx, "-o", output, *arguments)[0] == 0
+    thin = nms.suppress(map)
+    assert np.abs(read(tmp_path / "thin.png").astype(int) - quantise(thin)).max() <= 1
+    np.testing.assert_array_equal(read(tmp_path / "cut.png"), (map >= 0.5) * 255)
+    np.testing.assert_array_equal(read(tmp_path / "both.png"), (thin >= 0.5) * 255)
+
+
+def test_a_bad_file_is_reported_and_counted(featheredge, photo, toy_onnx, tmp_path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no picture")
+    inputs = [bad, photo, tmp_path / "missing.png"]
+    code, out, err = featheredge("edges", *inputs, "-m", toy_onnx, "-o", tmp_path / "out")
+    assert code == 1
+    assert out.count("->") == 1
+    assert err.splitlines() == [
+        f"featheredge: {bad}: not an image, or of a format that is not supported",
+        f"featheredge: {tmp_path / 'missing.png'}: No such file or directory",
+        "featheredge: 1 written, 2 failed",
+    ]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["photo.png"]
+
+
+def test_existing_output_needs_force(featheredge, photo, toy_onnx):
+    assert featheredge("edges", photo, "-m", toy_onnx)[0] == 0
+    code, _, err = featheredge("edges", photo, "-m", toy_onnx)
+    assert code == 1
+    assert "photo_edges.png exists; -f replaces it" in err
+    assert featheredge("edges", photo, "-m", toy_onnx, "-f")[0] == 0
+
+
+def test_json_is_one_object(featheredge, photo, toy_onnx, tmp_path):
+    missing = tmp_path / "missing.png"
+    code, out, _ = featheredge("edges", photo, missing, "-m", toy_onnx, "--json")
+    report = json.loads(out)
+    assert code == 1
+    assert report["model"] == "toy"
+    (written,), (failed,) = report["written"], report["failed"]
+    assert written["input"] == str(photo)
+    assert written["output"].endswith("photo_edges.png")
+    assert written["seconds"] > 0
+    assert failed["input"] == str(missing)
+    assert "No such file" in failed["error"]
+
+
+def test_pixel_limit(featheredge, photo, toy_onnx):
+    code, _, err = featheredge("edges", photo, "-m", toy_onnx, "--max-megapixels", 0.0001)
+    assert code == 1
+    assert "34x21 is 0.000714 megapixels, over the limit of 0.0001" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-m", "nothing"], "featheredge: unknown model 'nothing'"),
+        (["-m", "toy", "--provider", "quantum"], "featheredge: provider 'quantum' is not there"),
+        (["-m", "toy", "-o", "map.jpg"], "featheredge: map.jpg: results are written as PNG"),
+        (["-", "-m", "toy"], "featheredge: - reads one image"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(featheredge, photo, entry, arguments, message):
+    code, out, err = featheredge("edges", photo, *arguments)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(message)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["edges"], ["edges", "a.png", "--threshold", "2"], ["edges", "a.png", "--threads", "0"],
+     ["edges", "a.png", "--thn"], ["edgs", "a.png"]],
+)  # fmt: skip
+def test_wrong_usage_exits_with_2(featheredge, arguments):
+    code, out, err = featheredge(*arguments)
+    assert (code, out) == (2, "")
+    assert "Error" in err
+
+
+def test_a_pipe_reads_and_writes_one_image(photo, toy_onnx):
+    command = [sys.executable, "-m", "featheredge", "edges", "-", "-m", str(toy_onnx)]
+    done = subprocess.run(command, input=photo.read_bytes(), capture_output=True, check=True)
+    expected = toy_map(np.asarray(Image.open(photo))) * 255
+    assert np.abs(read(io.BytesIO(done.stdout)) - expected).max() <= 0.51
+
+
+def test_models_says_every_fact(featheredge, entry, monkeypatch):
+    score = catalog.Score("ODS", 0.5, "BSDS500 test", "maxDist 0.0075")
+    monkeypatch.setattr(catalog, "ENTRIES", (replace(entry, scores=(score,), notes="a toy"),))
+    code, out, _ = featheredge("models")
+    assert code == 0
+    for fact in (
+        "toy",
+        "edges",
+        "Apache-2.0",
+        "nobody",
+        "0.500",
+        "BSDS500 test",
+        "0.0075",
+        "a toy",
+    ):
+        assert fact in out
+    (facts,) = json.loads(featheredge("models", "t*", "--json")[1])["models"]
+    assert facts["sha256"] == entry.sha256
+    assert facts["scores"] == [
+        {"measure": "ODS", "value": 0.5, "dataset": "BSDS500 test", "protocol": "maxDist 0.0075"}
+    ]
+    code, _, err = featheredge("models", "toi")
+    assert code == 1
+    assert "did you mean toy" in err
+
+
+def test_doctor_runs_every_network(featheredge, entry, monkeypatch):
+    code, out, _ = featheredge("doctor")
+    assert code == 0
+    assert "toy                sha256 matches, runs" in out
+    assert "cpu" in out
+    monkeypatch.setattr(catalog, "ENTRIES", (entry, replace(entry, name="other", sha256="0" * 64)))
+    code, out, _ = featheredge("doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(out)["checks"]}
+    assert code == 1
+    assert checks["toy"]["ok"] is True
+    assert checks["other"]["ok"] is False
+    assert "sha256" in checks["other"]["found"]
