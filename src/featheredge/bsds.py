@@ -65,7 +65,8 @@ def boundaries(path: Path) -> npt.NDArray[np.bool_]:
         maps = [np.asarray(cell["Boundaries"][0, 0], bool) for cell in cells]
     except (OSError, ValueError, KeyError, IndexError, TypeError, NotImplementedError) as cause:
         raise EvaluationError(
-            f"{path}: not a BSDS500 annotation file (.mat with groundTruth{{g}}.Boundaries): {cause}"
+            f"{path}: not a BSDS500 annotation file, which is a .mat with "
+            f"groundTruth{{g}}.Boundaries: {cause}"
         ) from cause
     if not maps:
         raise EvaluationError(f"{path}: holds no annotator; every picture needs at least one")

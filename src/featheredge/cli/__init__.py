@@ -12,7 +12,7 @@ import sys
 from cyclopts import App
 
 from featheredge import __version__
-from featheredge.cli import predict
+from featheredge.cli import lab, predict
 from featheredge.errors import FeatheredgeError
 
 app = App(
@@ -24,6 +24,8 @@ app = App(
 app.command(predict.edges)
 app.command(predict.models)
 app.command(predict.doctor)
+app.command(lab.train)
+app.command(lab.export)
 
 
 def main() -> None:

@@ -81,10 +81,12 @@ class ScaleEnhancement(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""
         x = self.reduce(x)
-        return reduce(torch.add, (branch(x) for branch in self.branches))
+        total: Tensor = reduce(torch.add, (branch(x) for branch in self.branches))
+        return total
 
 
 def resize_like(x: Tensor, reference: Tensor) -> Tensor:
     """Bilinear resize of `x` to the height and width of `reference`, pixel centres aligned."""
     size = reference.shape[-2:]
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+    resized: Tensor = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+    return resized

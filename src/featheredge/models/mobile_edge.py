@@ -3,11 +3,10 @@
 Shapes: B batch, C channels, H W pixels.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from featheredge.models.blocks import (
@@ -18,23 +17,12 @@ from featheredge.models.blocks import (
     resize_like,
 )
 from featheredge.models.mobilenet import MOBILENET_V2, Bottleneck, MobileNetV2
+from featheredge.models.network import Logits, Network
 
 _NUM_STEPS = 5
 
 
-class EdgeLogits(NamedTuple):
-    """What an edge network returns: logits before the sigmoid, all at the size of the input.
-
-    Attributes:
-        final: (B, 1, H, W), the map that counts.
-        sides: the decoder steps' own maps, coarse to fine, (B, 1, H, W) each; may be empty.
-    """
-
-    final: Tensor
-    sides: tuple[Tensor, ...]
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config={"extra": "forbid"})
 class MobileEdgeConfig:
     """Every width of a `MobileEdge`; the defaults are the published student.
 
@@ -73,7 +61,7 @@ class SideOutput(nn.Sequential):
         super().__init__(*layers, nn.Conv2d(channels, 1, 1))
 
 
-class MobileEdge(nn.Module):
+class MobileEdge(Network):
     """Edges from a small encoder-decoder.
 
     Each decoder step halves no more than it must: it resizes to the next finer encoder tap and
@@ -85,7 +73,8 @@ class MobileEdge(nn.Module):
 
     def __init__(self, config: MobileEdgeConfig | None = None) -> None:
         super().__init__()
-        self.config = config = config or MobileEdgeConfig()
+        config = config or MobileEdgeConfig()
+        self.config = config
         self.encoder = MobileNetV2(config.stem, config.blocks, config.top, config.activation)
         widths = (*reversed(self.encoder.tap_widths), config.head)
         if len(widths) != _NUM_STEPS + 1:
@@ -99,15 +88,8 @@ class MobileEdge(nn.Module):
         self.fuse = nn.Conv2d(len(outputs), 1, 1) if config.side_outputs else None
         self._initialise()
 
-    def forward(self, image: Tensor) -> EdgeLogits:
-        """Edge logits at every pixel.
-
-        Args:
-            image: (B, 3, H, W) float, RGB, ImageNet-normalised; any H and W from 1 up.
-
-        Returns:
-            Logits at the size of `image`.
-        """
+    def forward(self, image: Tensor) -> Logits:
+        """(B, 3, H, W) -> logits; `sides` are the five steps' maps with side outputs."""
         taps = self.encoder(image)
         x = taps.pop()
         decoded = []
@@ -117,10 +99,10 @@ class MobileEdge(nn.Module):
                 x = x + target
             decoded.append(x)
         if self.fuse is None:
-            return EdgeLogits(self.outputs[0](x), ())
+            return Logits(self.outputs[0](x), ())
         pairs = zip(self.outputs, decoded, strict=True)
         sides = tuple(resize_like(output(x), image) for output, x in pairs)
-        return EdgeLogits(self.fuse(torch.cat(sides, 1)), sides)
+        return Logits(self.fuse(torch.cat(sides, 1)), sides)
 
     def _initialise(self) -> None:
         """Kaiming for the convolutions; the fusion starts as the mean of the side outputs."""

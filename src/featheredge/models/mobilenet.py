@@ -3,14 +3,13 @@
 Shapes: B batch, C channels, H W pixels.
 """
 
-from dataclasses import dataclass
-
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from featheredge.models.blocks import Activation, ConvNormAct, depthwise
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config={"extra": "forbid"})
 class Bottleneck:
     """Widths of one inverted residual block.
 

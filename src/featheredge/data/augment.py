@@ -1,0 +1,133 @@
+"""Augmentation drawn once and applied to image and label alike.
+
+Geometry is one affine map from the crop back into the picture (flip, quarter turn, free
+rotation, scale, position), so each pixel is resampled once. Every draw comes from a seed given
+by the caller: the same seed gives the same crop, on any number of loader processes.
+
+Shapes: C channels, H W pixels of the picture, P pixels of the square crop.
+"""
+
+import math
+from typing import Annotated
+
+import torch
+from kornia.enhance import adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation
+from kornia.geometry.transform import warp_affine
+from pydantic import Field, PositiveInt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+@dataclass(frozen=True, config={"extra": "forbid"})
+class Augmentation:
+    """What may happen to a training pair.
+
+    Attributes:
+        crop_px: side P of the square crop.
+        flip: mirror left-right with probability 1/2.
+        quarter_turns: turn by 0, 90, 180 or 270 degrees, equally likely.
+        rotation_deg: free rotation, uniform in [-rotation_deg, rotation_deg].
+        scale: smallest and largest magnification, drawn log-uniformly.
+        brightness: added, uniform in [-brightness, brightness]; image range is [0, 1].
+        contrast: factor, uniform in [1 - contrast, 1 + contrast]; likewise `saturation`.
+        hue_rad: shift of the hue angle, uniform in [-hue_rad, hue_rad].
+    """
+
+    crop_px: PositiveInt
+    flip: bool = True
+    quarter_turns: bool = False
+    rotation_deg: Annotated[float, Field(ge=0, le=180)] = 0.0
+    scale: tuple[float, float] = (1.0, 1.0)
+    brightness: Share = 0.0
+    contrast: Share = 0.0
+    saturation: Share = 0.0
+    hue_rad: Annotated[float, Field(ge=0, le=math.pi)] = 0.0
+
+
+def augment(
+    image: Tensor, label: Tensor, settings: Augmentation, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Cut one augmented crop.
+
+    Args:
+        image: (3, H, W) float in [0, 1], RGB.
+        label: (C, H, W) float in [0, 1].
+        settings: what may be drawn.
+        seed: decides every draw.
+
+    Returns:
+        image (3, P, P) float in [0, 1] and label (C, P, P) float in [0, 1]. Where the crop
+        reaches beyond the picture, both are continued by reflection.
+    """
+    draw = _Draw(seed)
+    height, width = image.shape[-2:]
+    matrix = _crop_to_picture(draw, settings, height, width)
+    pair = warp_affine(
+        torch.cat([image, label])[None],
+        torch.linalg.inv(matrix)[None, :2].float(),
+        (settings.crop_px, settings.crop_px),
+        padding_mode="reflection",
+        align_corners=True,
+    )[0].clamp(0, 1)
+    return _recolour(pair[:3], draw, settings), pair[3:]
+
+
+class _Draw:
+    """Uniform draws from one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def uniform(self, low: float, high: float) -> float:
+        return low + (high - low) * torch.rand((), generator=self._generator).item()
+
+    def choice(self, options: int) -> int:
+        return int(torch.randint(options, (), generator=self._generator).item())
+
+
+def _crop_to_picture(draw: _Draw, settings: Augmentation, height: int, width: int) -> Tensor:
+    """The 3x3 affine matrix, float64, that takes crop pixel (x, y, 1) to picture pixel."""
+    low, high = settings.scale
+    scale = math.exp(draw.uniform(math.log(low), math.log(high)))
+    mirror = -1.0 if settings.flip and draw.choice(2) else 1.0
+    turn = draw.choice(4) if settings.quarter_turns else 0
+    free = math.radians(draw.uniform(-settings.rotation_deg, settings.rotation_deg))
+    angle = turn * math.pi / 2 + free
+    cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
+    linear = torch.tensor([[mirror * cos, -mirror * sin], [sin, cos]], dtype=torch.float64)
+    half = (settings.crop_px - 1) / 2
+    reach = linear.abs().sum(1) * half  # half the extent of the crop in the picture, x and y
+    centre = [_centre(draw, size, r) for size, r in ((width, reach[0]), (height, reach[1]))]
+    matrix = torch.eye(3, dtype=torch.float64)
+    matrix[:2, :2] = linear
+    matrix[:2, 2] = torch.tensor(centre, dtype=torch.float64) - linear @ torch.full_like(
+        matrix[0, :2], half
+    )
+    return matrix
+
+
+def _centre(draw: _Draw, size: int, reach: Tensor) -> float:
+    """Where the crop's centre falls on one axis: inside the picture if it fits, else mid-way.
+
+    Whole-pixel offsets keep an unrotated, unscaled crop free of resampling.
+    """
+    first, last = reach.item(), size - 1 - reach.item()
+    if last <= first:
+        return (size - 1) / 2
+    return first + math.floor(draw.uniform(0, last - first + 1 - 1e-9))
+
+
+def _recolour(image: Tensor, draw: _Draw, settings: Augmentation) -> Tensor:
+    """Shift brightness, contrast, saturation and hue of a (3, P, P) image in [0, 1]."""
+    if settings.brightness:
+        image = adjust_brightness(image, draw.uniform(-settings.brightness, settings.brightness))
+    if settings.contrast:
+        image = adjust_contrast(image, 1 + draw.uniform(-settings.contrast, settings.contrast))
+    if settings.saturation:
+        factor = 1 + draw.uniform(-settings.saturation, settings.saturation)
+        image = adjust_saturation(image, factor)
+    if settings.hue_rad:
+        image = adjust_hue(image, draw.uniform(-settings.hue_rad, settings.hue_rad))
+    return image.clamp(0, 1)

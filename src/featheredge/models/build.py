@@ -1,0 +1,155 @@
+"""Networks by name, and networks to and from disk.
+
+A saved network is a folder with `config.json` (class and widths) and `model.safetensors`
+(parameters and buffers). Nothing is ever unpickled, and a pruned network is the same class with
+smaller widths, so it loads the same way.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from google.protobuf.message import DecodeError
+from pydantic import TypeAdapter, ValidationError
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
+from torch import Tensor, nn
+
+from featheredge import catalog
+from featheredge.errors import RecipeError, UnknownModelError, WeightsError
+from featheredge.files import write_bytes
+from featheredge.models.mobile_edge import MobileEdge, MobileEdgeConfig
+from featheredge.models.network import Network
+
+#: Network classes and their configurations, by the name that `config.json` holds.
+CLASSES: dict[str, tuple[Callable[[Any], Network], type]] = {
+    "MobileEdge": (MobileEdge, MobileEdgeConfig),
+}
+
+#: Networks of the zoo: name -> class name and configuration.
+ZOO = {"mobile-edge": ("MobileEdge", MobileEdgeConfig())}
+
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
+
+
+def create_model(
+    name: str, *, pretrained: bool = False, widths: Mapping[str, Any] | None = None
+) -> Network:
+    """Build a network of the zoo.
+
+    Args:
+        name: its name in `ZOO`.
+        pretrained: load the shipped weights; `widths` must then leave the shapes alone.
+        widths: fields of the network's configuration to set differently.
+
+    Raises:
+        UnknownModelError: no such name.
+        RecipeError: `widths` has an unknown field or a value of the wrong kind.
+        WeightsError: the shipped weights do not fit the configuration.
+    """
+    if name not in ZOO:
+        raise UnknownModelError(f"no network is called {name!r}; there are: {', '.join(ZOO)}")
+    class_name, config = ZOO[name]
+    network = from_config(class_name, {**asdict(config), **(widths or {})})
+    if pretrained:
+        load_weights(network, read_onnx(catalog.weights_path(catalog.find(name))), name)
+    return network
+
+
+def from_config(class_name: str, config: Mapping[str, Any]) -> Network:
+    """Build a network from the name of its class and the fields of its configuration."""
+    if class_name not in CLASSES:
+        raise WeightsError(f"unknown network class {class_name!r}; known: {', '.join(CLASSES)}")
+    network_class, config_class = CLASSES[class_name]
+    try:
+        return network_class(TypeAdapter(config_class).validate_python(config))
+    except ValidationError as cause:
+        raise RecipeError(f"{class_name} has no such configuration: {cause}") from None
+
+
+def save(network: Network, folder: Path) -> None:
+    """Write `network` to `folder` as `config.json` and `model.safetensors`."""
+    config = {"network": type(network).__name__, "config": asdict(network.config)}
+    state = {key: value.contiguous().cpu() for key, value in network.state_dict().items()}
+    write_bytes(folder / WEIGHTS_FILE, serialise(state))
+    write_bytes(folder / CONFIG_FILE, json.dumps(config, indent=1).encode() + b"\n")
+
+
+def load(folder: Path) -> Network:
+    """Read a network that `save` wrote, in evaluation mode.
+
+    Raises:
+        WeightsError: a file is missing or damaged, or weights and configuration disagree.
+    """
+    try:
+        stored = json.loads((folder / CONFIG_FILE).read_bytes())
+        network = from_config(stored["network"], stored["config"])
+        state = load_file(folder / WEIGHTS_FILE)
+    except (OSError, ValueError, KeyError, TypeError) as cause:
+        raise WeightsError(
+            f"{folder}: expected {CONFIG_FILE} and {WEIGHTS_FILE} of a saved network: {cause}"
+        ) from cause
+    load_weights(network, state, str(folder))
+    return network.eval()
+
+
+def load_weights(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Copy `state` into `network`; every tensor must be there and fit.
+
+    Batch norm's `num_batches_tracked` may be missing: it does not change what a network computes.
+
+    Raises:
+        WeightsError: naming the first tensors that are missing, unknown or of another shape.
+    """
+    own = network.state_dict()
+    missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
+    unknown = [k for k in state if k not in own]
+    wrong = [
+        f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}"
+        for k in own
+        if k in state and state[k].shape != own[k].shape
+    ]
+    for problem, keys in (("missing", missing), ("unknown", unknown), ("misshapen", wrong)):
+        if keys:
+            raise WeightsError(
+                f"{source}: the weights do not fit this {type(network).__name__}: "
+                f"{len(keys)} {problem}, such as {', '.join(keys[:3])}"
+            )
+    network.load_state_dict(dict(state), strict=False)
+
+
+def read_onnx(path: Path) -> dict[str, Tensor]:
+    """The parameters and buffers in an ONNX file that `featheredge.deploy.onnx` wrote, as float32.
+
+    Raises:
+        WeightsError: not a readable ONNX file.
+    """
+    try:
+        graph = onnx.load(path).graph
+    except (OSError, DecodeError) as cause:
+        raise WeightsError(f"{path}: not a readable .onnx file: {cause}") from cause
+    weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    # The names of parameters have dots; the graph's own constants have none.
+    return {k: torch.tensor(v, dtype=torch.float32) for k, v in weights.items() if "." in k}
+
+
+def load_backbone(network: Network, path: Path) -> None:
+    """Load an ImageNet file in torchvision's key scheme into `network.encoder`.
+
+    Raises:
+        RecipeError: the network has no encoder of its own.
+        WeightsError: the file is unreadable or of another architecture.
+    """
+    encoder = getattr(network, "encoder", None)
+    if not isinstance(encoder, nn.Module):
+        raise RecipeError(f"{type(network).__name__} has no encoder for {path} to go into")
+    try:
+        state = load_file(path)
+    except (OSError, ValueError) as cause:
+        raise WeightsError(f"{path}: not a readable .safetensors file: {cause}") from cause
+    features = {k: v for k, v in state.items() if not k.startswith("classifier.")}
+    load_weights(encoder, features, str(path))

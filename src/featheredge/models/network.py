@@ -1,0 +1,62 @@
+"""What every network here has in common: its configuration, its input and its output.
+
+Shapes: B batch, H W pixels.
+"""
+
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+#: Mean and standard deviation of ImageNet's RGB values in [0, 1], as torchvision states them.
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Logits(NamedTuple):
+    """What a network returns: maps before the sigmoid, all at the size of the input.
+
+    Attributes:
+        final: (B, 1, H, W), the map that counts.
+        sides: intermediate maps that are trained too, coarse to fine, (B, 1, H, W) each; may
+            be empty.
+    """
+
+    final: Tensor
+    sides: tuple[Tensor, ...]
+
+
+class Network(nn.Module):
+    """A network that its configuration, a frozen dataclass of widths, rebuilds exactly.
+
+    Attributes:
+        stride: pixels of the input that one cell of the coarsest map covers.
+        config: every width; `type(network)(network.config)` has the same tensors.
+    """
+
+    stride: ClassVar[int]
+    config: "DataclassInstance"
+
+    def forward(self, image: Tensor) -> Logits:
+        """Map a normalised picture to logits.
+
+        Args:
+            image: (B, 3, H, W) float, RGB, normalised by `normalise`; any H and W from 1 up.
+
+        Returns:
+            Logits at the size of `image`.
+        """
+        raise NotImplementedError
+
+    def __call__(self, image: Tensor) -> Logits:
+        """Run `forward`."""
+        logits: Logits = super().__call__(image)
+        return logits
+
+
+def normalise(image: Tensor) -> Tensor:
+    """ImageNet normalisation: (B, 3, H, W) RGB in [0, 1] -> zero mean, unit variance."""
+    mean, std = image.new_tensor(IMAGENET_MEAN), image.new_tensor(IMAGENET_STD)
+    normalised: Tensor = (image - mean[:, None, None]) / std[:, None, None]
+    return normalised

@@ -1,0 +1,72 @@
+"""Checkpoints: all the state of a run in one safetensors file, replaced atomically.
+
+Tensors are stored under `model/`, `average/` and `optimiser/INDEX/`; the numbers that are not
+tensors go into the file's metadata as JSON. Nothing is pickled.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialise
+from torch import Tensor, nn
+
+from featheredge.errors import WeightsError
+from featheredge.files import write_bytes
+
+
+def write(
+    path: Path,
+    model: nn.Module,
+    average: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    progress: dict[str, Any],
+) -> None:
+    """Store a run's whole state; `progress` must be JSON."""
+    tensors: dict[str, Tensor] = {}
+    for prefix, module in (("model", model), ("average", average)):
+        tensors |= {f"{prefix}/{key}": value for key, value in module.state_dict().items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        for key, value in state.items():
+            if value is not None:
+                tensors[f"optimiser/{index}/{key}"] = torch.as_tensor(value)
+    stored = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    write_bytes(path, serialise(stored, {"progress": json.dumps(progress)}))
+
+
+def read(
+    path: Path, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
+) -> dict[str, Any]:
+    """Load what `write` stored into the given objects and return `progress`.
+
+    Raises:
+        WeightsError: the file is damaged or belongs to another network or optimiser.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            progress: dict[str, Any] = json.loads(file.metadata()["progress"])
+        model.load_state_dict(_below("model/", tensors))
+        average.load_state_dict(_below("average/", tensors))
+        optimiser.load_state_dict(_optimiser_state(optimiser, _below("optimiser/", tensors)))
+    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as cause:
+        raise WeightsError(
+            f"{path}: not a checkpoint of this recipe; remove it to start again: {cause}"
+        ) from cause
+    return progress
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The entries under `prefix`, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _optimiser_state(optimiser: torch.optim.Optimizer, flat: dict[str, Tensor]) -> dict[str, Any]:
+    """The optimiser's own state_dict with its per-parameter tensors taken from `flat`."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in flat.items():
+        index, name = key.split("/", 1)
+        state.setdefault(int(index), {})[name] = value
+    return {**optimiser.state_dict(), "state": state}

@@ -1,0 +1,44 @@
+"""Optimisers and learning rates. The rate is a function of the step, so it needs no state."""
+
+import bisect
+import math
+
+import torch
+from torch import nn
+
+from featheredge.training.recipe import Optimiser, Schedule
+
+
+def make_optimiser(network: nn.Module, settings: Optimiser) -> torch.optim.Optimizer:
+    """An optimiser over parameter groups that carry their own base rate as `base_lr`."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        plain = parameter.ndim > 1 or settings.decay_norms_and_biases
+        decay = settings.weight_decay if plain else 0.0
+        lr = settings.lr * (settings.encoder_lr if name.startswith("encoder.") else 1.0)
+        groups.setdefault((lr, decay), []).append(parameter)
+    listed = [
+        {"params": parameters, "lr": lr, "base_lr": lr, "weight_decay": decay}
+        for (lr, decay), parameters in groups.items()
+    ]
+    if settings.kind == "sgd":
+        return torch.optim.SGD(listed, momentum=settings.momentum)
+    return torch.optim.AdamW(listed)
+
+
+def lr_factor(schedule: Schedule, step: int, steps_per_epoch: int) -> float:
+    """What the base rates are multiplied by at 0-based optimiser step `step`."""
+    if step < schedule.warmup_steps:
+        return (step + 1) / schedule.warmup_steps
+    if schedule.kind == "step":
+        epoch = step // steps_per_epoch
+        return schedule.step_factor ** bisect.bisect_right(sorted(schedule.step_epochs), epoch)
+    total = schedule.epochs * steps_per_epoch - schedule.warmup_steps
+    return 0.5 * (1 + math.cos(math.pi * (step - schedule.warmup_steps) / max(total, 1)))
+
+
+def set_lr(optimiser: torch.optim.Optimizer, factor: float) -> float:
+    """Scale every group's rate; returns the largest."""
+    for group in optimiser.param_groups:
+        group["lr"] = group["base_lr"] * factor
+    return float(max(group["lr"] for group in optimiser.param_groups))
