@@ -1,0 +1,133 @@
+"""Verb that scores maps: `featheredge eval edges PRED GT`, `featheredge eval MODEL bsds500:DIR`."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from featheredge.errors import ArgumentError, EvaluationError
+
+app = App(name="eval", help="Score edge maps, or a model, against annotations.")
+
+
+@app.command
+@app.default
+def edges(
+    prediction: str,
+    annotation: str,
+    /,
+    *,
+    nms: bool = True,
+    nms_variant: Literal["hed", "rcf"] = "hed",
+    thresholds: Annotated[int, Parameter(validator=Number(gte=1))] = 99,
+    max_dist: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
+    split: Literal["train", "val", "test"] = "test",
+    workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    cache: bool = True,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    csv: Path | None = None,
+    plot: Path | None = None,
+    bsds_files: Path | None = None,
+    keep_maps: Path | None = None,
+) -> None:
+    """Score edge maps by the BSDS500 boundary benchmark: ODS, OIS, AP and R50.
+
+    Args:
+        prediction: A folder of maps, ID.png, ID.npy or ID.mat, white on black and as large as the
+            pictures; or a model (a name from `featheredge models`, or an .onnx file), which then
+            predicts the pictures of the annotated BSDS500 folder.
+        annotation: A BSDS500 folder (also as bsds500:DIR), or a folder of binary ID.png (then
+            --max-dist must be given).
+        nms: Suppress non-maxima first; --no-nms for maps that are thin already.
+        nms_variant: hed (as most papers) or rcf (no smoothing, reach 2).
+        thresholds: Their number n; threshold i is i / (n + 1).
+        max_dist: Tolerance as a share of the picture's diagonal. Left out: 0.0075 for BSDS500.
+        split: Which part of BSDS500.
+        workers: Processes. Left out: one for each core.
+        cache: Keep counts by content, so that an interrupted run goes on where it stopped.
+        as_json: Print one JSON object.
+        csv: Write the curve to this file.
+        plot: Draw the precision-recall curve to this .png, .svg or .pdf.
+        bsds_files: Write the original benchmark's text files to this folder.
+        keep_maps: Keep the maps that the model predicts in this folder.
+    """
+    from featheredge.metrics import report
+    from featheredge.metrics.evaluate import evaluate
+    from featheredge.metrics.protocol import BSDS_MAX_DIST, EdgeProtocol
+    from featheredge.metrics.sources import annotation_files, pair_up
+
+    dataset = Path(annotation.removeprefix("bsds500:"))
+    annotations = annotation_files(dataset, split)
+    is_bsds = annotations[0].suffix.lower() == ".mat"
+    if max_dist is None and not is_bsds:
+        raise EvaluationError(
+            f"{dataset}: holds .png annotations; give --max-dist, the tolerance as a share of the "
+            "diagonal (0.0075 is BSDS500's, 0.011 NYUD's)"
+        )
+    protocol = EdgeProtocol(nms_variant if nms else "none", thresholds, max_dist or BSDS_MAX_DIST)
+    with _maps(prediction, dataset, split, keep_maps) as maps, _progress("scoring") as advance:
+        scores = evaluate(
+            pair_up(maps, annotations),
+            protocol,
+            workers=workers or _num_cores(),
+            cache=_cache_folder() if cache else None,
+            progress=advance,
+        )
+    if csv:
+        report.write_csv(scores, csv)
+    if bsds_files:
+        report.write_bsds_files(scores, bsds_files)
+    if plot:
+        human = report.HUMAN_BSDS500 if is_bsds and split == "test" else None
+        report.plot(scores, plot, Path(prediction).stem, human)
+    sys.stdout.write(f"{json.dumps(scores.to_dict()) if as_json else scores}\n")
+
+
+@contextmanager
+def _maps(prediction: str, dataset: Path, split: str, keep: Path | None) -> Iterator[Path]:
+    """Give the folder of maps: the one named, or one that the named model fills first."""
+    if Path(prediction).is_dir():
+        if keep:
+            raise ArgumentError(f"--keep-maps is for models; {prediction} is a folder of maps")
+        yield Path(prediction)
+        return
+    from featheredge.metrics.predict import predict_bsds
+
+    if prediction.endswith(os.sep):
+        raise EvaluationError(f"{prediction}: no such folder")
+    with nullcontext(keep) if keep else TemporaryDirectory() as folder:
+        with _progress("predicting") as advance:
+            predict_bsds(prediction, dataset, split, Path(folder), advance)
+        yield Path(folder)
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Show a bar with the time left while the body runs, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task(label, total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)
+
+
+def _num_cores() -> int:
+    """Cores this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cache_folder() -> Path:
+    """Where counts are kept between runs, by the XDG base directory specification."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "featheredge" / "eval"

@@ -1,0 +1,38 @@
+"""Let a model predict the pictures of a benchmark, as the files that are then scored."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from featheredge.bsds import samples
+from featheredge.image import save_map
+from featheredge.session import Session
+
+
+def predict_bsds(
+    model: str,
+    dataset: Path,
+    split: str,
+    folder: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write the map of every picture to ``folder/ID.png``, as `featheredge edges` does.
+
+    Args:
+        model: a name in the catalog or the path of an .onnx file.
+        dataset: BSDS500 in its own layout.
+        split: train, val or test.
+        folder: where to; maps of the same name are replaced.
+        progress: called with the number of pictures done and their total.
+
+    Raises:
+        UnknownModelError: the catalog has no such name.
+        WeightsError: the model's file is missing, damaged or not one of ours.
+        EvaluationError: the data set is not complete.
+        ImageError: a picture cannot be read, or a map cannot be written.
+    """
+    session = Session(model)
+    pictures = samples(dataset, split)
+    for done, picture in enumerate(pictures, start=1):
+        save_map(session(picture.image), folder / f"{picture.id}.png")
+        if progress:
+            progress(done, len(pictures))
