@@ -1,6 +1,8 @@
 """Session: any size, tiles, batches, and what it refuses."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -173,3 +175,13 @@ def test_the_hash_is_checked(entry, monkeypatch, tmp_path, toy_onnx):
     changed.unlink()
     with pytest.raises(WeightsError, match="missing"):
         Session("toy")
+
+
+def test_a_session_leaves_the_callers_arithmetic_alone(toy_onnx):
+    """ONNX Runtime can flush denormals to zero, but in the calling thread too, for good."""
+    code = (
+        "import sys, numpy, featheredge\n"
+        "featheredge.edges(numpy.zeros((8, 8)), model=sys.argv[1])\n"
+        "assert numpy.float32(2e-38) * numpy.float32(0.1) > 0\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(toy_onnx)], check=True)
