@@ -1,5 +1,7 @@
 """The compiled kernels against slow oracles: scikit-image thins, scipy solves the whole graph."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import skimage.morphology
@@ -9,8 +11,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching, min_weight_full_bipartite_matching
 
-from featheredge.metrics import kernels
 from featheredge.metrics.correspond import pixel_graph, thin
+from featheredge.metrics.matching import ABSENT, Graph, track
+from featheredge.metrics.thinning import thin_levels
 
 
 def random_mask(kind: str, height: int, width: int, seed: int) -> np.ndarray:
@@ -50,7 +53,7 @@ def test_every_level_is_thinned_by_itself(seed, num_levels):
     smooth = gaussian_filter(rng.random((20, 26)), 1.5)
     levels = np.digitize(smooth, np.quantile(smooth, np.linspace(0.3, 0.95, num_levels)))
     padded = np.pad(levels, 3).astype(np.int16)
-    pixels, starts = kernels.thin_levels(padded, num_levels)
+    pixels, starts = thin_levels(padded, num_levels)
     for i in range(num_levels):
         found = np.zeros(padded.shape, bool)
         found.flat[pixels[starts[i] : starts[i + 1]]] = True
@@ -85,29 +88,36 @@ def oracle_cardinality(predicted, annotated, max_dist_px):
     return int((maximum_bipartite_matching(graph) >= 0).sum())
 
 
-def track(predictions, annotated, max_dist_px):
-    """Run the kernel over masks in turn: matched flags per mask, and the graph it leaves."""
-    margin = max(1, int(max_dist_px))
-    padded = [np.flatnonzero(np.pad(mask, margin)) for mask in predictions]
-    starts = np.cumsum([0] + [len(pixels) for pixels in padded])
-    graph = pixel_graph(np.pad(annotated, margin), max_dist_px)
-    matched = kernels.track(graph, np.concatenate(padded).astype(np.int32), starts)
-    return np.split(matched, starts[1:-1]), graph
+class Tracked(NamedTuple):
+    """What the kernel made of masks in turn."""
+
+    matched: list[np.ndarray]  # per mask, one flag for each of its pixels
+    graph: Graph  # as left at the last mask
+    cells: np.ndarray  # (V, 2) row and column of every vertex
+    num_predicted: int
+
+    def cost(self, max_dist_px):
+        """Total cost of the matching that the graph holds, from the pixels' coordinates."""
+        mates = self.graph.mates[: self.num_predicted]
+        here = np.flatnonzero(mates >= 0)
+        steps = self.cells[here] - self.cells[mates[here]]
+        assert ((steps**2).sum(1) <= max_dist_px**2).all()
+        assert np.array_equal(self.graph.mates[mates[here]], here)
+        unmatched = int(((mates != ABSENT) & (mates < 0)).sum())
+        pairs = int(np.rint(100 * np.hypot(*steps.T)).astype(int).sum())
+        return pairs + unmatched * int(np.ceil(100 * 100 * max_dist_px))
 
 
-def cost_of(graph, width, max_dist_px):
-    """Total cost of the matching that a graph holds, from the pixels' coordinates."""
-    pixels = np.flatnonzero(graph.mates[kernels.PREDICTED] != kernels.ABSENT)
-    mates = graph.mates[kernels.PREDICTED][pixels]
-    paired = mates >= 0
-    row = width + 2 * max(1, int(max_dist_px))
-    dy = pixels[paired] // row - mates[paired] // row
-    dx = pixels[paired] % row - mates[paired] % row
-    assert (dy**2 + dx**2 <= max_dist_px**2).all()
-    back = graph.mates[kernels.ANNOTATED][mates[paired]]
-    assert np.array_equal(back, pixels[paired])
-    unmatched = int((~paired).sum()) * int(np.ceil(100 * 100 * max_dist_px))
-    return int(np.rint(100 * np.hypot(dy, dx)).astype(int).sum()) + unmatched
+def track_masks(predictions, annotated, max_dist_px):
+    padded = [np.pad(mask, 4) for mask in [*predictions, annotated]]
+    ever = np.flatnonzero(np.any(padded[:-1], axis=0)).astype(np.int32)
+    levels = [np.searchsorted(ever, np.flatnonzero(mask)) for mask in padded[:-1]]
+    starts = np.cumsum([0] + [len(pixels) for pixels in levels])
+    graph = pixel_graph(ever, padded[-1], max_dist_px)
+    matched = track(graph, np.concatenate(levels).astype(np.int32), starts)
+    cells = np.concatenate([ever, np.flatnonzero(padded[-1])])
+    cells = np.column_stack(np.unravel_index(cells, padded[-1].shape))
+    return Tracked(np.split(matched, starts[1:-1]), graph, cells, len(ever))
 
 
 kinds = st.sampled_from(["noise", "blobs", "lines"])
@@ -121,11 +131,11 @@ def test_matching_costs_what_the_solver_of_the_whole_graph_costs(
 ):
     predicted = random_mask(kind, height, width, seed)
     annotated = random_mask(other_kind, height, width, seed + 1)
-    (matched,), graph = track([predicted], annotated, max_dist_px)
-    assert matched.sum() == oracle_cardinality(predicted, annotated, max_dist_px)
+    tracked = track_masks([predicted], annotated, max_dist_px)
+    assert tracked.matched[0].sum() == oracle_cardinality(predicted, annotated, max_dist_px)
     if predicted.any():
         expected = oracle_cost(predicted, annotated, max_dist_px)
-        assert cost_of(graph, width, max_dist_px) == expected
+        assert tracked.cost(max_dist_px) == expected
 
 
 @settings(max_examples=60, deadline=None)
@@ -133,29 +143,30 @@ def test_matching_costs_what_the_solver_of_the_whole_graph_costs(
 def test_levels_carried_along_equal_levels_solved_alone(kinds_in_turn, max_dist_px, seed):
     annotated = random_mask("lines", 20, 24, seed)
     predictions = [random_mask(kind, 20, 24, seed + i) for i, kind in enumerate(kinds_in_turn)]
-    carried, graph = track(predictions, annotated, max_dist_px)
-    for prediction, flags in zip(predictions, carried, strict=True):
-        (alone,), _ = track([prediction], annotated, max_dist_px)
-        assert np.array_equal(flags, alone)
-    assert cost_of(graph, 24, max_dist_px) == (
+    tracked = track_masks(predictions, annotated, max_dist_px)
+    for prediction, flags in zip(predictions, tracked.matched, strict=True):
+        alone = track_masks([prediction], annotated, max_dist_px)
+        assert np.array_equal(flags, alone.matched[0])
+    assert tracked.cost(max_dist_px) == (
         oracle_cost(predictions[-1], annotated, max_dist_px) if predictions[-1].any() else 0
     )
 
 
 def test_prices_prove_the_matching_optimal():
-    predictions = [random_mask("blobs", 30, 30, seed) for seed in range(5)]
-    _, graph = track(predictions, random_mask("lines", 30, 30, 9), 4.34)
-    mates, prices = graph.mates, graph.prices
+    rng = np.random.default_rng(0)
+    predictions = [rng.random((30, 30)) < 0.2 for _ in range(5)]
+    tracked = track_masks(predictions, random_mask("lines", 30, 30, 9), 4.34)
+    mates, prices = tracked.graph.mates, tracked.graph.prices
     assert (prices >= 0).all()
     assert (prices[mates < 0] == 0).all()
-    for u in np.flatnonzero(mates[kernels.PREDICTED] != kernels.ABSENT):
-        for k, step in enumerate(graph.offsets):
-            v = u + step
-            if mates[kernels.ANNOTATED, v] != kernels.ABSENT:
-                gain = kernels._gain(graph, kernels.PREDICTED, u, k)
-                total = prices[0, u] + prices[1, v]
-                assert total >= gain
-                assert total == gain or mates[kernels.PREDICTED, u] != v
+    assert (mates >= 0).sum() > 50
+    for u in np.flatnonzero(mates != ABSENT):
+        for edge in range(*tracked.graph.starts[u : u + 2]):
+            v = tracked.graph.neighbours[edge]
+            if mates[v] != ABSENT:
+                spare = prices[u] + prices[v] - tracked.graph.gains[edge]
+                assert spare >= 0
+                assert spare == 0 or mates[u] != v
 
 
 @pytest.mark.parametrize("length", [5, 60])
@@ -164,9 +175,9 @@ def test_a_long_contour_shifts_by_one_pixel_to_match_its_end(length):
     predicted = np.zeros((3, length + 1), bool)
     annotated = predicted.copy()
     predicted[1, :-1] = annotated[1, 1:] = True
-    (matched,), graph = track([predicted], annotated, 1.0)
-    assert matched.all()
-    assert cost_of(graph, length + 1, 1.0) == 100 * length
+    tracked = track_masks([predicted], annotated, 1.0)
+    assert tracked.matched[0].all()
+    assert tracked.cost(1.0) == 100 * length
 
 
 def test_a_pair_is_not_worth_a_shift_that_costs_more_than_the_penalty():
@@ -174,6 +185,6 @@ def test_a_pair_is_not_worth_a_shift_that_costs_more_than_the_penalty():
     predicted = np.zeros((3, 151), bool)
     annotated = predicted.copy()
     predicted[1, :-1] = annotated[1, 1:] = True
-    (matched,), graph = track([predicted], annotated, 1.0)
-    assert matched.sum() == 149
-    assert cost_of(graph, 151, 1.0) == oracle_cost(predicted, annotated, 1.0) == 10_000
+    tracked = track_masks([predicted], annotated, 1.0)
+    assert tracked.matched[0].sum() == 149
+    assert tracked.cost(1.0) == oracle_cost(predicted, annotated, 1.0) == 10_000

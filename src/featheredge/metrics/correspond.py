@@ -2,13 +2,13 @@
 
 This is the step of the BSDS500 benchmark (Arbeláez et al., "Contour Detection and Hierarchical
 Image Segmentation", PAMI 2011, section 3.1; Martin et al., PAMI 2004, appendix) between maps and
-scores. The compiled work is in `featheredge.metrics.kernels`; here is what surrounds it.
+scores. The compiled work is in `featheredge.metrics.thinning` and `featheredge.metrics.matching`;
+here is what surrounds it.
 
 Shape legend: ``H W`` pixels; ``G`` annotators; ``T`` thresholds; ``N`` cells of the padded grid.
 """
 
 from collections.abc import Sequence
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from featheredge.errors import ProviderError
 
 if TYPE_CHECKING:
-    from featheredge.metrics.kernels import Graph
+    from featheredge.metrics.matching import Graph
 
 COLUMNS = ("cntR", "sumR", "cntP", "sumP")  # the benchmark's own names
 VERSION = 1  # raised whenever a count may change, so that stored counts are not used again
@@ -25,19 +25,14 @@ _UNITS_PER_PX = 100  # distances are rounded to a hundredth of a pixel
 _PENALTY_PER_TOLERANCE = 100  # an unmatched pixel costs as much as 100 pairs at the tolerance
 
 
-def load_kernels() -> ModuleType:
-    """Import the compiled kernels, which need numba.
-
-    Raises:
-        ProviderError: numba is not installed.
-    """
+def require_numba() -> None:
+    """Raise ProviderError, saying what to install, unless numba is there."""
     try:
-        from featheredge.metrics import kernels
+        import numba  # noqa: F401
     except ImportError as error:
         raise ProviderError(
             f"the edge benchmark needs numba ({error}); install it: pip install featheredge[eval]"
         ) from error
-    return kernels
 
 
 def thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -52,8 +47,11 @@ def thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Raises:
         ProviderError: numba is not installed.
     """
+    require_numba()
+    from featheredge.metrics.thinning import thin_levels
+
     padded = np.pad(mask, 1)
-    pixels, _ = load_kernels().thin_levels(padded.astype(np.int16), 1)
+    pixels, _ = thin_levels(padded.astype(np.int16), 1)
     thinned = np.zeros_like(padded)
     thinned.flat[pixels] = True
     return thinned[1:-1, 1:-1]
@@ -81,16 +79,24 @@ def count_matches(
     Raises:
         ProviderError: numba is not installed.
     """
-    kernels = load_kernels()
+    require_numba()
+    from featheredge.metrics.matching import track
+    from featheredge.metrics.thinning import thin_levels
+
     max_dist_px = max_dist * float(np.hypot(*edge_map.shape))
     margin = max(1, int(max_dist_px))
-    levels = np.searchsorted(thresholds, edge_map, side="right").astype(np.int16)
-    pixels, starts = kernels.thin_levels(np.pad(levels, margin), len(thresholds))
+    levels = np.pad(np.searchsorted(thresholds, edge_map, side="right"), margin).astype(np.int16)
+    cells, starts = thin_levels(levels, len(thresholds))
+    # The graph has one vertex for every pixel that is predicted at any threshold.
+    predicted_ever = np.zeros(levels.size, np.bool_)
+    predicted_ever[cells] = True
+    predicted = np.flatnonzero(predicted_ever).astype(np.int32)
+    pixels = (np.cumsum(predicted_ever, dtype=np.int32) - 1)[cells]
     matched_by_any = np.zeros(len(pixels), np.bool_)
     counts = np.zeros((len(thresholds), 4), np.int64)
     for annotation in annotations:
-        graph = pixel_graph(np.pad(annotation, margin), max_dist_px)
-        matched = kernels.track(graph, pixels, starts)
+        graph = pixel_graph(predicted, np.pad(annotation, margin), max_dist_px)
+        matched = track(graph, pixels, starts)
         matched_by_any |= matched
         counts[:, 0] += _per_level(matched, starts)
         counts[:, 1] += np.count_nonzero(annotation)
@@ -105,38 +111,36 @@ def _per_level(flags: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[n
     return np.diff(total[starts])[::-1]
 
 
-def pixel_graph(annotated: NDArray[np.bool_], max_dist_px: float) -> "Graph":
+def pixel_graph(
+    predicted: NDArray[np.int32], annotation: NDArray[np.bool_], max_dist_px: float
+) -> "Graph":
     """Lay out the matching problem of one annotator, with no pixel predicted yet.
 
     Args:
-        annotated: (rows, columns), with an empty margin of at least ``max_dist_px`` all round.
+        predicted: flat indices into the annotation of the pixels predicted at any level, ascending.
+        annotation: (rows, columns), with an empty margin of at least ``max_dist_px`` all round.
         max_dist_px: farthest a pair may lie apart.
 
     Returns:
-        `featheredge.metrics.kernels.Graph`, ready for `featheredge.metrics.kernels.track`.
+        The graph, ready for `featheredge.metrics.matching.track`.
     """
-    kernels = load_kernels()
+    require_numba()
+    from featheredge.metrics.matching import connect
+
     reach = int(max_dist_px)
     dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
     near = dy**2 + dx**2 <= max_dist_px**2
     costs = np.rint(_UNITS_PER_PX * np.hypot(dy, dx)).astype(np.int64)[near]
-    offsets = (dy * annotated.shape[1] + dx).astype(np.int64)[near]
-    nearest_first = np.argsort(costs, kind="stable")
+    offsets = (dy * annotation.shape[1] + dx).astype(np.int64)[near]
+    annotated = np.flatnonzero(annotation).astype(np.int32)
     penalty = int(np.ceil(_PENALTY_PER_TOLERANCE * _UNITS_PER_PX * max_dist_px))
     # Costs are shifted up, and below them every pair gets its own pseudo-random number. All of
     # them together stay under one cost unit, so they only choose among optima of equal cost:
     # the choice is the same whatever the order in which pixels came.
     shift = 61 - penalty.bit_length()
-    noise_bits = shift - int(annotated.sum()).bit_length()
-    mates = np.full((2, annotated.size), kernels.ABSENT, np.int32)
-    mates[kernels.ANNOTATED, annotated.ravel()] = kernels.FREE
-    graph: Graph = kernels.Graph(
-        offsets=offsets[nearest_first],
-        gains=(penalty - costs[nearest_first]) << shift,
-        noise_mask=(1 << noise_bits) - 1,
-        mates=mates,
-        prices=np.zeros((2, annotated.size), np.int64),
-        reach=np.full(annotated.size, kernels.FAR),
-        parents=np.zeros(annotated.size, np.int32),
+    noise_bits = shift - len(annotated).bit_length()
+    gains = (penalty - costs) << shift
+    graph: Graph = connect(
+        predicted, annotated, annotation.size, offsets, gains, (1 << noise_bits) - 1
     )
     return graph

@@ -19,7 +19,7 @@ import numpy as np
 
 from featheredge.errors import EvaluationError
 from featheredge.files import write_bytes
-from featheredge.metrics.correspond import VERSION, load_kernels
+from featheredge.metrics.correspond import VERSION, require_numba
 from featheredge.metrics.edges import Counts, EdgeMetric, check_same_size, count_edges
 from featheredge.metrics.protocol import EdgeProtocol, unit_values
 from featheredge.metrics.scores import EdgeScores
@@ -59,7 +59,7 @@ def evaluate(
             worker process that died.
         ProviderError: numba or scipy is not installed.
     """
-    load_kernels()
+    require_numba()
     if workers == 1:
         return _evaluate(pairs, protocol, None, cache, progress)
     # Fresh processes: forking a process that has threads (plots, networks) can hang the child.

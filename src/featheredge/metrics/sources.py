@@ -99,11 +99,13 @@ def read_annotations(path: Path) -> NDArray[np.bool_]:
     Raises:
         EvaluationError: the file cannot be read, holds no annotator or is not binary.
     """
-    if path.suffix.lower() == ".mat":
-        return boundaries(path)
     try:
+        if path.suffix.lower() == ".mat":
+            return boundaries(path)
         values = _read_grey(path)
-    except (OSError, SyntaxError) as error:
+    except EvaluationError:
+        raise
+    except Exception as error:  # each decoder has its own ways to fail on a damaged file
         raise EvaluationError(f"{path}: cannot be read as an annotation: {error}") from error
     seen = np.unique(values)
     if len(seen) > 2 or (len(seen) == 2 and seen[0] != 0):
