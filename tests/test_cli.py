@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -181,3 +182,31 @@ def test_doctor_runs_every_network(featheredge, entry, monkeypatch):
     assert checks["toy"]["ok"] is True
     assert checks["other"]["ok"] is False
     assert "sha256" in checks["other"]["found"]
+
+
+def peak_rss_mb(*arguments: object) -> float:
+    """Peak memory of the command as a process of its own."""
+    command = [sys.executable, "-m", "featheredge", *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    return usage.ru_maxrss / 1024
+
+
+def test_memory_grows_by_few_bytes_per_pixel(tmp_path, toy_onnx, noise):
+    """Image 3, map 4 and their 8-bit conversion 5; less than one layer of a network would take."""
+    peaks_mb = []
+    for size in [(1000, 1000), (3000, 2000)]:
+        photo = tmp_path / f"{size[0]}.jpg"
+        Image.fromarray(noise(10, 10)).resize(size).save(photo)
+        peaks_mb.append(peak_rss_mb("edges", photo, "-m", toy_onnx))
+    assert peaks_mb[1] - peaks_mb[0] < 5e6 * 16 / 2**20
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not catalog.ENTRIES, reason="no network is shipped")
+def test_48_megapixels_under_1500_mb(tmp_path, noise):
+    photo = tmp_path / "photo.jpg"
+    Image.fromarray(noise(60, 80)).resize((8000, 6000)).save(photo)
+    assert peak_rss_mb("edges", photo) < 1500
+    assert Image.open(tmp_path / "photo_edges.png").size == (8000, 6000)
