@@ -1,5 +1,7 @@
 """The metric as a whole: counts of small cases known by hand, by oracle, and by the reference."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 import skimage.morphology
 
 from featheredge.bsds import boundaries
-from featheredge.errors import EvaluationError
+from featheredge.errors import EvaluationError, ProviderError
 from featheredge.metrics.edges import EdgeMetric, count_edges
 from featheredge.metrics.protocol import EdgeProtocol
 from featheredge.metrics.sources import read_prediction
@@ -104,3 +106,17 @@ def test_counts_agree_with_the_reference_evaluator(name):
     # The reference matcher draws its outlier links at random; its counts are good to a few pixels.
     assert abs(counts[:, 0] - expected[:, 0]).sum() <= 0.0015 * expected[:, 0].sum()
     assert abs(counts[:, 2] - expected[:, 2]).sum() <= 0.005 * expected[:, 2].sum()
+
+
+def test_importing_the_metric_compiles_and_loads_nothing_heavy():
+    heavy = "'numba', 'scipy', 'matplotlib', 'onnxruntime'"
+    code = f"import sys, featheredge.metrics; print([m for m in ({heavy}) if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_missing_numba_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    mask = strokes(10, 10, 0)
+    with pytest.raises(ProviderError, match=r"pip install featheredge\[eval\]"):
+        count_edges(mask, [mask], AS_IS)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
+from cyclopts.validators import Path as PathKind
 
 from featheredge.errors import ArgumentError, EvaluationError
 
@@ -33,7 +34,7 @@ def edges(
     cache: bool = True,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     csv: Path | None = None,
-    plot: Path | None = None,
+    plot: Annotated[Path | None, Parameter(validator=PathKind(ext=("png", "svg", "pdf")))] = None,
     bsds_files: Path | None = None,
     keep_maps: Path | None = None,
 ) -> None:
@@ -100,8 +101,8 @@ def _maps(prediction: str, dataset: Path, split: str, keep: Path | None) -> Iter
         return
     from featheredge.metrics.predict import predict_bsds
 
-    if prediction.endswith(os.sep):
-        raise EvaluationError(f"{prediction}: no such folder")
+    if os.sep in prediction and not Path(prediction).exists():
+        raise EvaluationError(f"{prediction}: neither a folder of maps nor the file of a model")
     with nullcontext(keep) if keep else TemporaryDirectory() as folder:
         with _progress("predicting") as advance:
             predict_bsds(prediction, dataset, split, Path(folder), advance)
