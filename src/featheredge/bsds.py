@@ -15,6 +15,9 @@ from featheredge.errors import EvaluationError
 
 SPLITS = ("train", "val", "test")
 
+# What scipy and the layout give rise to in a file that is something else.
+_MALFORMED = (OSError, ValueError, KeyError, IndexError, TypeError, NotImplementedError)
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -59,11 +62,12 @@ def boundaries(path: Path) -> npt.NDArray[np.bool_]:
         EvaluationError: not a BSDS500 annotation file, or one without annotators.
     """
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     try:
         cells = loadmat(path)["groundTruth"].ravel()
         maps = [np.asarray(cell["Boundaries"][0, 0], bool) for cell in cells]
-    except (OSError, ValueError, KeyError, IndexError, TypeError, NotImplementedError) as cause:
+    except (*_MALFORMED, MatReadError) as cause:
         raise EvaluationError(
             f"{path}: not a BSDS500 annotation file, which is a .mat with "
             f"groundTruth{{g}}.Boundaries: {cause}"
@@ -75,4 +79,5 @@ def boundaries(path: Path) -> npt.NDArray[np.bool_]:
 
 def consensus(annotations: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
     """The share of annotators who marked each pixel: (G, H, W) bool -> (H, W) float32 in [0, 1]."""
-    return annotations.mean(axis=0, dtype=np.float32)
+    shares: npt.NDArray[np.float32] = annotations.mean(axis=0, dtype=np.float32)
+    return shares

@@ -12,7 +12,7 @@ import sys
 from cyclopts import App
 
 from featheredge import __version__
-from featheredge.cli import lab, predict
+from featheredge.cli import evaluate, lab, predict
 from featheredge.errors import FeatheredgeError
 
 app = App(
@@ -22,6 +22,7 @@ app = App(
     help_format="plaintext",  # markdown would load a parser and a highlighter
 )
 app.command(predict.edges)
+app.command(evaluate.app)
 app.command(predict.models)
 app.command(predict.doctor)
 app.command(lab.train)

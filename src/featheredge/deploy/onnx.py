@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from featheredge.errors import WeightsError
 from featheredge.files import write_bytes
-from featheredge.models.network import Network, normalise
+from featheredge.models.network import Network
 
 Storage = Literal["fp16", "fp32"]
 
@@ -47,14 +47,14 @@ _PREFIX = "network."
 class _Deployed(nn.Module):
     """A network with its normalisation in front and its sigmoid behind."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, H, W, 3) uint8 -> (B, H, W) float32 in [0, 1]."""
         pixels = image.permute(0, 3, 1, 2).float() / 255
-        logits: Tensor = self.network(normalise(pixels)).final
+        logits: Tensor = self.network(self.network.normalise(pixels)).final
         return logits.sigmoid().squeeze(1)
 
 

@@ -15,6 +15,7 @@ import onnx
 import torch
 from google.protobuf.message import DecodeError
 from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
@@ -88,12 +89,11 @@ def load(folder: Path) -> Network:
     try:
         stored = json.loads((folder / CONFIG_FILE).read_bytes())
         network = from_config(stored["network"], stored["config"])
-        state = load_file(folder / WEIGHTS_FILE)
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise WeightsError(
-            f"{folder}: expected {CONFIG_FILE} and {WEIGHTS_FILE} of a saved network: {cause}"
+            f"{folder}: expected the {CONFIG_FILE} of a saved network: {cause}"
         ) from cause
-    load_weights(network, state, str(folder))
+    load_weights(network, _read_safetensors(folder / WEIGHTS_FILE), str(folder))
     return network.eval()
 
 
@@ -147,9 +147,13 @@ def load_backbone(network: Network, path: Path) -> None:
     encoder = getattr(network, "encoder", None)
     if not isinstance(encoder, nn.Module):
         raise RecipeError(f"{type(network).__name__} has no encoder for {path} to go into")
-    try:
-        state = load_file(path)
-    except (OSError, ValueError) as cause:
-        raise WeightsError(f"{path}: not a readable .safetensors file: {cause}") from cause
+    state = _read_safetensors(path)
     features = {k: v for k, v in state.items() if not k.startswith("classifier.")}
     load_weights(encoder, features, str(path))
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as cause:
+        raise WeightsError(f"{path}: not a readable .safetensors file: {cause}") from cause

@@ -6,6 +6,7 @@ Shapes: B batch, C channels, H W pixels.
 from itertools import pairwise
 
 import torch
+from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
@@ -29,7 +30,7 @@ class MobileEdgeConfig:
     Attributes:
         stem: channels of the first convolution, at stride 2.
         blocks: the inverted residual blocks, which must halve the picture four more times.
-        top: channels of the last 1x1 convolution; None leaves it out.
+        top: channels of the last 1x1 convolution; 0 leaves it out.
         head: channels of the last decoder step. The other steps take the widths of the
             encoder taps that are added to them.
         dilations: of the scale-enhancement module; empty leaves the module out.
@@ -37,10 +38,10 @@ class MobileEdgeConfig:
         side_outputs: whether each decoder step predicts a map of its own, fused at the end.
     """
 
-    stem: int = 32
+    stem: PositiveInt = 32
     blocks: tuple[Bottleneck, ...] = MOBILENET_V2
-    top: int | None = 1280
-    head: int = 16
+    top: NonNegativeInt = 1280
+    head: PositiveInt = 16
     dilations: tuple[int, ...] = (4, 8, 12)
     activation: Activation = "relu6"
     side_outputs: bool = False

@@ -3,6 +3,7 @@
 Shapes: B batch, C channels, H W pixels.
 """
 
+from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
@@ -14,16 +15,16 @@ class Bottleneck:
     """Widths of one inverted residual block.
 
     Attributes:
-        hidden: channels of its depthwise layer; None where the block has no expansion layer
-            and the depthwise layer works on the input itself.
+        hidden: channels of its depthwise layer; 0 where the block has no expansion layer and
+            the depthwise layer works on the input itself.
         out: channels of its output.
         stride: 1 or 2.
         residual: whether the input is added to the output. It is said, not derived from the
             widths, because pruning can make widths equal that were not meant to be added.
     """
 
-    hidden: int | None
-    out: int
+    hidden: NonNegativeInt
+    out: PositiveInt
     stride: int = 1
     residual: bool = False
 
@@ -36,7 +37,7 @@ def _stage(hidden: int, out: int, stride: int, repeats: int) -> tuple[Bottleneck
 
 #: MobileNetV2 at width 1.0 (Sandler et al., table 2).
 MOBILENET_V2 = (
-    Bottleneck(None, 16),
+    Bottleneck(0, 16),
     *_stage(96, 24, 2, 2),
     *_stage(144, 32, 2, 3),
     *_stage(192, 64, 2, 4),
@@ -51,9 +52,9 @@ class InvertedResidual(nn.Module):
 
     def __init__(self, in_channels: int, widths: Bottleneck, activation: Activation) -> None:
         super().__init__()
-        hidden = in_channels if widths.hidden is None else widths.hidden
+        hidden = widths.hidden or in_channels
         layers: list[nn.Module] = []
-        if widths.hidden is not None:
+        if widths.hidden:
             layers.append(ConvNormAct(in_channels, hidden, 1, activation=activation))
         layers += [
             depthwise(hidden, stride=widths.stride, activation=activation),
@@ -85,7 +86,7 @@ class MobileNetV2(nn.Module):
         self,
         stem: int = 32,
         blocks: tuple[Bottleneck, ...] = MOBILENET_V2,
-        top: int | None = 1280,
+        top: int = 1280,
         activation: Activation = "relu6",
     ) -> None:
         super().__init__()
@@ -94,7 +95,7 @@ class MobileNetV2(nn.Module):
         for block in blocks:
             layers.append(InvertedResidual(channels, block, activation))
             channels = block.out
-        if top is not None:
+        if top:
             layers.append(ConvNormAct(channels, top, 1, activation=activation))
         self.features = nn.Sequential(*layers)
         self._taps, self.tap_widths = _find_taps(stem, blocks, top)
@@ -118,11 +119,11 @@ class MobileNetV2(nn.Module):
 
 
 def _find_taps(
-    stem: int, blocks: tuple[Bottleneck, ...], top: int | None
+    stem: int, blocks: tuple[Bottleneck, ...], top: int
 ) -> tuple[frozenset[int], tuple[int, ...]]:
     """Layer indices and widths of the last map before each halving, and of the last of all."""
     layers = [(stem, 2), *((block.out, block.stride) for block in blocks)]
-    if top is not None:
+    if top:
         layers.append((top, 1))
     last = len(layers) - 1
     taps = [i for i in range(len(layers)) if i == last or layers[i + 1][1] == 2]

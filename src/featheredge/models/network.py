@@ -42,21 +42,20 @@ class Network(nn.Module):
         """Map a normalised picture to logits.
 
         Args:
-            image: (B, 3, H, W) float, RGB, normalised by `normalise`; any H and W from 1 up.
+            image: (B, 3, H, W) float, from `normalise`; any H and W from 1 up.
 
         Returns:
             Logits at the size of `image`.
         """
         raise NotImplementedError
 
+    def normalise(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB in [0, 1] -> what `forward` takes: ImageNet's normalisation."""
+        mean, std = image.new_tensor(IMAGENET_MEAN), image.new_tensor(IMAGENET_STD)
+        normalised: Tensor = (image - mean[:, None, None]) / std[:, None, None]
+        return normalised
+
     def __call__(self, image: Tensor) -> Logits:
         """Run `forward`."""
         logits: Logits = super().__call__(image)
         return logits
-
-
-def normalise(image: Tensor) -> Tensor:
-    """ImageNet normalisation: (B, 3, H, W) RGB in [0, 1] -> zero mean, unit variance."""
-    mean, std = image.new_tensor(IMAGENET_MEAN), image.new_tensor(IMAGENET_STD)
-    normalised: Tensor = (image - mean[:, None, None]) / std[:, None, None]
-    return normalised

@@ -20,16 +20,16 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from featheredge.data.datasets import Crops, EdgePairs, Pair
 from featheredge.errors import RecipeError
 from featheredge.files import write_bytes
 from featheredge.models import build
-from featheredge.models.network import Network, normalise
+from featheredge.models.network import Network
 from featheredge.training import checkpoint
 from featheredge.training.allocator import keep_freed_memory
+from featheredge.training.average import moving_average
 from featheredge.training.recipe import Recipe
 from featheredge.training.schedule import lr_factor, make_optimiser, set_lr
 from featheredge.training.validation import draw_maps, mean_loss
@@ -87,11 +87,9 @@ def train(
 
     network = _make_network(recipe)
     model, optimiser = fabric.setup(network, make_optimiser(network, recipe.optimiser))
-    average = AveragedModel(
-        network,
-        multi_avg_fn=get_ema_multi_avg_fn(recipe.run.ema_decay),  # type: ignore[no-untyped-call]
-        use_buffers=True,
-    )
+    average = moving_average(network, recipe.run.ema_decay)
+    averaged = average.module
+    assert isinstance(averaged, Network)
     state = folder / "checkpoint.safetensors"
     first = checkpoint.read(state, network, average, optimiser)["step"] if state.exists() else 0
     log = _Log(folder / "log.jsonl", first, length, report if fabric.is_global_zero else None)
@@ -100,7 +98,7 @@ def train(
     for step in range(first + 1, length.steps + 1):
         started = time.perf_counter()
         lr = set_lr(optimiser, lr_factor(recipe.schedule, step - 1, length.steps_per_epoch))
-        loss = _step(fabric, model, optimiser, batches, recipe)
+        loss = _step(fabric, network, model, optimiser, batches, recipe)
         average.update_parameters(network)
         rate = samples_per_step / (time.perf_counter() - started)
         log.write({"step": step, "loss": loss, "lr": lr, "samples_per_s": rate})
@@ -109,15 +107,14 @@ def train(
             continue
         if within == 0 and epoch % recipe.run.validate_every_epochs == 0:
             sheet = folder / "maps" / f"epoch-{epoch:04d}.png"
-            draw_maps(average.module, val_pairs or train_pairs, fabric.device, sheet)
+            draw_maps(averaged, val_pairs or train_pairs, fabric.device, sheet)
             if val_pairs:
-                val_loss = mean_loss(average.module, val_pairs, recipe.loss, fabric.device)
+                val_loss = mean_loss(averaged, val_pairs, recipe.loss, fabric.device)
                 log.write({"step": step, "epoch": epoch, "val_loss": val_loss})
         if within == 0 or step % recipe.run.checkpoint_every_steps == 0:
             checkpoint.write(state, network, average, optimiser, {"step": step})
     if fabric.is_global_zero:
-        assert isinstance(average.module, Network)
-        build.save(average.module, folder / "model")
+        build.save(averaged, folder / "model")
     fabric.barrier()
     return folder / "model"
 
@@ -134,6 +131,7 @@ def _make_network(recipe: Recipe) -> Network:
 
 def _step(
     fabric: Fabric,
+    network: Network,
     model: _FabricModule,
     optimiser: torch.optim.Optimizer,
     batches: Iterator[list[Tensor]],
@@ -148,7 +146,7 @@ def _step(
         if recipe.run.channels_last:
             image = image.contiguous(memory_format=torch.channels_last)
         with fabric.no_backward_sync(model, enabled=part < recipe.run.accumulate - 1):
-            loss = recipe.loss(model(normalise(image)), label) / recipe.run.accumulate
+            loss = recipe.loss(model(network.normalise(image)), label) / recipe.run.accumulate
             fabric.backward(loss)
         total += loss.item()
     if not torch.isfinite(torch.tensor(total)):

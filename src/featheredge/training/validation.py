@@ -9,12 +9,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from featheredge.data.datasets import EdgePairs, Pair
 from featheredge.files import replacing
-from featheredge.models.network import normalise
+from featheredge.models.network import Network
 from featheredge.training.losses import EdgeLoss
 
 _NUM_SHOWN = 4
@@ -22,18 +22,18 @@ _CELL_PX = (240, 320)
 
 
 @torch.inference_mode()
-def mean_loss(network: nn.Module, pairs: EdgePairs, loss: EdgeLoss, device: torch.device) -> float:
+def mean_loss(network: Network, pairs: EdgePairs, loss: EdgeLoss, device: torch.device) -> float:
     """The task loss averaged over whole pictures."""
     network.eval()
     total = 0.0
     for index in range(len(pairs)):
         picture, label = (part[None].to(device) for part in pairs[index])
-        total += loss(network(normalise(picture)), label).item()
+        total += loss(network(network.normalise(picture)), label).item()
     return total / len(pairs)
 
 
 @torch.inference_mode()
-def draw_maps(network: nn.Module, pairs: EdgePairs, device: torch.device, path: Path) -> None:
+def draw_maps(network: Network, pairs: EdgePairs, device: torch.device, path: Path) -> None:
     """Write a PNG with a row for each of the first pictures: picture, annotators, map."""
     network.eval()
     rows = [_row(network, pairs, i, device) for i in range(min(_NUM_SHOWN, len(pairs)))]
@@ -42,9 +42,9 @@ def draw_maps(network: nn.Module, pairs: EdgePairs, device: torch.device, path: 
         Image.fromarray(sheet).save(temporary, "PNG")
 
 
-def _row(network: nn.Module, pairs: Dataset[Pair], index: int, device: torch.device) -> Tensor:
+def _row(network: Network, pairs: Dataset[Pair], index: int, device: torch.device) -> Tensor:
     """(3, h, 3 w) in [0, 1] for one picture."""
     picture, label = (part.to(device) for part in pairs[index])
-    edges = network(normalise(picture[None])).final.sigmoid()[0]
+    edges = network(network.normalise(picture[None])).final.sigmoid()[0]
     cells = [picture, label.expand(3, -1, -1), edges.expand(3, -1, -1)]
     return torch.cat([F.interpolate(c[None], _CELL_PX, mode="area")[0] for c in cells], 2)

@@ -1,0 +1,43 @@
+# Two commands from a fresh clone: `make demo` and `make test`. Each makes its own .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+OUT := demo-out
+
+.PHONY: demo test test-all check bench clean
+
+demo: .venv/runtime  ## Find the edges of the example photos and say where the pictures are.
+	@mkdir -p $(OUT)
+	@$(BIN)/featheredge edges examples/coffee.jpg examples/cat.jpg -o $(OUT) -f
+	@for file in $(OUT)/*.png; do echo "$(CURDIR)/$$file"; done
+
+test: check  ## Everything but the slow tests.
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: check
+	$(BIN)/python -m pytest
+
+check: .venv/dev  ## Style, types, and the wall between runtime and lab.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/dev  ## Timings on this machine, into benchmarks/results/.
+	$(BIN)/python benchmarks/bench_edges.py
+	$(BIN)/python benchmarks/bench_startup.py
+
+clean:
+	rm -rf .venv $(OUT)
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/runtime: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+.venv/dev: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e ".[dev]"
+	@touch $@ .venv/runtime

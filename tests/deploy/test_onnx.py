@@ -1,0 +1,111 @@
+"""Export: the file computes what PyTorch computes, and carries everything needed to go on."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from featheredge.deploy import onnx as deploy
+from featheredge.errors import WeightsError
+from featheredge.models.build import from_config, load_weights, read_onnx
+from featheredge.session import Session
+from toys import toy_network
+
+KINDS = {"plain": {}, "side outputs": {"side_outputs": True}}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def exported(request, tmp_path_factory):
+    network = toy_network(**KINDS[request.param])
+    path = tmp_path_factory.mktemp("onnx") / "toy.onnx"
+    difference = deploy.export(network, path, name="toy", task="edges", storage="fp32")
+    return network, path, difference
+
+
+def by_hand(network, image: np.ndarray) -> np.ndarray:
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
+    with torch.inference_mode():
+        return network(network.normalise(pixels)).final.sigmoid()[0, 0].numpy()
+
+
+@pytest.mark.parametrize("size", [(32, 64), (33, 47), (1, 1), (95, 64)])
+def test_parity_at_any_size(exported, size, noise):
+    network, path, _ = exported
+    session = onnx_session(path)
+    image = noise(*size)
+    ours = session.run(None, {"image": image[None]})[0][0]
+    np.testing.assert_allclose(ours, by_hand(network, image), rtol=0, atol=1e-4)
+
+
+def onnx_session(path):
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def test_the_difference_is_measured(exported):
+    assert 0 <= exported[2] <= deploy.MAX_DIFFERENCE
+
+
+def test_the_session_runs_the_file(exported, noise):
+    network, path, _ = exported
+    image = noise(64, 96)
+    session = Session(path)
+    assert (session.name, session.task, session.stride) == ("toy", "edges", 32)
+    np.testing.assert_allclose(session(image), by_hand(network, image), rtol=0, atol=1e-4)
+
+
+def test_a_batch_equals_its_pictures(exported, noise):
+    session = onnx_session(exported[1])
+    images = np.stack([noise(40, 33, seed) for seed in range(3)])
+    together = session.run(None, {"image": images})[0]
+    for image, map in zip(images, together, strict=True):
+        alone = session.run(None, {"image": image[None]})[0][0]
+        np.testing.assert_allclose(map, alone, rtol=0, atol=1e-6)
+
+
+def test_the_trained_network_can_be_read_back(exported):
+    network, path, _ = exported
+    facts = json.loads(onnx.load(path).metadata_props[0].value)
+    again = from_config(facts["network"], facts["config"])
+    load_weights(again, read_onnx(path), "the file")
+    for key, tensor in network.state_dict().items():
+        if "num_batches" not in key:
+            assert torch.equal(again.state_dict()[key], tensor), key
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory):
+    """An fp16 file of a network that was in training mode, and the network's state before."""
+    network = toy_network().train()
+    before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    path = tmp_path_factory.mktemp("half") / "toy.onnx"
+    deploy.export(network, path, name="toy", task="edges", storage="fp16")
+    return network, path, before
+
+
+def test_half_storage_halves_the_file_and_hardly_moves_the_map(half, noise):
+    network, path, _ = half
+    tensors = [t for t in onnx.load(path).graph.initializer if "." in t.name and len(t.dims) > 1]
+    assert tensors
+    assert {t.data_type for t in tensors} == {onnx.TensorProto.FLOAT16}
+    image = noise(64, 64)
+    assert 0 < np.abs(Session(path)(image) - by_hand(network.eval(), image)).max() < 5e-3
+    network.train()
+
+
+def test_the_exported_network_is_left_as_it_was(half):
+    network, _, before = half
+    assert network.training
+    assert all(torch.equal(before[key], tensor) for key, tensor in network.state_dict().items())
+
+
+def test_a_file_that_differs_is_not_written(exported, tmp_path, monkeypatch):
+    network, path, _ = exported
+    monkeypatch.setattr(deploy, "_to_onnx", lambda _: onnx.load(path))
+    other = toy_network(seed=5, side_outputs=network.config.side_outputs)
+    with pytest.raises(WeightsError, match="not written"):
+        deploy.export(other, tmp_path / "a.onnx", name="toy", task="edges", storage="fp32")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,95 @@
+"""What every network must do, whatever its architecture."""
+
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from featheredge.errors import RecipeError, UnknownModelError, WeightsError
+from featheredge.models import build
+from toys import TOY_WIDTHS, toy_network
+
+NETWORKS = {
+    "MobileEdge": lambda: toy_network(),
+    "MobileEdge with side outputs": lambda: toy_network(side_outputs=True),
+    "MobileEdge without scale enhancement": lambda: toy_network(dilations=[], top=0),
+}
+
+
+@pytest.fixture(params=NETWORKS)
+def network(request):
+    return NETWORKS[request.param]()
+
+
+def picture(*size: int) -> torch.Tensor:
+    return torch.rand(*size, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 3), (33, 47), (64, 96)])
+def test_logits_have_the_size_of_the_input(network, size):
+    logits = network(network.normalise(picture(2, 3, *size)))
+    for logit in (logits.final, *logits.sides):
+        assert logit.shape == (2, 1, *size)
+        assert torch.isfinite(logit).all()
+
+
+def test_pictures_of_a_batch_do_not_mix(network):
+    batch = network.normalise(picture(3, 3, 40, 56))
+    together = network(batch).final
+    for index in range(3):
+        alone = network(batch[index : index + 1]).final
+        torch.testing.assert_close(together[index : index + 1], alone, rtol=0, atol=1e-5)
+
+
+def test_every_parameter_is_trained(network):
+    network.train()
+    logits = network(network.normalise(picture(2, 3, 64, 64)))
+    sum(logit.square().mean() for logit in (logits.final, *logits.sides)).backward()
+    idle = [name for name, p in network.named_parameters() if p.grad is None]
+    assert idle == []
+
+
+def test_the_configuration_rebuilds_the_network(network):
+    twin = type(network)(network.config)
+    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in twin.state_dict().items()} == shapes
+
+
+def test_saved_networks_come_back_equal(network, tmp_path):
+    build.save(network, tmp_path / "saved")
+    again = build.load(tmp_path / "saved")
+    assert again.config == network.config
+    image = network.normalise(picture(1, 3, 45, 31))
+    torch.testing.assert_close(again(image).final, network(image).final, rtol=0, atol=0)
+
+
+def test_a_damaged_file_is_refused_by_name(network, tmp_path):
+    build.save(network, tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(WeightsError, match=str(tmp_path)):
+        build.load(tmp_path)
+
+
+def test_weights_of_other_widths_are_refused(tmp_path):
+    build.save(toy_network(), tmp_path)
+    build.save(toy_network(head=6), tmp_path / "wider")
+    (tmp_path / "wider" / "model.safetensors").replace(tmp_path / "model.safetensors")
+    with pytest.raises(WeightsError, match=r"misshapen.*\(6,"):
+        build.load(tmp_path)
+
+
+def test_unknown_names_and_fields_are_refused():
+    with pytest.raises(UnknownModelError, match="mobile-edge"):
+        build.create_model("mobil-edge")
+    with pytest.raises(RecipeError, match="hed"):
+        build.create_model("mobile-edge", widths={"hed": 3})
+    with pytest.raises(WeightsError, match="MobileEgde"):
+        build.from_config("MobileEgde", {})
+
+
+def test_widths_override_only_what_they_name():
+    config = asdict(build.create_model("mobile-edge", widths={"head": 8}).config)
+    assert config["head"] == 8
+    assert config["top"] == 1280
+    assert TOY_WIDTHS["head"] != 8

@@ -1,0 +1,54 @@
+"""`featheredge train` and `featheredge export`, from a recipe to a picture."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from featheredge.cli import app, lab
+from featheredge.errors import OutputError, ProviderError, RecipeError
+from featheredge.session import Session
+from toys import write_bsds, write_recipe
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "featheredge", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_from_recipe_to_map(tmp_path, noise):
+    bsds = write_bsds(write_bsds(tmp_path / "bsds", "train", 4), "val", 1)
+    recipe = write_recipe(tmp_path, bsds)
+    trained = run("train", recipe, "-o", tmp_path / "run", "--set", "schedule.epochs=1")
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stdout.strip() == str(tmp_path / "run" / "model")
+    assert "validation loss" in trained.stderr
+    exported = run("export", trained.stdout.strip(), "-o", tmp_path / "mine.onnx")
+    assert exported.returncode == 0, exported.stderr
+    assert Session(tmp_path / "mine.onnx").name == "mine"
+    assert Session(tmp_path / "mine.onnx")(noise(20, 30)).shape == (20, 30)
+
+
+def call(*arguments: object) -> None:
+    app(map(str, arguments), result_action="return_value", exit_on_error=False)
+
+
+def test_an_existing_export_is_kept(tmp_path):
+    (tmp_path / "mine.onnx").write_bytes(b"mine")
+    with pytest.raises(OutputError, match="-f"):
+        call("export", tmp_path, "-o", tmp_path / "mine.onnx")
+    assert (tmp_path / "mine.onnx").read_bytes() == b"mine"
+
+
+def test_shipped_recipes_go_by_name():
+    assert lab._find_recipe("mobile-edge").is_file()
+    assert lab._find_recipe("own.toml") == Path("own.toml")
+    with pytest.raises(RecipeError, match="mobile-edge"):
+        lab._find_recipe("mobil-edge")
+
+
+def test_a_missing_lab_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr(lab, "_has", lambda module: module != "torch")
+    with pytest.raises(ProviderError, match=r"torch.*featheredge\[lab\]"):
+        call("train", "mobile-edge")

@@ -1,0 +1,65 @@
+"""Recipes: every shipped one parses, and a mistake in one never passes unnoticed."""
+
+from pathlib import Path
+
+import pytest
+
+from featheredge.cli.lab import RECIPES_DIR
+from featheredge.errors import RecipeError
+from featheredge.models.build import create_model
+from featheredge.training.recipe import load_recipe
+from toys import write_recipe
+
+SHIPPED = sorted(RECIPES_DIR.glob("*.toml"))
+
+
+@pytest.fixture
+def recipe(tmp_path) -> Path:
+    return write_recipe(tmp_path, tmp_path / "bsds")
+
+
+def test_recipes_are_shipped():
+    assert "mobile-edge" in [path.stem for path in SHIPPED]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_recipe_parses_and_builds(path):
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem
+    create_model(recipe.network.name, widths=recipe.network.widths)
+
+
+def test_settings_change_values(recipe):
+    changed = load_recipe(
+        recipe, ["data.root=/some where", "optimiser.lr=0.5", "data.val_splits=[]", "seed = 3"]
+    )
+    assert changed.data.root == Path("/some where")
+    assert changed.optimiser.lr == 0.5
+    assert changed.data.val_splits == ()
+    assert changed.seed == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("optimiser.rl=0.5", "optimiser.rl"),
+        ("augment.crop=3", "augment.crop"),
+        ("loss.eta=2", "loss.eta"),
+        ("loss.lamda=1", "loss.lamda"),
+        ("schedule.epochs=many", "schedule.epochs"),
+        ("optimiser.kind=adam", "sgd"),
+        ("seed", "key.subkey=value"),
+        ("seed.of=3", "not a section"),
+    ],
+)
+def test_mistakes_in_settings_are_named(recipe, setting, said):
+    with pytest.raises(RecipeError, match=said):
+        load_recipe(recipe, ["seed=0", setting])
+
+
+def test_files_that_are_no_recipes_are_named(tmp_path):
+    with pytest.raises(RecipeError, match=r"absent\.toml"):
+        load_recipe(tmp_path / "absent.toml")
+    (tmp_path / "bad.toml").write_text("name = ")
+    with pytest.raises(RecipeError, match=r"bad\.toml: not a TOML file"):
+        load_recipe(tmp_path / "bad.toml")
