@@ -7,12 +7,16 @@ import torch
 
 from featheredge.errors import RecipeError, UnknownModelError, WeightsError
 from featheredge.models import build
+from featheredge.models.pidinet import PiDiNet, PiDiNetConfig, to_plain
 from toys import TOY_WIDTHS, toy_network
 
 NETWORKS = {
     "MobileEdge": lambda: toy_network(),
     "MobileEdge with side outputs": lambda: toy_network(side_outputs=True),
     "MobileEdge without scale enhancement": lambda: toy_network(dilations=[], top=0),
+    "PiDiNet": lambda: PiDiNet(PiDiNetConfig((4, 6, 8, 6), context=3)),
+    "PiDiNet-L": lambda: PiDiNet(PiDiNetConfig((4, 6, 8, 6), context=0)),
+    "PiDiNet, plain": lambda: to_plain(PiDiNet(PiDiNetConfig((4, 6, 8, 6)))),
 }
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import onnx
 import torch
@@ -25,14 +25,27 @@ from featheredge.errors import RecipeError, UnknownModelError, WeightsError
 from featheredge.files import write_bytes
 from featheredge.models.mobile_edge import MobileEdge, MobileEdgeConfig
 from featheredge.models.network import Network
+from featheredge.models.pidinet import PiDiNet, PiDiNetConfig
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 #: Network classes and their configurations, by the name that `config.json` holds.
 CLASSES: dict[str, tuple[Callable[[Any], Network], type]] = {
     "MobileEdge": (MobileEdge, MobileEdgeConfig),
+    "PiDiNet": (PiDiNet, PiDiNetConfig),
 }
 
 #: Networks of the zoo: name -> class name and configuration.
-ZOO = {"mobile-edge": ("MobileEdge", MobileEdgeConfig())}
+ZOO: dict[str, tuple[str, "DataclassInstance"]] = {
+    "mobile-edge": ("MobileEdge", MobileEdgeConfig()),
+    "pidinet": ("PiDiNet", PiDiNetConfig()),
+    "pidinet-l": ("PiDiNet", PiDiNetConfig(context=0)),
+    "pidinet-small": ("PiDiNet", PiDiNetConfig((30, 60, 120, 120), context=12)),
+    "pidinet-small-l": ("PiDiNet", PiDiNetConfig((30, 60, 120, 120), context=0)),
+    "pidinet-tiny": ("PiDiNet", PiDiNetConfig((20, 40, 80, 80), context=8)),
+    "pidinet-tiny-l": ("PiDiNet", PiDiNetConfig((20, 40, 80, 80), context=0)),
+}
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
