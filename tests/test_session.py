@@ -55,7 +55,7 @@ def test_tiles_of_a_local_network_change_nothing(toy_onnx, height, width, tile_p
 
 
 def test_what_a_tile_cannot_see_is_discarded(tmp_path, noise):
-    """A view of 4 + 7 px fits in the discarded quarter of a 64 px overlap: no seam at all."""
+    """A view of 4 + 7 px fits in what a 64 px overlap discards: no seam at all."""
     path = write_network(tmp_path / "blur.onnx", radius_px=4)
     image = noise(200, 210)
     whole = Session(path)(image)

@@ -235,5 +235,7 @@ def _unit_to_uint8(array: NDArray[np.floating[Any]], name: str) -> NDArray[np.ui
             f"{name}: floating point values from {low:g} to {high:g}; expected [0, 1] "
             "(divide 8-bit values by 255)"
         )
-    scaled = array * array.dtype.type(255)
-    return np.rint(scaled, out=scaled).astype(np.uint8)
+    levels = np.empty(array.shape, np.uint8)
+    for row, out in zip(array, levels, strict=True):  # no second large array beside a large map
+        out[...] = np.rint(row * array.dtype.type(255))
+    return levels

@@ -55,8 +55,8 @@ class Session:
         *,
         threads: int = 1,
         provider: str = "cpu",
-        tile_px: int = 1024,
-        overlap_px: int = 128,
+        tile_px: int = 1344,
+        overlap_px: int = 448,
     ) -> None:
         """Load a network.
 
@@ -212,6 +212,7 @@ def _open_network(weights: bytes, origin: str, threads: int, provider: str) -> "
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.enable_mem_pattern = False  # would plan memory for every size it has seen, and keep it
     # Idle threads that spin steal the CPU from everyone else on a shared host. Denormals are left
     # to the CPU: flushing them changes the arithmetic of the calling thread for good.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -3,10 +3,11 @@
 Shapes: H W pixels of the picture, h w of one tile.
 
 Tiles start at multiples of the network's stride, so every layer samples the picture where it
-would have sampled it untiled; what differs is only what a tile cannot see. That is worst at a
-tile's rim: a quarter of each overlap is thrown away on either side, and between those the two
-tiles are mixed with linear ramps. The mixing weights are a product of one vector per axis, each
-already divided by its sum over the tiles, so that no map of weights is kept.
+would have sampled it untiled; what differs is only what a tile cannot see. That matters much at a
+tile's rim and fades with the distance: three sevenths of an overlap are thrown away on either
+side, and on the seventh between them the two tiles are mixed with linear ramps. The mixing weights
+are a product of one vector per axis, each already divided by its sum over the tiles, so that no
+map of weights is kept.
 """
 
 from collections.abc import Callable
@@ -82,8 +83,8 @@ def round_up(value: int, step: int) -> int:
 
 
 def _trapezoid(size_px: int, overlap_px: int, ramp_in: bool, ramp_out: bool) -> NDArray[np.float64]:
-    """0 over the outer quarter of an overlap, then a linear ramp to 1 over its middle half."""
-    discarded = overlap_px // 4
+    """0 over the outer part of an overlap, then a linear ramp to 1 over its middle seventh."""
+    discarded = overlap_px * 3 // 7
     position = (np.arange(size_px) - discarded + 0.5) / max(overlap_px - 2 * discarded, 1)
     ramp = position.clip(0, 1)
     weights = np.ones(size_px)
