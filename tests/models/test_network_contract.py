@@ -8,8 +8,10 @@ import torch
 from featheredge.errors import RecipeError, UnknownModelError, WeightsError
 from featheredge.models import build
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig, to_plain
+from featheredge.models.rcf import RCF, RCFConfig
 from toys import TOY_WIDTHS, toy_network
 
+VGG_WIDTHS = ((3, 3), (4, 4), (5, 5, 5), (6, 6, 6), (7, 7, 7))
 NETWORKS = {
     "MobileEdge": lambda: toy_network(),
     "MobileEdge with side outputs": lambda: toy_network(side_outputs=True),
@@ -17,6 +19,8 @@ NETWORKS = {
     "PiDiNet": lambda: PiDiNet(PiDiNetConfig((4, 6, 8, 6), context=3)),
     "PiDiNet-L": lambda: PiDiNet(PiDiNetConfig((4, 6, 8, 6), context=0)),
     "PiDiNet, plain": lambda: to_plain(PiDiNet(PiDiNetConfig((4, 6, 8, 6)))),
+    "RCF": lambda: RCF(RCFConfig(VGG_WIDTHS, 2, normalisation="caffe")),
+    "RCF with batch norm": lambda: RCF(RCFConfig(VGG_WIDTHS, 2, batch_norm=True)).eval(),
 }
 
 

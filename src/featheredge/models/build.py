@@ -26,6 +26,7 @@ from featheredge.files import write_bytes
 from featheredge.models.mobile_edge import MobileEdge, MobileEdgeConfig
 from featheredge.models.network import Network
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig
+from featheredge.models.rcf import RCF, RCFConfig
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 CLASSES: dict[str, tuple[Callable[[Any], Network], type]] = {
     "MobileEdge": (MobileEdge, MobileEdgeConfig),
     "PiDiNet": (PiDiNet, PiDiNetConfig),
+    "RCF": (RCF, RCFConfig),
 }
 
 #: Networks of the zoo: name -> class name and configuration.
@@ -45,6 +47,7 @@ ZOO: dict[str, tuple[str, "DataclassInstance"]] = {
     "pidinet-small-l": ("PiDiNet", PiDiNetConfig((30, 60, 120, 120), context=0)),
     "pidinet-tiny": ("PiDiNet", PiDiNetConfig((20, 40, 80, 80), context=8)),
     "pidinet-tiny-l": ("PiDiNet", PiDiNetConfig((20, 40, 80, 80), context=0)),
+    "rcf": ("RCF", RCFConfig()),
 }
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
@@ -146,8 +149,12 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
     except (OSError, DecodeError) as cause:
         raise WeightsError(f"{path}: not a readable .onnx file: {cause}") from cause
     weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    # The names of parameters have dots; the graph's own constants have none.
-    return {k: torch.tensor(v, dtype=torch.float32) for k, v in weights.items() if "." in k}
+    return {k: torch.tensor(v, dtype=torch.float32) for k, v in weights.items() if is_parameter(k)}
+
+
+def is_parameter(name: str) -> bool:
+    """Whether a tensor in an ONNX file is the network's own; the graph's constants have no dot."""
+    return "." in name
 
 
 def load_backbone(network: Network, path: Path) -> None:

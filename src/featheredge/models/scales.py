@@ -17,7 +17,7 @@ from featheredge.models.network import Network
 MULTI_SCALE = (0.5, 1.0, 1.5)
 
 
-def enlarge(x: Tensor, factor: int, picture: Tensor) -> Tensor:
+def enlarge(x: Tensor, factor: int, picture: Tensor, offset_px: int = 0) -> Tensor:
     """Enlarge a coarse map bilinearly by its stride and cut it to the picture's size.
 
     Where the size is no multiple of the stride, the last cell reaches over the border. Stretching
@@ -25,9 +25,10 @@ def enlarge(x: Tensor, factor: int, picture: Tensor) -> Tensor:
     pixels that it was computed from.
 
     Args:
-        x: (B, C, h, w), with h and w at least H / factor and W / factor.
+        x: (B, C, h, w); enlarged, it must reach over the picture.
         factor: pixels of the picture per cell.
         picture: any (..., H, W) tensor of the picture's size.
+        offset_px: where the picture begins in the enlarged map, in both directions.
 
     Returns:
         (B, C, H, W).
@@ -35,7 +36,7 @@ def enlarge(x: Tensor, factor: int, picture: Tensor) -> Tensor:
     height, width = picture.shape[-2:]
     if factor > 1:
         x = F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
-    return x[..., :height, :width]
+    return x[..., offset_px : offset_px + height, offset_px : offset_px + width]
 
 
 def predict_multiscale(

@@ -1,0 +1,128 @@
+"""RCF: richer convolutional features for edge detection (Liu et al., CVPR 2017), on VGG16.
+
+Shapes: B batch, C channels, H W pixels.
+"""
+
+from collections.abc import Mapping
+from functools import reduce
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import PositiveInt
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from featheredge.models.network import Logits, Network
+from featheredge.models.scales import enlarge
+from featheredge.models.vgg import VGG16, VGG16_WIDTHS, StageWidths
+
+#: Mean of ImageNet's BGR values in 0..255, as Caffe's VGG16 subtracts it.
+CAFFE_MEAN = (104.00699, 116.66877, 122.67892)
+
+#: Pixels per cell of each stage, and how far its cells lie from where that alone would put them:
+#: the overlapping pooling joins two cells into one half a cell further on.
+_FACTORS, _SHIFTS_PX = (1, 2, 4, 8, 8), (0, 0, 0, 0, 4)
+
+
+@dataclass(frozen=True, config={"extra": "forbid"})
+class RCFConfig:
+    """Every width of an `RCF`; the defaults are the published network.
+
+    Attributes:
+        widths: channels of VGG16's convolutions, by stage.
+        side: channels that each convolution is reduced to before its stage is summed.
+        batch_norm: whether a batch norm follows each of VGG16's convolutions.
+        normalisation: what the encoder's weights were trained with: "imagenet" (torchvision) or
+            "caffe", BGR in 0..255 minus its mean (the authors).
+    """
+
+    widths: StageWidths = VGG16_WIDTHS
+    side: PositiveInt = 21
+    batch_norm: bool = False
+    normalisation: Literal["imagenet", "caffe"] = "imagenet"
+
+
+class RCF(Network):
+    """Edges from all of VGG16's convolutions (section 3.1).
+
+    Each convolution is reduced to a few channels, these are summed by stage and make the stage's
+    map; a 1x1 convolution fuses the five.
+    """
+
+    stride = 8
+    config: RCFConfig
+
+    def __init__(self, config: RCFConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or RCFConfig()
+        self.encoder = VGG16(config.widths, batch_norm=config.batch_norm)
+        self.downs = nn.ModuleList(
+            nn.ModuleList(nn.Conv2d(width, config.side, 1) for width in stage)
+            for stage in config.widths
+        )
+        self.scores = nn.ModuleList(nn.Conv2d(config.side, 1, 1) for _ in config.widths)
+        self.fuse = nn.Conv2d(len(config.widths), 1, 1)
+        self._initialise()
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB in [0, 1] -> what the encoder's weights were trained with."""
+        if self.config.normalisation == "imagenet":
+            return super().normalise(image)
+        mean = image.new_tensor(CAFFE_MEAN)
+        return 255 * image.flip(1) - mean[:, None, None]
+
+    def forward(self, image: Tensor) -> Logits:
+        """(B, 3, H, W) -> logits; `sides` are the five stages' maps, coarse to fine."""
+        sides = []
+        for stage, features in enumerate(self.encoder(image)):
+            pairs = zip(self.downs[stage], features, strict=True)  # type: ignore[call-overload]
+            reduced: Tensor = reduce(torch.add, (down(x) for down, x in pairs))
+            sides.append(_deconvolve(self.scores[stage](reduced), stage, image))
+        return Logits(self.fuse(torch.cat(sides, 1)), tuple(reversed(sides)))
+
+    def _initialise(self) -> None:
+        """Normal with deviation 0.01 for the side layers; the fusion starts as the mean."""
+        for conv in [*self.downs.modules(), *self.scores.modules(), self.fuse]:
+            if isinstance(conv, nn.Conv2d):
+                assert conv.bias is not None
+                nn.init.normal_(conv.weight, std=0.01)
+                nn.init.zeros_(conv.bias)
+        nn.init.constant_(self.fuse.weight, 1 / self.fuse.in_channels)
+
+
+def _deconvolve(x: Tensor, stage: int, image: Tensor) -> Tensor:
+    """A stage's logits at the size of the picture, (B, 1, H, W).
+
+    Equal to the published transposed convolution with a fixed bilinear kernel and cropping, beyond
+    whose borders the map is 0: hence the frame of zeros.
+    """
+    factor = _FACTORS[stage]
+    return enlarge(F.pad(x, (1, 1, 1, 1)), factor, image, factor - _SHIFTS_PX[stage])
+
+
+def from_public_names(network: RCF, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the tensors of the authors' PyTorch checkpoint to this network's names.
+
+    Args:
+        network: what the tensors are for; the authors' needs `normalisation="caffe"`.
+        state: tensors named `conv1_1.weight`, `conv1_1_down.weight`, `score_dsn1.weight`,
+            `score_final.weight` and so on; other names are kept as they are.
+
+    Returns:
+        The same tensors, for `featheredge.models.build.load_weights`.
+    """
+    features = network.encoder.features.named_children()
+    convolutions = iter([name for name, layer in features if isinstance(layer, nn.Conv2d)])
+    ours = {"score_final": "fuse"}
+    for stage, widths in enumerate(network.config.widths):
+        ours[f"score_dsn{stage + 1}"] = f"scores.{stage}"
+        for index in range(len(widths)):
+            theirs = f"conv{stage + 1}_{index + 1}"
+            ours[theirs] = f"encoder.features.{next(convolutions)}"
+            ours[f"{theirs}_down"] = f"downs.{stage}.{index}"
+    renamed = {}
+    for key, value in state.items():
+        module, dot, parameter = key.rpartition(".")
+        renamed[f"{ours.get(module, module)}{dot}{parameter}"] = value
+    return renamed
