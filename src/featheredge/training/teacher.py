@@ -1,0 +1,165 @@
+"""Teachers: frozen networks whose maps and features a student learns from.
+
+Shapes: B batch, C channels, H W pixels.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveFloat
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from featheredge.errors import FeatheredgeError
+from featheredge.files import write_bytes
+from featheredge.models.network import Network
+from featheredge.models.scales import predict_multiscale
+
+
+@dataclass(frozen=True, config={"extra": "forbid"})
+class Averaging:
+    """What a teacher's map is the mean of.
+
+    Attributes:
+        scales: factors on the picture's size, such as 0.5, 1 and 1.5.
+        flip: whether the mirrored picture counts as well.
+    """
+
+    scales: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (1.0,)
+    flip: bool = False
+
+
+class Teacher(nn.Module):
+    """A network that is never trained; it takes pictures and normalises them its own way.
+
+    Its parameters want no gradient, and it stays in evaluation mode whatever its parent does.
+    """
+
+    def __init__(
+        self, network: Network, averaging: Averaging | None = None, cache: Path | None = None
+    ) -> None:
+        """Freeze `network`, in place.
+
+        Args:
+            network: any network of the zoo with trained weights.
+            averaging: over scales and flips; left out, the map of the picture as it is.
+            cache: folder of maps by content, for pictures that come again and again unchanged.
+                The maps are then rounded to float16, whether they were stored before or not.
+        """
+        super().__init__()
+        self.network = network.eval().requires_grad_(False)
+        self.averaging = averaging or Averaging()
+        self._cache = cache
+        self._fingerprint = _fingerprint(network, self.averaging) if cache else b""
+
+    def train(self, mode: bool = True) -> "Teacher":
+        """Stay in evaluation mode."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> Tensor:
+        """The map to learn from.
+
+        Args:
+            image: (B, 3, H, W) RGB in [0, 1].
+
+        Returns:
+            (B, 1, H, W) probabilities in [0, 1].
+
+        Raises:
+            FeatheredgeError: a stored map is damaged.
+        """
+        if self._cache is None:
+            return self._average(image)
+        files = [self._cache / f"{self._key(picture)}.npy" for picture in image]
+        missing = [index for index, file in enumerate(files) if not file.is_file()]
+        if missing:
+            for index, map in zip(missing, self._average(image[missing]), strict=True):
+                _store(files[index], map)
+        return torch.stack([_read(file, image) for file in files])
+
+    @torch.no_grad()
+    def features(self, image: Tensor, layer: str) -> Tensor:
+        """The last map, (B, C, h, w), that submodule `layer` returns for `image`, (B, 3, H, W)."""
+        with recorded(self.network, layer) as maps:
+            self.network(self.network.normalise(image))
+        return maps[-1]
+
+    def _average(self, image: Tensor) -> Tensor:
+        map = predict_multiscale(self.network, image, self.averaging.scales)
+        if self.averaging.flip:
+            mirrored = predict_multiscale(self.network, image.flip(3), self.averaging.scales)
+            map = (map + mirrored.flip(3)) / 2
+        return map
+
+    def _key(self, picture: Tensor) -> str:
+        """What decides a picture's map: network, averaging and pixels."""
+        pixels = picture.detach().float().cpu().contiguous().numpy()
+        content = hashlib.sha256(self._fingerprint + f"{pixels.shape}".encode())
+        content.update(pixels.tobytes())
+        return content.hexdigest()
+
+
+def mean_map(teachers: list[Teacher], image: Tensor) -> Tensor:
+    """The mean of several teachers' maps, (B, 1, H, W), for pictures (B, 3, H, W) in [0, 1]."""
+    return torch.stack([teacher(image) for teacher in teachers]).mean(0)
+
+
+@contextmanager
+def recorded(network: nn.Module, layer: str) -> Iterator[list[Tensor]]:
+    """Collect what a submodule returns while the context is open.
+
+    Args:
+        network: whose forward will be called inside.
+        layer: dotted name of the submodule, such as "encoder" or "block4_4". Of a list of maps,
+            as encoders return, the last is taken.
+
+    Yields:
+        A list that grows by one tensor with each call of the submodule.
+
+    Raises:
+        AttributeError: the network has no such submodule.
+    """
+    maps: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: Any, output: Any) -> None:
+        while not isinstance(output, Tensor):
+            output = output[-1]
+        maps.append(output)
+
+    hook = network.get_submodule(layer).register_forward_hook(keep)
+    try:
+        yield maps
+    finally:
+        hook.remove()
+
+
+def _fingerprint(network: Network, averaging: Averaging) -> bytes:
+    """32 bytes that differ wherever architecture, weights or averaging do."""
+    content = hashlib.sha256(f"{type(network).__name__} {network.config} {averaging}".encode())
+    for key, value in network.state_dict().items():
+        content.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+        content.update(value.cpu().contiguous().numpy().tobytes())
+    return content.digest()
+
+
+def _store(file: Path, map: Tensor) -> None:
+    """Write one map, (1, H, W), whole or not at all."""
+    encoded = io.BytesIO()
+    np.save(encoded, map.half().cpu().numpy())
+    write_bytes(file, encoded.getvalue())
+
+
+def _read(file: Path, image: Tensor) -> Tensor:
+    """One stored map, (1, H, W), as a tensor like `image`, (B, 3, H, W)."""
+    try:
+        stored = torch.from_numpy(np.load(file, allow_pickle=False))
+    except (OSError, ValueError, EOFError) as cause:
+        raise FeatheredgeError(f"{file}: a damaged map; remove it to make it anew") from cause
+    return stored.to(image)

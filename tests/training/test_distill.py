@@ -1,0 +1,139 @@
+"""Distillation terms against slow twins, and against the ways in which they can teach nothing."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from featheredge.models.network import Logits
+from featheredge.training import checkpoint
+from featheredge.training.distill import Adaptation, KnowledgeAdaptor, OutputDistillation
+from featheredge.training.losses import EdgeLoss
+from featheredge.training.recipe import Optimiser
+from featheredge.training.schedule import make_optimiser
+from featheredge.training.teacher import Teacher, recorded
+from toys import toy_network
+
+LAYERS = {"student_layer": "encoder", "teacher_layer": "encoder"}
+
+
+@given(
+    logits=st.lists(st.floats(-8, 8, width=32), min_size=12, max_size=12),
+    taught=st.lists(st.floats(0, 1, width=32), min_size=12, max_size=12),
+    reduction=st.sampled_from(["sum", "mean"]),
+)
+@settings(deadline=None)
+def test_output_distillation_equals_its_definition(logits, taught, reduction):
+    squares = [(1 / (1 + math.exp(-x)) - y) ** 2 for x, y in zip(logits, taught, strict=True)]
+    expected = 3 * sum(squares) / (2 if reduction == "sum" else 12)
+    shape = (2, 1, 2, 3)
+    student = Logits(torch.tensor(logits).reshape(shape), (torch.full(shape, 9.0),))
+    term = OutputDistillation(weight=3, reduction=reduction)
+    ours = term(student, torch.tensor(taught).reshape(shape)).item()
+    assert ours == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_term_and_task_loss_keep_their_ratio_at_any_size(reduction):
+    term, task = OutputDistillation(reduction=reduction), EdgeLoss(reduction=reduction)
+    torch.manual_seed(0)
+    logits, taught = torch.randn(2, 1, 6, 8), torch.rand(2, 1, 6, 8)
+    label = (torch.rand(2, 1, 6, 8) > 0.7).float()
+    ratios = []
+    for times in (1, 3):
+        x, y, z = (part.repeat(1, 1, times, times) for part in (logits, taught, label))
+        ratios.append(term(Logits(x, ()), y) / task(Logits(x, ()), z))
+    torch.testing.assert_close(ratios[0], ratios[1])
+
+
+@pytest.mark.parametrize("dimensions", [1, 5])
+def test_the_adaptor_equals_its_definition(dimensions):
+    torch.manual_seed(0)
+    adaptor = KnowledgeAdaptor(Adaptation(**LAYERS, weight=7, dimensions=dimensions), 4, 6)
+    student, teacher = torch.randn(3, 4, 5, 7), torch.randn(3, 6, 2, 3)
+    total = 0.0
+    for b in range(3):
+        for d in range(dimensions):
+            vectors = []
+            for layer, maps in ((adaptor.student, student), (adaptor.teacher, teacher)):
+                value = layer.bias[d].item()
+                for c in range(maps.shape[1]):
+                    value += layer.weight[d, c].item() * maps[b, c].mean().item()
+                vectors.append(value)
+            total += (vectors[0] - vectors[1]) ** 2
+    loss = adaptor(student, teacher)
+    assert loss.item() == pytest.approx(7 * total / (3 * dimensions), rel=1e-4)
+
+
+def steps(adaptor, teacher_maps, count):
+    """Train only the adaptor's layers, on features of the student that say nothing."""
+    wanted = [p for p in adaptor.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(wanted, lr=0.05)
+    for _ in range(count):
+        optimiser.zero_grad()
+        loss = adaptor(torch.ones(len(teacher_maps), 2, 1, 1), teacher_maps)
+        loss.backward()
+        optimiser.step()
+    return loss.item()
+
+
+def test_only_a_frozen_teacher_side_cannot_agree_on_a_constant():
+    torch.manual_seed(0)
+    teacher_maps = torch.randn(16, 6, 1, 1)
+    frozen = KnowledgeAdaptor(Adaptation(**LAYERS, weight=1), 2, 6)
+    target = frozen.teacher(teacher_maps.mean((2, 3)))
+    variance = target.var(correction=0).item()
+    assert steps(frozen, teacher_maps, 600) == pytest.approx(variance, rel=0.01)
+    torch.testing.assert_close(frozen.teacher(teacher_maps.mean((2, 3))), target, rtol=0, atol=0)
+    both = KnowledgeAdaptor(Adaptation(**LAYERS, weight=1, train_teacher_side=True), 2, 6)
+    assert steps(both, teacher_maps, 600) < 0.01 * variance
+
+
+def test_the_loss_reaches_the_students_encoder_and_no_teacher():
+    student, teacher = toy_network().train(), Teacher(toy_network(seed=1))
+    adaptor = KnowledgeAdaptor(Adaptation(**LAYERS), 12, 12)
+    image = torch.rand(2, 3, 40, 56)
+    with recorded(student, adaptor.settings.student_layer) as maps:
+        student(student.normalise(image))
+    adaptor(maps[-1], teacher.features(image, adaptor.settings.teacher_layer)).backward()
+    assert all(p.grad is not None for p in student.encoder.parameters())
+    assert adaptor.student.weight.grad is not None
+    frozen = [*teacher.parameters(), *adaptor.teacher.parameters()]
+    assert all(p.grad is None for p in frozen)
+
+
+def test_the_adaptor_is_optimised_and_stored_with_the_student(tmp_path):
+    def parts():
+        torch.manual_seed(0)
+        both = torch.nn.ModuleList([toy_network(), KnowledgeAdaptor(Adaptation(**LAYERS), 12, 12)])
+        return both, make_optimiser(both, Optimiser(kind="adamw", lr=0.01, weight_decay=0.1))
+
+    model, optimiser = parts()
+    student, adaptor = model
+    before = {key: value.clone() for key, value in adaptor.state_dict().items()}
+    image, taught = torch.rand(2, 3, 40, 56), torch.rand(2, 12, 3, 4)
+    with recorded(student, "encoder") as maps:
+        student(image)
+    adaptor(maps[-1], taught).backward()
+    optimiser.step()
+    changed = {key for key, value in adaptor.state_dict().items() if (value != before[key]).any()}
+    assert changed == {"student.weight", "student.bias"}
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.write(path, model, torch.nn.Identity(), optimiser, {"step": 1})
+    again, other = parts()
+    torch.nn.init.zeros_(again[1].teacher.weight)
+    assert checkpoint.read(path, again, torch.nn.Identity(), other) == {"step": 1}
+    for key, value in model.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[key], value, rtol=0, atol=0)
+
+
+def test_wrong_settings_are_refused():
+    with pytest.raises(ValidationError, match="weight"):
+        OutputDistillation(weight=0)
+    with pytest.raises(ValidationError, match="reduction"):
+        OutputDistillation(reduction="batchmean")
+    with pytest.raises(ValidationError, match="wieght"):
+        Adaptation(**LAYERS, wieght=1)
