@@ -2,8 +2,11 @@
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import featheredge
 from featheredge import catalog
@@ -77,3 +80,15 @@ def test_every_score_names_its_protocol(entry):
         assert score.dataset
         assert score.protocol
         assert 0 < score.value < 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", catalog.ENTRIES, ids=lambda entry: entry.name)
+def test_seams_of_shipped_networks_are_invisible(entry):
+    """Enlarged, a photo has the blank stretches in which a network looks furthest."""
+    with Image.open(Path(__file__).parents[1] / "examples" / "coffee.jpg") as photo:
+        large = photo.resize((photo.width * 3, photo.height * 3))
+    whole = Session(entry.name, tile_px=4096)(large)
+    difference = np.abs(Session(entry.name)(large) - whole)
+    assert difference.mean() < 0.002
+    assert difference.max() < 0.05

@@ -10,7 +10,8 @@ import numpy as np
 
 from featheredge import catalog
 from featheredge.errors import FeatheredgeError
-from featheredge.session import PROVIDERS, Session
+from featheredge.session import Session
+from featheredge.weights_file import PROVIDERS
 
 BASE_PACKAGES = ("featheredge", "numpy", "pillow", "onnxruntime", "cyclopts")
 EXTRAS = {"lab": "torch", "eval": "numba"}

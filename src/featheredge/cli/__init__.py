@@ -32,6 +32,6 @@ app.command(lab.export)
 def main() -> None:
     """Run the command line: exit 0 done, 1 something failed (said on stderr), 2 wrong usage."""
     try:
-        app()
+        app(sys.argv[1:])
     except FeatheredgeError as error:
         sys.exit(f"featheredge: {error}")

@@ -1,0 +1,135 @@
+"""Weights files: reading one, checking that it is what it should be, opening it.
+
+A weights file is ONNX with one input `image`, (B, H, W, 3) uint8 RGB, H and W multiples of its
+stride, and one output `map`, (B, H, W) float32 in [0, 1]: normalisation and sigmoid are inside, so
+there is no preprocessing to get wrong. Its metadata holds, under "featheredge", a JSON object with
+at least name, task and stride.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from featheredge import catalog
+from featheredge.errors import ProviderError, WeightsError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+}
+"""What users call an execution provider -> what ONNX Runtime calls it."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a weights file says about itself in its metadata."""
+
+    name: str
+    task: str
+    stride: int
+
+
+def open_network(
+    model: str | Path | None, threads: int, provider: str
+) -> tuple["InferenceSession", Facts]:
+    """Open a weights file.
+
+    Args:
+        model: A name in the catalog or the path of an .onnx file; None is the default edge model.
+        threads: Threads that compute one image.
+        provider: A key of `PROVIDERS`.
+
+    Raises:
+        UnknownModelError: The catalog has no such name.
+        WeightsError: The file is missing, damaged, or not one of ours.
+        ProviderError: The provider is not there.
+    """
+    weights, origin = _read_weights(model)
+    network = _load(weights, origin, threads, provider)
+    return network, _check(network, origin)
+
+
+def _read_weights(model: str | Path | None) -> tuple[bytes, str]:
+    """Return a weights file and what messages call it; one from the catalog must match its hash."""
+    if isinstance(model, Path) or (model and model.endswith(".onnx")):
+        try:
+            return Path(model).read_bytes(), str(model)
+        except OSError as error:
+            raise WeightsError(f"{model}: {error.strerror}") from error
+    entry = catalog.default("edges") if model is None else catalog.find(model)
+    path = catalog.weights_path(entry)
+    weights = path.read_bytes()
+    if (digest := hashlib.sha256(weights).hexdigest()) != entry.sha256:
+        raise WeightsError(
+            f"{path}: sha256 {digest}; expected {entry.sha256}; the file is damaged or replaced, "
+            "reinstall featheredge"
+        )
+    return weights, entry.name
+
+
+def _load(weights: bytes, origin: str, threads: int, provider: str) -> "InferenceSession":
+    import onnxruntime
+
+    there = onnxruntime.get_available_providers()
+    wanted = PROVIDERS.get(provider)
+    if wanted not in there:
+        names = [name for name, full_name in PROVIDERS.items() if full_name in there]
+        raise ProviderError(
+            f"provider {provider!r} is not there; this ONNX Runtime has {', '.join(names)}"
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.enable_mem_pattern = False  # would plan memory for every size it has seen, and keep it
+    # Idle threads that spin steal the CPU from everyone else on a shared host. Denormals are left
+    # to the CPU: flushing them changes the arithmetic of the calling thread for good.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    try:
+        network = onnxruntime.InferenceSession(weights, options, providers=[wanted])
+    except Exception as error:  # ONNX Runtime's exceptions share no base class
+        raise WeightsError(f"{origin}: ONNX Runtime cannot load it: {error}") from error
+    if network.get_providers()[0] != wanted:  # it only warns when a provider fails to start
+        raise ProviderError(f"provider {provider!r} does not start here; see the log above")
+    return network
+
+
+def _parse_facts(metadata: str) -> dict[str, Any]:
+    """Return the metadata's JSON object; empty if it is anything else."""
+    try:
+        facts = json.loads(metadata)
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _check(network: "InferenceSession", origin: str) -> Facts:
+    """Return the facts in the metadata of a weights file, once it proves to be one of ours."""
+    metadata = network.get_modelmeta().custom_metadata_map.get("featheredge")
+    if metadata is None:
+        raise WeightsError(
+            f"{origin}: no featheredge metadata; expected a file that `featheredge export` wrote"
+        )
+    facts = _parse_facts(metadata)
+    kinds = {"name": str, "task": str, "stride": int}
+    if not all(type(facts.get(key)) is kind for key, kind in kinds.items()) or facts["stride"] < 1:
+        raise WeightsError(
+            f"{origin}: its featheredge metadata is {metadata}; expected a JSON object with "
+            "name, task and stride"
+        )
+    ports = [(port.name, port.type) for port in (*network.get_inputs(), *network.get_outputs())]
+    if ports != [("image", "tensor(uint8)"), ("map", "tensor(float)")]:
+        raise WeightsError(
+            f"{origin}: inputs and outputs are {ports}; expected image, uint8, and map, float32"
+        )
+    return Facts(**{key: facts[key] for key in kinds})
