@@ -1,20 +1,50 @@
-"""The moving average of a network's weights, which is what a run keeps."""
+"""The moving average of a network's weights, and batch norms that fit changed weights.
 
+Shapes: B batch, H W pixels.
+"""
+
+from collections.abc import Iterable
+
+import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
+
+from featheredge.models.network import Network
 
 
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:
     """A copy of `network` that follows it: average <- decay x average + (1 - decay) x network.
 
     Until 1 / (1 - decay) updates have been made it is the plain mean of them all, so the random
-    initial weights leave no trace. Parameters and buffers are averaged; counters are copied.
+    initial weights leave no trace. Only parameters are averaged. The mean of many networks'
+    activation statistics is not the statistics of their mean, so `reestimate_norms` must be
+    called before the average is used.
     """
 
     def follow(average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
-        if not average.is_floating_point():
-            return current
         share = max(1 - decay, 1 / (int(updates) + 1))
         return average.lerp(current, share)
 
-    return AveragedModel(network, avg_fn=follow, use_buffers=True)
+    return AveragedModel(network, avg_fn=follow)
+
+
+@torch.no_grad()
+def reestimate_norms(network: Network, images: Iterable[Tensor]) -> None:
+    """Set every batch norm's mean and variance to those of the network's own activations.
+
+    Args:
+        network: changed in place and left in evaluation mode.
+        images: batches of (B, 3, H, W) float in [0, 1], RGB, all of one size; the statistics are
+            the plain mean over batches.
+    """
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # PyTorch's cumulative mean
+    network.train()
+    for batch in images:
+        network(network.normalise(batch))
+    network.eval()
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

@@ -29,7 +29,7 @@ from featheredge.models import build
 from featheredge.models.network import Network
 from featheredge.training import checkpoint
 from featheredge.training.allocator import keep_freed_memory
-from featheredge.training.average import moving_average
+from featheredge.training.average import moving_average, reestimate_norms
 from featheredge.training.recipe import Recipe
 from featheredge.training.schedule import lr_factor, make_optimiser, set_lr
 from featheredge.training.validation import draw_maps, mean_loss
@@ -106,6 +106,7 @@ def train(
         if not fabric.is_global_zero:
             continue
         if within == 0 and epoch % recipe.run.validate_every_epochs == 0:
+            _settle(averaged, train_pairs, recipe, fabric.device)
             sheet = folder / "maps" / f"epoch-{epoch:04d}.png"
             draw_maps(averaged, val_pairs or train_pairs, fabric.device, sheet)
             if val_pairs:
@@ -114,6 +115,7 @@ def train(
         if within == 0 or step % recipe.run.checkpoint_every_steps == 0:
             checkpoint.write(state, network, average, optimiser, {"step": step})
     if fabric.is_global_zero:
+        _settle(averaged, train_pairs, recipe, fabric.device)
         build.save(averaged, folder / "model")
     fabric.barrier()
     return folder / "model"
@@ -173,6 +175,15 @@ def _batches(
         num_workers=recipe.data.num_workers,
     )
     return iter(fabric.setup_dataloaders(loader, use_distributed_sampler=False))  # type: ignore[arg-type]
+
+
+def _settle(network: Network, pairs: EdgePairs, recipe: Recipe, device: torch.device) -> None:
+    """Fit the batch norms of the averaged network to its weights, on the run's first crops."""
+    crops = Crops(pairs, len(pairs), recipe.augment, recipe.seed)
+    size = recipe.run.batch_size
+    starts = range(0, recipe.run.norm_batches * size, size)
+    batches = ([crops[n][0] for n in range(start, start + size)] for start in starts)
+    reestimate_norms(network, (torch.stack(batch).to(device) for batch in batches))
 
 
 def _claim(folder: Path, recipe: Recipe) -> None:

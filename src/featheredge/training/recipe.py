@@ -67,6 +67,7 @@ class Run(_Section):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     channels_last: bool = True
     ema_decay: float = Field(0.999, ge=0, lt=1)
+    norm_batches: int = Field(30, gt=0)
     checkpoint_every_steps: int = Field(200, gt=0)
     validate_every_epochs: int = Field(1, gt=0)
 
