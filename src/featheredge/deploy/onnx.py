@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from featheredge.errors import WeightsError
 from featheredge.files import write_bytes
+from featheredge.models.build import is_parameter
 from featheredge.models.network import Network
 
 Storage = Literal["fp16", "fp32"]
@@ -164,12 +165,15 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
 
 
 def _store_as_half(model: onnx.ModelProto) -> None:
-    """Store float32 tensors of more than one axis as fp16, each cast back where it is read."""
+    """Store parameters of more than one axis as fp16, each cast back where it is read.
+
+    The graph's own constants, mean and deviation of the pixels among them, stay as they are.
+    """
     graph = model.graph
     stored, casts = [], []
     for tensor in graph.initializer:
         values = onnx.numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.ndim > 1:
+        if is_parameter(tensor.name) and values.ndim > 1:
             name = f"{tensor.name}.fp32"
             casts.append(
                 onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT)
