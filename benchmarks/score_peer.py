@@ -1,0 +1,71 @@
+"""Score the authors' PiDiNet on the BSDS500 test set and hold it against their published numbers.
+
+    python benchmarks/score_peer.py --weights ../shared/peers/pidinet_bsds_voc.safetensors \
+        --bsds ../shared/data/bsds500
+
+The weights take the way of every model here: plain convolutions, ONNX, `Session`, NMS, evaluator.
+Agreement therefore says that all of these are right together. Writes
+benchmarks/results/pidinet.json, and fails where a score is off by more than the margin.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from safetensors.torch import load_file
+
+from featheredge.deploy.onnx import export
+from featheredge.metrics.evaluate import evaluate
+from featheredge.metrics.predict import predict_bsds
+from featheredge.metrics.protocol import EdgeProtocol
+from featheredge.metrics.scores import EdgeScores
+from featheredge.metrics.sources import annotation_files, pair_up
+from featheredge.models.build import load_weights
+from featheredge.models.pidinet import PiDiNet, to_plain
+from interleaved import write_result
+
+#: Single scale, trained on BSDS500 and VOC (Su et al., ICCV 2021, and the authors' repository).
+PUBLISHED = {"ods": 0.8066, "ois": 0.8228, "ap": 0.8345}
+MARGIN = 0.003
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--bsds", type=Path, required=True)
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    network = PiDiNet()
+    load_weights(network, load_file(options.weights), str(options.weights))
+    plain = to_plain(network)
+    with TemporaryDirectory() as folder:
+        scores = score(plain, options.bsds, Path(folder), options.workers)
+    measured = {"ods": scores.ods.f, "ois": scores.ois.f, "ap": scores.ap}
+    rows = {
+        name: {
+            "published": PUBLISHED[name],
+            "measured": round(value, 4),
+            "met": abs(value - PUBLISHED[name]) <= MARGIN,
+        }
+        for name, value in measured.items()
+    }
+    parameters = {
+        "difference form": sum(p.numel() for p in network.parameters()),
+        "plain form": sum(p.numel() for p in plain.parameters()),
+    }
+    facts = {"margin": MARGIN, "compared": rows, "parameters": parameters}
+    write_result("pidinet", {**facts, "scores": scores.to_dict()})
+    return int(not all(row["met"] for row in rows.values()))
+
+
+def score(network: PiDiNet, bsds: Path, folder: Path, workers: int) -> EdgeScores:
+    """Export, predict the test pictures into `folder`, evaluate."""
+    model, maps = folder / "pidinet.onnx", folder / "maps"
+    export(network, model, name="pidinet", task="edges", storage="fp32")
+    predict_bsds(str(model), bsds, "test", maps)
+    return evaluate(pair_up(maps, annotation_files(bsds, "test")), EdgeProtocol(), workers=workers)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
