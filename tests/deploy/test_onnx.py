@@ -103,6 +103,17 @@ def test_half_storage_halves_the_file_and_hardly_moves_the_map(half, noise):
     network.train()
 
 
+def test_no_subnormal_number_is_stored(exported):
+    network = copy.deepcopy(exported[0])
+    norm = network.encoder.features[0][1]
+    norm.running_var.data[0], norm.weight.data[1] = 1e-42, 1e-41
+    deploy._round(network, "fp32")
+    assert norm.running_var[0] == 0
+    assert norm.weight[1] == 0
+    same = torch.equal(network.outputs[0][-1].weight, exported[0].outputs[0][-1].weight)
+    assert same, "normal numbers stay as they are"
+
+
 def test_the_exported_network_is_left_as_it_was(half):
     network, _, before = half
     assert network.training

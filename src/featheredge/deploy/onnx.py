@@ -80,8 +80,7 @@ def export(
         WeightsError: the difference exceeds `MAX_DIFFERENCE`; nothing is written.
     """
     deployed = _Deployed(copy.deepcopy(network).eval().cpu())
-    if storage == "fp16":
-        _round_to_half(deployed)
+    _round(deployed, storage)
     model = _to_onnx(deployed)
     if storage == "fp16":
         _store_as_half(model)
@@ -119,11 +118,19 @@ def parity(deployed: nn.Module, data: bytes, sizes: Sequence[tuple[int, int]]) -
     return worst
 
 
-def _round_to_half(module: nn.Module) -> None:
-    """Round what `_store_as_half` will store to the nearest fp16 number."""
-    for parameter in module.parameters():
-        if parameter.ndim > 1:
-            parameter.data = parameter.data.half().float()
+def _round(module: nn.Module, storage: Storage) -> None:
+    """Round parameters and buffers to what will be stored.
+
+    Subnormal numbers, which dead channels collect and which some processors are slow at, become
+    zero; with "fp16", what `_store_as_half` stores becomes the nearest fp16 number.
+    """
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.is_floating_point():
+            tensor.data[tensor.data.abs() < torch.finfo(tensor.dtype).tiny] = 0
+    if storage == "fp16":
+        for parameter in module.parameters():
+            if parameter.ndim > 1:
+                parameter.data = parameter.data.half().float()
 
 
 def _to_onnx(deployed: nn.Module) -> onnx.ModelProto:
