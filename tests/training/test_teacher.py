@@ -41,6 +41,7 @@ def test_each_teacher_normalises_its_own_way():
 
 def test_nothing_trains_a_teacher():
     teacher = Teacher(toy_network().train())
+    assert not any(module.training for module in teacher.modules())
     parent = torch.nn.ModuleList([teacher]).train()
     before = {key: value.clone() for key, value in teacher.state_dict().items()}
     assert parent.training

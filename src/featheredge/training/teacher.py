@@ -5,7 +5,7 @@ Shapes: B batch, C channels, H W pixels.
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,6 +57,7 @@ class Teacher(nn.Module):
         self.averaging = averaging or Averaging()
         self._cache = cache
         self._fingerprint = _fingerprint(network, self.averaging) if cache else b""
+        self.train(False)
 
     def train(self, mode: bool = True) -> "Teacher":
         """Stay in evaluation mode."""
@@ -106,7 +107,7 @@ class Teacher(nn.Module):
         return content.hexdigest()
 
 
-def mean_map(teachers: list[Teacher], image: Tensor) -> Tensor:
+def mean_map(teachers: Sequence[Teacher], image: Tensor) -> Tensor:
     """The mean of several teachers' maps, (B, 1, H, W), for pictures (B, 3, H, W) in [0, 1]."""
     return torch.stack([teacher(image) for teacher in teachers]).mean(0)
 
