@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from safetensors.torch import load_file
+from torch.utils.flop_counter import FlopCounterMode
 
 from featheredge.deploy.onnx import export
 from featheredge.models.build import create_model, load_weights
@@ -120,13 +121,13 @@ def test_sides_come_coarse_to_fine_and_fuse_fine_to_coarse():
     torch.testing.assert_close(logits.final, fused)
 
 
-def test_stages_halve_and_round_up():
+def test_stages_halve_and_round_down():
     features = PiDiNet(TOY).features(torch.rand(2, 3, 37, 50))
     assert [tuple(x.shape) for x in features] == [
         (2, 4, 37, 50),
-        (2, 6, 19, 25),
-        (2, 8, 10, 13),
-        (2, 6, 5, 7),
+        (2, 6, 18, 25),
+        (2, 8, 9, 12),
+        (2, 6, 4, 6),
     ]
 
 
@@ -135,6 +136,25 @@ def test_wrong_configurations_are_refused():
         PiDiNetConfig(kinds=("cd",) * 15)
     with pytest.raises(ValidationError, match="xd"):
         PiDiNetConfig(kinds=("xd",) * 16)
+
+
+@pytest.mark.parametrize(
+    ("name", "gmacs"),
+    [
+        ("pidinet", 12.47),
+        ("pidinet-l", 7.81),
+        ("pidinet-small", 3.38),
+        ("pidinet-small-l", 2.21),
+        ("pidinet-tiny", 1.62),
+        ("pidinet-tiny-l", 1.10),
+    ],
+)
+def test_multiply_adds_of_the_published_networks(name, gmacs):
+    with torch.device("meta"):
+        network, image = to_plain(create_model(name)), torch.empty(1, 3, 321, 481)
+        with FlopCounterMode(display=False) as counter:
+            network(image)
+    assert counter.get_total_flops() / 2e9 == pytest.approx(gmacs, abs=0.01)
 
 
 @pytest.mark.slow

@@ -1,30 +1,28 @@
-"""Coarse maps stay over their pixels; predictions over several sizes are averaged."""
+"""Pooling at any size, and predictions averaged over several sizes."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from featheredge.errors import ArgumentError
-from featheredge.models.scales import enlarge, predict_multiscale
+from featheredge.models.scales import max_pool, predict_multiscale
 from toys import toy_network
 
 
-@pytest.mark.parametrize("factor", [1, 2, 8])
-@pytest.mark.parametrize("size", [(1, 1), (16, 24), (37, 50)])
-def test_a_ramp_stays_where_it_is(factor, size):
-    height, width = size
-    cells = [-(-side // factor) for side in size]
-    # Each cell holds the position of its own centre.
-    rows, columns = (factor * torch.arange(n) + (factor - 1) / 2 for n in cells)
-    coarse = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))[None]
-    ramp = enlarge(coarse, factor, torch.empty(1, 3, height, width))
-    assert ramp.shape == (1, 2, height, width)
-    inside = slice(factor, -factor) if factor > 1 else slice(None)
-    for axis, side in ((0, height), (1, width)):
-        positions = torch.arange(side).float()
-        expected = positions[:, None] if axis == 0 else positions[None]
-        difference = (ramp[0, axis] - expected)[inside, inside]
-        assert (difference.abs() < 1e-4).all()
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [(2, 2), (5, 8), (9, 3)])
+def test_pooling_is_that_of_the_library(stride, size):
+    x = torch.randn(2, 3, *size) - 3
+    torch.testing.assert_close(max_pool(x, stride), F.max_pool2d(x, 2, stride))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_single_row_or_column_stays_one(stride):
+    x = torch.randn(1, 2, 1, 6) - 3
+    rows = F.max_pool1d(x[:, :, 0], 2, stride)
+    torch.testing.assert_close(max_pool(x, stride)[:, :, 0], rows)
+    torch.testing.assert_close(max_pool(x.mT, stride)[..., 0], rows)
+    torch.testing.assert_close(max_pool(x[..., :1], stride), x[..., :1])
 
 
 def test_multiscale_is_the_mean_of_single_scales():

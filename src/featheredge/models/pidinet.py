@@ -16,8 +16,9 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from featheredge.models.blocks import resize_like
 from featheredge.models.network import Logits, Network
-from featheredge.models.scales import enlarge
+from featheredge.models.scales import max_pool
 
 Kind = Literal["cd", "ad", "rd", "cv", "cv5"]
 
@@ -107,16 +108,15 @@ class Block(nn.Module):
 
     def __init__(self, kind: Kind, in_channels: int, out_channels: int, *, halve: bool) -> None:
         super().__init__()
-        # Rounded up, so that a picture of one pixel has a map too.
-        self.pool = nn.MaxPool2d(2, ceil_mode=True) if halve else None
+        self.halve = halve
         self.shortcut = nn.Conv2d(in_channels, out_channels, 1) if halve else None
         self.conv1 = DifferenceConv(kind, in_channels, in_channels, in_channels)
         self.conv2 = nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, out, H, W), or half of H and W, rounded up."""
-        if self.pool is not None:
-            x = self.pool(x)
+        """(B, in, H, W) -> (B, out, H, W), or half of H and W, rounded down."""
+        if self.halve:
+            x = max_pool(x, stride=2)
         out: Tensor = self.conv2(F.relu(self.conv1(x)))
         return out + (x if self.shortcut is None else self.shortcut(x))
 
@@ -198,7 +198,7 @@ class PiDiNet(Network):
         nn.init.zeros_(_bias(self.classifier))
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """The last map of every stage: (B, widths[i], H / 2^i, W / 2^i), sizes rounded up."""
+        """The last map of every stage: (B, widths[i], H / 2^i, W / 2^i), sizes rounded down."""
         x = self.init_block(image)
         maps = []
         for stage, depth in enumerate(_DEPTHS, start=1):
@@ -213,7 +213,7 @@ class PiDiNet(Network):
         for stage, x in enumerate(self.features(image)):
             if self.config.context:
                 x = self.attentions[stage](self.dilations[stage](x))
-            sides.append(enlarge(self.conv_reduces[stage](x), 2**stage, image))
+            sides.append(resize_like(self.conv_reduces[stage](x), image))
         return Logits(self.classifier(torch.cat(sides, 1)), tuple(reversed(sides)))
 
 

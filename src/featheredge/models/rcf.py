@@ -14,7 +14,6 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from featheredge.models.network import Logits, Network
-from featheredge.models.scales import enlarge
 from featheredge.models.vgg import VGG16, VGG16_WIDTHS, StageWidths
 
 #: Mean of ImageNet's BGR values in 0..255, as Caffe's VGG16 subtracts it.
@@ -97,8 +96,11 @@ def _deconvolve(x: Tensor, stage: int, image: Tensor) -> Tensor:
     Equal to the published transposed convolution with a fixed bilinear kernel and cropping, beyond
     whose borders the map is 0: hence the frame of zeros.
     """
-    factor = _FACTORS[stage]
-    return enlarge(F.pad(x, (1, 1, 1, 1)), factor, image, factor - _SHIFTS_PX[stage])
+    factor, (height, width) = _FACTORS[stage], image.shape[-2:]
+    framed = F.pad(x, (1, 1, 1, 1))
+    large = F.interpolate(framed, scale_factor=factor, mode="bilinear", align_corners=False)
+    start = factor - _SHIFTS_PX[stage]
+    return large[..., start : start + height, start : start + width]
 
 
 def from_public_names(network: RCF, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

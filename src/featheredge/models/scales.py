@@ -1,4 +1,4 @@
-"""Going between scales: a coarse map back to the picture, predictions over several sizes of it.
+"""Going between scales: pooling that fits any size, predictions over several sizes of a picture.
 
 Shapes: B batch, C channels, H W pixels of the picture, h w cells of a coarse map.
 """
@@ -17,26 +17,20 @@ from featheredge.models.network import Network
 MULTI_SCALE = (0.5, 1.0, 1.5)
 
 
-def enlarge(x: Tensor, factor: int, picture: Tensor, offset_px: int = 0) -> Tensor:
-    """Enlarge a coarse map bilinearly by its stride and cut it to the picture's size.
-
-    Where the size is no multiple of the stride, the last cell reaches over the border. Stretching
-    the map to the picture would shift every cell by up to that reach; this leaves each over the
-    pixels that it was computed from.
+def max_pool(x: Tensor, stride: int) -> Tensor:
+    """2x2 max pooling without padding, but for a single row or column, which stays one.
 
     Args:
-        x: (B, C, h, w); enlarged, it must reach over the picture.
-        factor: pixels of the picture per cell.
-        picture: any (..., H, W) tensor of the picture's size.
-        offset_px: where the picture begins in the enlarged map, in both directions.
+        x: (B, C, h, w), h and w from 1 up.
+        stride: 2 halves, rounding down; 1 takes one row and one column away.
 
     Returns:
-        (B, C, H, W).
+        (B, C, max(1, h // 2), max(1, w // 2)), or (B, C, max(1, h - 1), max(1, w - 1)).
     """
-    height, width = picture.shape[-2:]
-    if factor > 1:
-        x = F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
-    return x[..., offset_px : offset_px + height, offset_px : offset_px + width]
+    height, width = x.shape[-2:]
+    # `sym_max` is `max` that an export with sizes left open can follow.
+    right, down = (torch.sym_max(0, 2 - n) for n in (width, height))  # type: ignore[no-untyped-call]
+    return F.max_pool2d(F.pad(x, (0, right, 0, down), value=float("-inf")), 2, stride)
 
 
 def predict_multiscale(

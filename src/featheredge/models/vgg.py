@@ -5,10 +5,10 @@ Shapes: B batch, C channels, H W pixels.
 
 from typing import TypeAlias
 
-import torch
-import torch.nn.functional as F
 from pydantic import PositiveInt
 from torch import Tensor, nn
+
+from featheredge.models.scales import max_pool
 
 _Stage: TypeAlias = tuple[PositiveInt, ...]
 StageWidths: TypeAlias = tuple[_Stage, _Stage, _Stage, _Stage, _Stage]
@@ -24,14 +24,11 @@ VGG16_WIDTHS: StageWidths = (
 
 
 class OverlappingPool(nn.Module):
-    """2x2 max pooling at stride 1 without padding: (B, C, h, w) -> (B, C, h - 1, w - 1)."""
+    """2x2 max pooling at stride 1: (B, C, h, w) -> (B, C, h - 1, w - 1), at least 1."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool; a single row or column stays one, so that the smallest pictures pass."""
-        height, width = x.shape[-2:]
-        # Zeros change no maximum after a ReLU. `sym_max` is `max` that an export can follow.
-        right, down = (torch.sym_max(0, 2 - n) for n in (width, height))  # type: ignore[no-untyped-call]
-        return F.max_pool2d(F.pad(x, (0, right, 0, down)), 2, stride=1)
+        """Pool."""
+        return max_pool(x, stride=1)
 
 
 class VGG16(nn.Module):
