@@ -76,7 +76,13 @@ def write_annotations(path: Path, maps: list[np.ndarray]) -> None:
 def write_recipe(folder: Path, bsds: Path, name: str = "toy", **run: Any) -> Path:
     """A recipe that trains the toy network on `bsds` for a handful of steps."""
     blocks = ",\n".join(_toml_table(block) for block in TOY_WIDTHS["blocks"])
-    settings = {"batch_size": 2, "checkpoint_every_steps": 3, "ema_decay": 0.5, **run}
+    settings = {
+        "batch_size": 2,
+        "checkpoint_every_steps": 3,
+        "ema_decay": 0.5,
+        "norm_batches": 2,
+        **run,
+    }
     path = folder / f"{name}.toml"
     path.write_text(
         f"""

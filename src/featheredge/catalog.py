@@ -61,7 +61,33 @@ class Entry:
     notes: str = ""
 
 
-ENTRIES: tuple[Entry, ...] = ()
+_BSDS_PROTOCOL = (
+    "BSDS500 boundaries, 200 pictures, single scale, hed suppression, 99 thresholds, tolerance "
+    "0.0075 of the diagonal, minimum-cost matching"
+)
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        name="mobile-edge",
+        task="edges",
+        network="MobileEdge at its default widths: MobileNetV2 1.0 encoder, five depthwise steps",
+        file="mobile-edge.onnx",
+        sha256="6db7d128c078ead853c910be4222cd87ee4bac043654a236bb3f7c10059c5897",
+        licence="LicenseRef-research: trained on BSDS500, which is for research and education",
+        training_data="BSDS500 train + val, 300 pictures",
+        initial_weights="MobileNetV2 1.0 trained on ImageNet (Apache-2.0), from 8-bit weights",
+        teacher=None,
+        num_params=2_368_249,
+        stride=32,
+        trained_by="the featheredge authors, recipe mobile-edge",
+        scores=(
+            Score("ODS-F", 0.775, "BSDS500 test", _BSDS_PROTOCOL),
+            Score("OIS-F", 0.792, "BSDS500 test", _BSDS_PROTOCOL),
+            Score("AP", 0.790, "BSDS500 test", _BSDS_PROTOCOL),
+        ),
+        notes="Best for contours in photographs; textures with strong contrast stay visible.",
+    ),
+)
 """The first entry of a task is its default model."""
 
 

@@ -13,7 +13,7 @@ from cyclopts.validators import Number
 from featheredge.errors import ProviderError, RecipeError
 
 if TYPE_CHECKING:
-    from featheredge.training.loop import Length
+    from featheredge.training.log import Length
 
 RECIPES_DIR = Path(__file__).parents[1] / "recipes"
 

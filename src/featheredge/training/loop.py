@@ -9,16 +9,13 @@ A run that was stopped goes on exactly where its checkpoint is: crops are number
 past the checkpoint in the log is dropped and done again.
 """
 
-import json
+import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -30,24 +27,10 @@ from featheredge.models.network import Network
 from featheredge.training import checkpoint
 from featheredge.training.allocator import keep_freed_memory
 from featheredge.training.average import moving_average, reestimate_norms
+from featheredge.training.log import Length, Log, Record, Report
 from featheredge.training.recipe import Recipe
 from featheredge.training.schedule import lr_factor, make_optimiser, set_lr
 from featheredge.training.validation import draw_maps, mean_loss
-
-Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Length:
-    """How many steps a run has, fixed before it starts."""
-
-    steps_per_epoch: int
-    epochs: int
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps of the whole run."""
-        return self.steps_per_epoch * self.epochs
 
 
 def train(
@@ -56,7 +39,7 @@ def train(
     *,
     accelerator: str = "cpu",
     devices: int = 1,
-    report: Callable[[Record, Length], None] = lambda record, length: None,
+    report: Report = lambda record, length: None,
 ) -> Path:
     """Run `recipe` in `folder`, or go on with the run that is there.
 
@@ -71,54 +54,141 @@ def train(
         The folder of the trained network.
 
     Raises:
-        RecipeError: the folder holds a run of another recipe.
+        RecipeError: the folder holds a run of another recipe, or the loss is no longer finite.
         WeightsError: its checkpoint is damaged.
         EvaluationError: the data set is not where the recipe says.
     """
     keep_freed_memory()
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=recipe.run.precision)
     fabric.launch()
-    torch.manual_seed(recipe.seed)
     _claim(folder, recipe)
-    train_pairs = EdgePairs(recipe.data.root, recipe.data.train_splits)
-    val_pairs = EdgePairs(recipe.data.root, recipe.data.val_splits)
-    samples_per_step = recipe.run.batch_size * recipe.run.accumulate * fabric.world_size
-    length = Length(-(-len(train_pairs) // samples_per_step), recipe.schedule.epochs)
-
-    network = _make_network(recipe)
-    model, optimiser = fabric.setup(network, make_optimiser(network, recipe.optimiser))
-    average = moving_average(network, recipe.run.ema_decay)
-    averaged = average.module
-    assert isinstance(averaged, Network)
-    state = folder / "checkpoint.safetensors"
-    first = checkpoint.read(state, network, average, optimiser)["step"] if state.exists() else 0
-    log = _Log(folder / "log.jsonl", first, length, report if fabric.is_global_zero else None)
-
-    batches = _batches(recipe, train_pairs, fabric, first, length)
-    for step in range(first + 1, length.steps + 1):
-        started = time.perf_counter()
-        lr = set_lr(optimiser, lr_factor(recipe.schedule, step - 1, length.steps_per_epoch))
-        loss = _step(fabric, network, model, optimiser, batches, recipe)
-        average.update_parameters(network)
-        rate = samples_per_step / (time.perf_counter() - started)
-        log.write({"step": step, "loss": loss, "lr": lr, "samples_per_s": rate})
-        epoch, within = divmod(step, length.steps_per_epoch)
-        if not fabric.is_global_zero:
-            continue
+    run = _Run(recipe, folder, fabric, report)
+    for step in range(run.first_step + 1, run.length.steps + 1):
+        run.learn(step)
+        epoch, within = divmod(step, run.length.steps_per_epoch)
         if within == 0 and epoch % recipe.run.validate_every_epochs == 0:
-            _settle(averaged, train_pairs, recipe, fabric.device)
-            sheet = folder / "maps" / f"epoch-{epoch:04d}.png"
-            draw_maps(averaged, val_pairs or train_pairs, fabric.device, sheet)
-            if val_pairs:
-                val_loss = mean_loss(averaged, val_pairs, recipe.loss, fabric.device)
-                log.write({"step": step, "epoch": epoch, "val_loss": val_loss})
+            run.look(step, epoch)
         if within == 0 or step % recipe.run.checkpoint_every_steps == 0:
-            checkpoint.write(state, network, average, optimiser, {"step": step})
-    if fabric.is_global_zero:
-        _settle(averaged, train_pairs, recipe, fabric.device)
-        build.save(averaged, folder / "model")
-    fabric.barrier()
-    return folder / "model"
+            run.keep(step)
+    return run.finish()
+
+
+class _Run:
+    """What a run is made of. Every process learns; the first one alone looks and writes."""
+
+    def __init__(self, recipe: Recipe, folder: Path, fabric: Fabric, report: Report) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.folder, self.fabric = recipe, folder, fabric
+        self.train_pairs = EdgePairs(recipe.data.root, recipe.data.train_splits)
+        self.val_pairs = EdgePairs(recipe.data.root, recipe.data.val_splits)
+        self.samples_per_step = recipe.run.batch_size * recipe.run.accumulate * fabric.world_size
+        steps_per_epoch = math.ceil(len(self.train_pairs) / self.samples_per_step)
+        self.length = Length(steps_per_epoch, recipe.schedule.epochs)
+
+        self.network = _make_network(recipe)
+        optimiser = make_optimiser(self.network, recipe.optimiser)
+        self.model, self.optimiser = fabric.setup(self.network, optimiser)
+        self.average = moving_average(self.network, recipe.run.ema_decay)
+        self.checkpoint = folder / "checkpoint.safetensors"
+        self.first_step = self._resume()
+        self.log = Log(folder / "log.jsonl", self.first_step, self.length, report)
+        self.crops = Crops(self.train_pairs, len(self.train_pairs), recipe.augment, recipe.seed)
+        self.batches = self._batches()
+
+    def learn(self, step: int) -> None:
+        """Take optimiser step number `step`, counted from 1."""
+        started = time.perf_counter()
+        factor = lr_factor(self.recipe.schedule, step - 1, self.length.steps_per_epoch)
+        lr = set_lr(self.optimiser, factor)
+        self.model.train()
+        self.optimiser.zero_grad()
+        loss = self._accumulate_gradients()
+        if self.recipe.optimiser.clip_norm is not None:
+            self.fabric.clip_gradients(
+                self.model, self.optimiser, max_norm=self.recipe.optimiser.clip_norm
+            )
+        self.optimiser.step()
+        self.average.update_parameters(self.network)
+        rate = self.samples_per_step / (time.perf_counter() - started)
+        self._write({"step": step, "loss": loss, "lr": lr, "samples_per_s": rate})
+
+    def look(self, step: int, epoch: int) -> None:
+        """Draw what the averaged network sees, and measure it where there is data to do so."""
+        if not self.fabric.is_global_zero:
+            return
+        network, device = self._averaged_network(), self.fabric.device
+        sheet = self.folder / "maps" / f"epoch-{epoch:04d}.png"
+        draw_maps(network, self.val_pairs or self.train_pairs, device, sheet)
+        if self.val_pairs:
+            val_loss = mean_loss(network, self.val_pairs, self.recipe.loss, device)
+            self._write({"step": step, "epoch": epoch, "val_loss": val_loss})
+
+    def keep(self, step: int) -> None:
+        """Replace the checkpoint by the state after step `step`."""
+        if self.fabric.is_global_zero:
+            state = (self.network, self.average, self.optimiser)
+            checkpoint.write(self.checkpoint, *state, {"step": step})
+
+    def finish(self) -> Path:
+        """Save the averaged network."""
+        if self.fabric.is_global_zero:
+            build.save(self._averaged_network(), self.folder / "model")
+        self.fabric.barrier()
+        return self.folder / "model"
+
+    def _resume(self) -> int:
+        """Load the checkpoint, if there is one; returns the steps that are done."""
+        if not self.checkpoint.exists():
+            return 0
+        state = (self.network, self.average, self.optimiser)
+        return int(checkpoint.read(self.checkpoint, *state)["step"])
+
+    def _accumulate_gradients(self) -> float:
+        """Forward and backward over `accumulate` batches; returns the mean loss."""
+        parts, total = self.recipe.run.accumulate, 0.0
+        for part in range(parts):
+            image, label = next(self.batches)
+            if self.recipe.run.channels_last:
+                image = image.contiguous(memory_format=torch.channels_last)
+            with self.fabric.no_backward_sync(self.model, enabled=part < parts - 1):
+                logits = self.model(self.network.normalise(image))
+                loss = self.recipe.loss(logits, label) / parts
+                self.fabric.backward(loss)
+            total += loss.item()
+        if not math.isfinite(total):
+            raise RecipeError(
+                f"the loss became {total}; lower optimiser.lr or set optimiser.clip_norm. "
+                "The last checkpoint is intact"
+            )
+        return total
+
+    def _batches(self) -> Iterator[list[Tensor]]:
+        """This process's batches from here on; crop numbers go round the processes in turn."""
+        size, parts = self.recipe.run.batch_size, self.recipe.run.accumulate
+        world, rank = self.fabric.world_size, self.fabric.global_rank
+        numbers = range(self.first_step * parts, self.length.steps * parts)
+        starts = ((number * world + rank) * size for number in numbers)
+        loader: DataLoader[Pair] = DataLoader(
+            self.crops,
+            batch_sampler=[list(range(start, start + size)) for start in starts],
+            num_workers=self.recipe.data.num_workers,
+        )
+        prepared = self.fabric.setup_dataloaders(loader, use_distributed_sampler=False)
+        return iter(prepared)  # type: ignore[arg-type]
+
+    def _averaged_network(self) -> Network:
+        """The averaged network, its batch norms fitted to its weights on the run's first crops."""
+        size, device = self.recipe.run.batch_size, self.fabric.device
+        starts = range(0, self.recipe.run.norm_batches * size, size)
+        batches = ([self.crops[n][0] for n in range(start, start + size)] for start in starts)
+        network = self.average.module
+        assert isinstance(network, Network)
+        reestimate_norms(network, (torch.stack(batch).to(device) for batch in batches))
+        return network
+
+    def _write(self, record: Record) -> None:
+        if self.fabric.is_global_zero:
+            self.log.write(record)
 
 
 def _make_network(recipe: Recipe) -> Network:
@@ -131,61 +201,6 @@ def _make_network(recipe: Recipe) -> Network:
     return network
 
 
-def _step(
-    fabric: Fabric,
-    network: Network,
-    model: _FabricModule,
-    optimiser: torch.optim.Optimizer,
-    batches: Iterator[list[Tensor]],
-    recipe: Recipe,
-) -> float:
-    """One optimiser step over `accumulate` batches; returns the mean loss."""
-    model.train()
-    optimiser.zero_grad()
-    total = 0.0
-    for part in range(recipe.run.accumulate):
-        image, label = next(batches)
-        if recipe.run.channels_last:
-            image = image.contiguous(memory_format=torch.channels_last)
-        with fabric.no_backward_sync(model, enabled=part < recipe.run.accumulate - 1):
-            loss = recipe.loss(model(network.normalise(image)), label) / recipe.run.accumulate
-            fabric.backward(loss)
-        total += loss.item()
-    if not torch.isfinite(torch.tensor(total)):
-        raise RecipeError(
-            f"the loss became {total}; lower optimiser.lr or set optimiser.clip_norm. "
-            "The last checkpoint is intact"
-        )
-    if recipe.optimiser.clip_norm is not None:
-        fabric.clip_gradients(model, optimiser, max_norm=recipe.optimiser.clip_norm)
-    optimiser.step()
-    return total
-
-
-def _batches(
-    recipe: Recipe, pairs: EdgePairs, fabric: Fabric, first_step: int, length: Length
-) -> Iterator[list[Tensor]]:
-    """This process's batches from `first_step` on; crop numbers go round the processes in turn."""
-    size, world = recipe.run.batch_size, fabric.world_size
-    first, last = (s * recipe.run.accumulate for s in (first_step, length.steps))
-    starts = ((n * world + fabric.global_rank) * size for n in range(first, last))
-    loader: DataLoader[Pair] = DataLoader(
-        Crops(pairs, len(pairs), recipe.augment, recipe.seed),
-        batch_sampler=[list(range(start, start + size)) for start in starts],
-        num_workers=recipe.data.num_workers,
-    )
-    return iter(fabric.setup_dataloaders(loader, use_distributed_sampler=False))  # type: ignore[arg-type]
-
-
-def _settle(network: Network, pairs: EdgePairs, recipe: Recipe, device: torch.device) -> None:
-    """Fit the batch norms of the averaged network to its weights, on the run's first crops."""
-    crops = Crops(pairs, len(pairs), recipe.augment, recipe.seed)
-    size = recipe.run.batch_size
-    starts = range(0, recipe.run.norm_batches * size, size)
-    batches = ([crops[n][0] for n in range(start, start + size)] for start in starts)
-    reestimate_norms(network, (torch.stack(batch).to(device) for batch in batches))
-
-
 def _claim(folder: Path, recipe: Recipe) -> None:
     """Note the recipe in the run folder, or check that the run there has the same one."""
     note = folder / "recipe.json"
@@ -196,32 +211,3 @@ def _claim(folder: Path, recipe: Recipe) -> None:
             "remove this one to start again"
         )
     write_bytes(note, wanted)
-
-
-class _Log:
-    """The run's JSON lines; lines past the step that the run goes on from are dropped."""
-
-    def __init__(
-        self,
-        path: Path,
-        step: int,
-        length: Length,
-        report: Callable[[Record, Length], None] | None,
-    ) -> None:
-        self._path, self._length, self._report = path, length, report
-        if report is not None and path.exists():
-            lines = path.read_bytes().splitlines(keepends=True)
-            kept = [line for line in lines if line.endswith(b"\n") and _step_of(line) <= step]
-            write_bytes(path, b"".join(kept))
-
-    def write(self, record: Record) -> None:
-        """Append one line; only the first process has a log."""
-        if self._report is None:
-            return
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-        self._report(record, self._length)
-
-
-def _step_of(line: bytes) -> int:
-    return int(json.loads(line)["step"])

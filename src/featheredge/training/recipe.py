@@ -64,7 +64,7 @@ class Run(_Section):
 
     batch_size: int = Field(gt=0)
     accumulate: int = Field(1, gt=0)
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     channels_last: bool = True
     ema_decay: float = Field(0.999, ge=0, lt=1)
     norm_batches: int = Field(30, gt=0)

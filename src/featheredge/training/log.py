@@ -1,0 +1,55 @@
+"""The log of a run: one JSON line for each step and each validation."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from featheredge.files import write_bytes
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Length:
+    """How many steps a run has, fixed before it starts."""
+
+    steps_per_epoch: int
+    epochs: int
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return self.steps_per_epoch * self.epochs
+
+
+Report = Callable[[Record, Length], None]
+
+
+class Log:
+    """Appends lines to a file and passes them on.
+
+    Args:
+        path: the file.
+        step: lines past this one are dropped: the run goes on from there.
+        length: passed on with every line.
+        report: called with every line.
+    """
+
+    def __init__(self, path: Path, step: int, length: Length, report: Report) -> None:
+        self._path, self._length, self._report = path, length, report
+        if path.exists():
+            lines = path.read_bytes().splitlines(keepends=True)
+            kept = [line for line in lines if line.endswith(b"\n") and _step_of(line) <= step]
+            write_bytes(path, b"".join(kept))
+
+    def write(self, record: Record) -> None:
+        """Append one line; it must have a `step`."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        self._report(record, self._length)
+
+
+def _step_of(line: bytes) -> int:
+    return int(json.loads(line)["step"])
