@@ -28,6 +28,7 @@ from featheredge.training import checkpoint
 from featheredge.training.allocator import keep_freed_memory
 from featheredge.training.average import moving_average, reestimate_norms
 from featheredge.training.log import Length, Log, Record, Report
+from featheredge.training.objective import Objective
 from featheredge.training.recipe import Recipe
 from featheredge.training.schedule import lr_factor, make_optimiser, set_lr
 from featheredge.training.validation import draw_maps, mean_loss
@@ -86,8 +87,9 @@ class _Run:
         self.length = Length(steps_per_epoch, recipe.schedule.epochs)
 
         self.network = _make_network(recipe)
-        optimiser = make_optimiser(self.network, recipe.optimiser)
-        self.model, self.optimiser = fabric.setup(self.network, optimiser)
+        self.objective = Objective(self.network, recipe.loss, recipe.distill, fabric.device)
+        optimiser = make_optimiser(self.objective, recipe.optimiser)
+        self.model, self.optimiser = fabric.setup(self.objective, optimiser)
         self.average = moving_average(self.network, recipe.run.ema_decay)
         self.checkpoint = folder / "checkpoint.safetensors"
         self.first_step = self._resume()
@@ -126,7 +128,7 @@ class _Run:
     def keep(self, step: int) -> None:
         """Replace the checkpoint by the state after step `step`."""
         if self.fabric.is_global_zero:
-            state = (self.network, self.average, self.optimiser)
+            state = (self.objective, self.average, self.optimiser)
             checkpoint.write(self.checkpoint, *state, {"step": step})
 
     def finish(self) -> Path:
@@ -140,7 +142,7 @@ class _Run:
         """Load the checkpoint, if there is one; returns the steps that are done."""
         if not self.checkpoint.exists():
             return 0
-        state = (self.network, self.average, self.optimiser)
+        state = (self.objective, self.average, self.optimiser)
         return int(checkpoint.read(self.checkpoint, *state)["step"])
 
     def _accumulate_gradients(self) -> float:
@@ -151,8 +153,7 @@ class _Run:
             if self.recipe.run.channels_last:
                 image = image.contiguous(memory_format=torch.channels_last)
             with self.fabric.no_backward_sync(self.model, enabled=part < parts - 1):
-                logits = self.model(self.network.normalise(image))
-                loss = self.recipe.loss(logits, label) / parts
+                loss = self.model(image, label) / parts
                 self.fabric.backward(loss)
             total += loss.item()
         if not math.isfinite(total):

@@ -6,13 +6,15 @@ An unknown key is an error, so a misspelt setting cannot pass unnoticed.
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from featheredge.data.augment import Augmentation
 from featheredge.errors import RecipeError
+from featheredge.training.distill import Adaptation, OutputDistillation
 from featheredge.training.losses import EdgeLoss
+from featheredge.training.teacher import Averaging
 
 
 class _Section(BaseModel):
@@ -35,6 +37,23 @@ class Network(_Section):
     name: str
     widths: dict[str, Any] = {}
     backbone: Path | None = None
+
+
+class Distillation(_Section):
+    """Which teachers (folders of saved networks), and what to learn from them beside the labels."""
+
+    teachers: tuple[Path, ...] = Field(min_length=1)
+    averaging: Averaging = Averaging()
+    output: OutputDistillation | None = None
+    adaptor: Adaptation | None = None
+
+    @model_validator(mode="after")
+    def _teaches(self) -> Self:
+        if self.output is None and self.adaptor is None:
+            raise ValueError("give [distill.output], [distill.adaptor] or both; else leave it out")
+        if self.adaptor is not None and len(self.teachers) > 1:
+            raise ValueError("the adaptor reads one teacher's features; give one teacher")
+        return self
 
 
 class Optimiser(_Section):
@@ -82,6 +101,7 @@ class Recipe(_Section):
     augment: Augmentation
     network: Network
     loss: EdgeLoss
+    distill: Distillation | None = None
     optimiser: Optimiser
     schedule: Schedule
     run: Run

@@ -15,7 +15,7 @@ def make_optimiser(network: nn.Module, settings: Optimiser) -> torch.optim.Optim
     for name, parameter in network.named_parameters():
         plain = parameter.ndim > 1 or settings.decay_norms_and_biases
         decay = settings.weight_decay if plain else 0.0
-        lr = settings.lr * (settings.encoder_lr if name.startswith("encoder.") else 1.0)
+        lr = settings.lr * (settings.encoder_lr if "encoder" in name.split(".") else 1.0)
         groups.setdefault((lr, decay), []).append(parameter)
     listed = [
         {"params": parameters, "lr": lr, "base_lr": lr, "weight_decay": decay}

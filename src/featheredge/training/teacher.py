@@ -16,7 +16,7 @@ from pydantic import Field, PositiveFloat
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from featheredge.errors import FeatheredgeError
+from featheredge.errors import FeatheredgeError, RecipeError
 from featheredge.files import write_bytes
 from featheredge.models.network import Network
 from featheredge.models.scales import predict_multiscale
@@ -125,7 +125,7 @@ def recorded(network: nn.Module, layer: str) -> Iterator[list[Tensor]]:
         A list that grows by one tensor with each call of the submodule.
 
     Raises:
-        AttributeError: the network has no such submodule.
+        RecipeError: the network has no such submodule.
     """
     maps: list[Tensor] = []
 
@@ -134,7 +134,11 @@ def recorded(network: nn.Module, layer: str) -> Iterator[list[Tensor]]:
             output = output[-1]
         maps.append(output)
 
-    hook = network.get_submodule(layer).register_forward_hook(keep)
+    modules = dict(network.named_modules())
+    if layer not in modules:
+        there = ", ".join(name for name, _ in network.named_children())
+        raise RecipeError(f"{type(network).__name__} has no layer {layer!r}; its parts are {there}")
+    hook = modules[layer].register_forward_hook(keep)
     try:
         yield maps
     finally:

@@ -1,0 +1,80 @@
+"""What a training step minimises: the task loss, and what the student has to learn from teachers.
+
+Shapes: B batch, H W pixels.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from featheredge.models import build
+from featheredge.models.network import Network
+from featheredge.training.distill import KnowledgeAdaptor
+from featheredge.training.losses import EdgeLoss
+from featheredge.training.recipe import Distillation
+from featheredge.training.teacher import Teacher, mean_map, recorded
+
+_PROBE_PX = 32
+
+
+class Objective(nn.Module):
+    """A student with its losses, as one module: whatever has parameters is trained and stored.
+
+    Teachers are neither, so they are kept apart from the module's own parts.
+    """
+
+    def __init__(
+        self,
+        student: Network,
+        loss: EdgeLoss,
+        distill: Distillation | None,
+        device: torch.device,
+    ) -> None:
+        """Load the teachers, to `device`.
+
+        Raises:
+            WeightsError: a teacher's folder does not hold a saved network.
+            RecipeError: a network has no layer of the name that the adaptor is to read.
+        """
+        super().__init__()
+        self.student = student
+        self.loss = loss
+        self.output = distill.output if distill else None
+        self.adaptor: KnowledgeAdaptor | None = None
+        self.teachers: tuple[Teacher, ...] = ()
+        if distill is None:
+            return
+        networks = [build.load(folder) for folder in distill.teachers]
+        if distill.adaptor is not None:
+            settings = distill.adaptor
+            own = _num_channels(student, settings.student_layer)
+            theirs = _num_channels(networks[0], settings.teacher_layer)
+            self.adaptor = KnowledgeAdaptor(settings, own, theirs)
+        teachers = (Teacher(network, distill.averaging).to(device) for network in networks)
+        self.teachers = tuple(teachers)
+
+    def forward(self, image: Tensor, label: Tensor) -> Tensor:
+        """The loss of a batch: image (B, 3, H, W) in [0, 1], label (B, 1, H, W) -> a scalar."""
+        normalised = self.student.normalise(image)
+        if self.adaptor is None:
+            logits = self.student(normalised)
+            loss = self.loss(logits, label)
+        else:
+            settings = self.adaptor.settings
+            with recorded(self.student, settings.student_layer) as maps:
+                logits = self.student(normalised)
+            taught = self.teachers[0].features(image, settings.teacher_layer)
+            loss = self.loss(logits, label) + self.adaptor(maps[-1], taught)
+        if self.output is not None:
+            loss = loss + self.output(logits, mean_map(self.teachers, image))
+        return loss
+
+
+@torch.no_grad()
+def _num_channels(network: Network, layer: str) -> int:
+    """Channels of the last map that `layer` returns; in evaluation mode, to leave norms alone."""
+    training = network.training
+    network.eval()
+    with recorded(network, layer) as maps:
+        network(torch.zeros(1, 3, _PROBE_PX, _PROBE_PX))
+    network.train(training)
+    return maps[-1].shape[1]
