@@ -9,11 +9,8 @@ side by side, writes benchmarks/results/bsds_reference.json, and fails where a t
 """
 
 import argparse
-import json
 import os
-import platform
 import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -24,9 +21,8 @@ from featheredge.metrics.evaluate import evaluate
 from featheredge.metrics.protocol import EdgeProtocol
 from featheredge.metrics.scores import EdgeScores
 from featheredge.metrics.sources import annotation_files, pair_up
+from interleaved import write_result
 
-ROOT = Path(__file__).parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "bsds_reference.json"
 Row = tuple[str, str, float, bool]  # what, target, measured, met
 
 
@@ -61,12 +57,8 @@ def main() -> int:
         "cpu_seconds": round(used_seconds() - before, 1),
         "load_before": load,
         "load_note": options.load_note,
-        "machine": f"{processor()}, {len(os.sched_getaffinity(0))} cores",
-        "python": platform.python_version(),
-        "commit": commit(),
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(record, indent=2) + "\n")
+    write_result("bsds_reference", record)
     return int(not all(met for *_, met in rows))
 
 
@@ -110,19 +102,6 @@ def peak_mb(workers: int) -> float:
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return (own + workers * largest) / (1e6 if sys.platform == "darwin" else 1e3)
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def commit() -> str:
-    call = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Small stand-ins for the real thing: a thin network and a data set in BSDS500's layout."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 from scipy.io import savemat
+from torch.utils.flop_counter import FlopCounterMode
 
 from featheredge.models.build import create_model
 from featheredge.models.network import Network
@@ -39,6 +41,15 @@ def toy_network(seed: int = 0, **widths: Any) -> Network:
     return network.eval()
 
 
+def multiply_adds(make: Callable[[], Network], height: int, width: int) -> float:
+    """Multiply-adds of a network, counted by PyTorch without computing anything."""
+    with torch.device("meta"):
+        network, image = make().eval(), torch.empty(1, 3, height, width)
+        with FlopCounterMode(display=False) as counter:
+            network(image)
+    return counter.get_total_flops() / 2
+
+
 def write_bsds(root: Path, split: str, count: int, seed: int = 0) -> Path:
     """Pictures of one bright rectangle each, 40x56 or upright, and two annotators' outlines."""
     random = np.random.default_rng(seed)
@@ -65,8 +76,19 @@ def outline(size: tuple[int, int], top: int, left: int, bottom: int, right: int)
     return filled
 
 
-def write_annotations(path: Path, maps: list[np.ndarray]) -> None:
+def strokes(height: int, width: int, seed: int) -> np.ndarray:
+    """Three random walks across a picture, as an annotator might draw them; (H, W) bool."""
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((height, width), bool)
+    for _ in range(3):
+        rows = np.cumsum(rng.integers(-1, 2, width)) + rng.integers(height)
+        mask[np.clip(rows, 0, height - 1), np.arange(width)] = True
+    return mask
+
+
+def write_annotations(path: Path, maps: Sequence[np.ndarray]) -> None:
     """A .mat file as BSDS500's: a 1xG cell array of structures with `Boundaries`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     cells = np.empty((1, len(maps)), object)
     for index, boundaries in enumerate(maps):
         cells[0, index] = {"Boundaries": boundaries.astype(np.uint8)}

@@ -19,26 +19,9 @@ from featheredge.metrics.sources import (
     read_annotations,
     read_prediction,
 )
+from toys import strokes, write_annotations
 
 AS_IS = EdgeProtocol(nms="none", thresholds=9)
-
-
-def strokes(height, width, seed):
-    rng = np.random.default_rng(seed)
-    mask = np.zeros((height, width), bool)
-    for _ in range(3):
-        rows = np.cumsum(rng.integers(-1, 2, width)) + rng.integers(height)
-        mask[np.clip(rows, 0, height - 1), np.arange(width)] = True
-    return mask
-
-
-def save_bsds(path: Path, masks) -> None:
-    """Write annotations as the data set does: a row of structs, each with a Boundaries matrix."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cells = np.empty((1, len(masks)), object)
-    for i, mask in enumerate(masks):
-        cells[0, i] = {"Boundaries": mask.astype(np.uint8)}
-    savemat(path, {"groundTruth": cells})
 
 
 def save_grey(path: Path, values) -> None:
@@ -50,7 +33,7 @@ def save_grey(path: Path, values) -> None:
 def folders(tmp_path):
     """Three maps, and a data set in BSDS500's layout that annotates them."""
     for i in range(3):
-        save_bsds(
+        write_annotations(
             tmp_path / "bsds" / "groundTruth" / "test" / f"{i}.mat",
             [strokes(30, 40, i), strokes(30, 40, i + 7)],
         )

@@ -13,20 +13,11 @@ from featheredge.errors import EvaluationError, ProviderError
 from featheredge.metrics.edges import EdgeMetric, count_edges
 from featheredge.metrics.protocol import EdgeProtocol
 from featheredge.metrics.sources import read_prediction
+from toys import strokes
 
 SHARED = Path(__file__).parents[3] / "shared"
 REFERENCE = SHARED / "reference" / "hed_bsds500"
 AS_IS = EdgeProtocol(nms="none")
-
-
-def strokes(height, width, seed):
-    """Three random walks across a picture, as an annotator might draw them."""
-    rng = np.random.default_rng(seed)
-    mask = np.zeros((height, width), bool)
-    for _ in range(3):
-        rows = np.cumsum(rng.integers(-1, 2, width)) + rng.integers(height)
-        mask[np.clip(rows, 0, height - 1), np.arange(width)] = True
-    return mask
 
 
 def test_an_annotation_scored_against_itself_is_perfect():
