@@ -1,6 +1,6 @@
 """Small stand-ins for the real thing: a thin network and a data set in BSDS500's layout."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from PIL import Image
 from scipy.io import savemat
-from torch.utils.flop_counter import FlopCounterMode
 
 from featheredge.models.build import create_model
 from featheredge.models.network import Network
@@ -39,15 +38,6 @@ def toy_network(seed: int = 0, **widths: Any) -> Network:
             torch.nn.init.uniform_(module.running_mean, -0.2, 0.2)
             torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
     return network.eval()
-
-
-def multiply_adds(make: Callable[[], Network], height: int, width: int) -> float:
-    """Multiply-adds of a network, counted by PyTorch without computing anything."""
-    with torch.device("meta"):
-        network, image = make().eval(), torch.empty(1, 3, height, width)
-        with FlopCounterMode(display=False) as counter:
-            network(image)
-    return counter.get_total_flops() / 2
 
 
 def write_bsds(root: Path, split: str, count: int, seed: int = 0) -> Path:

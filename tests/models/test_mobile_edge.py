@@ -9,8 +9,9 @@ from safetensors.torch import load_file, save_file
 from featheredge.errors import WeightsError
 from featheredge.models.blocks import ScaleEnhancement
 from featheredge.models.build import create_model, load_backbone
+from featheredge.models.cost import multiply_adds
 from featheredge.models.mobilenet import Bottleneck, InvertedResidual, MobileNetV2
-from toys import TOY_WIDTHS, multiply_adds, toy_network
+from toys import TOY_WIDTHS, toy_network
 
 BACKBONE = Path(__file__).parents[2] / "../shared/backbones/mobilenet_v2_imagenet.safetensors"
 
@@ -27,6 +28,26 @@ BACKBONE = Path(__file__).parents[2] / "../shared/backbones/mobilenet_v2_imagene
 def test_parameters_of_the_published_student(widths, num_params):
     network = create_model("mobile-edge", widths=widths)
     assert sum(p.numel() for p in network.parameters()) == num_params
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "stride"), [("mobile-edge-s", 300_000, 16), ("mobile-edge-xs", 60_000, 8)]
+)
+def test_the_small_ones_are_small(name, most, stride):
+    network = create_model(name)
+    assert sum(p.numel() for p in network.parameters()) <= most
+    assert network.stride == stride
+
+
+def test_little_of_the_small_networks_work_is_at_full_size():
+    # The stem alone reads the whole picture; everything else runs at half its size or less.
+    network = create_model("mobile-edge-xs")
+    sizes = []
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda m, i, out: sizes.append(out.shape[-1]))
+    network(torch.rand(1, 3, 64, 64))
+    assert max(sizes) == 32
 
 
 def test_multiply_adds_of_the_published_student():
@@ -117,9 +138,37 @@ def test_side_outputs_start_as_an_average():
     torch.testing.assert_close(logits.final, mean, rtol=0, atol=1e-5)
 
 
-def test_too_few_strides_are_refused():
-    with pytest.raises(ValueError, match="4 strides of 2"):
-        toy_network(blocks=TOY_WIDTHS["blocks"][:-1])
+def test_an_encoder_that_ends_early_takes_what_it_has_layers_for(tmp_path):
+    state = torchvision_state()
+    save_file(state, tmp_path / "mobilenet_v2.safetensors")
+    network = create_model("mobile-edge-xs")
+    load_backbone(network, tmp_path / "mobilenet_v2.safetensors")
+    for key, tensor in network.encoder.state_dict().items():
+        torch.testing.assert_close(tensor, state[key].to(tensor.dtype))
+    assert "features.7.conv.0.0.weight" not in network.encoder.state_dict()
+
+
+def test_blocks_that_never_halve_are_refused():
+    with pytest.raises(ValueError, match="stride 2"):
+        toy_network(blocks=TOY_WIDTHS["blocks"][:1], top=0)
+
+
+def test_side_outputs_want_the_pictures_size():
+    with pytest.raises(ValueError, match="output_stride 1"):
+        toy_network(side_outputs=True, output_stride=2)
+
+
+def test_at_half_size_each_cell_gives_its_four_pixels():
+    network = toy_network(output_stride=2, dilations=[])
+    image = network.normalise(torch.rand(1, 3, 33, 47))
+    cells = []
+    network.outputs[0].register_forward_hook(lambda module, inputs, out: cells.append(out))
+    logits = network(image).final
+    (four,) = cells
+    assert four.shape == (1, 4, 17, 24)
+    for row, column in [(0, 0), (7, 12), (32, 46), (31, 45)]:
+        expected = four[0, 2 * (row % 2) + column % 2, row // 2, column // 2]
+        assert logits[0, 0, row, column] == expected
 
 
 def test_a_residual_across_widths_is_refused():

@@ -16,6 +16,7 @@ NETWORKS = {
     "MobileEdge": lambda: toy_network(),
     "MobileEdge with side outputs": lambda: toy_network(side_outputs=True),
     "MobileEdge without scale enhancement": lambda: toy_network(dilations=[], top=0),
+    "MobileEdge at half size": lambda: toy_network(output_stride=2, context=[2, 3]),
     "PiDiNet": lambda: PiDiNet(PiDiNetConfig((4, 6, 8, 6), context=3)),
     "PiDiNet-L": lambda: PiDiNet(PiDiNetConfig((4, 6, 8, 6), context=0)),
     "PiDiNet, plain": lambda: to_plain(PiDiNet(PiDiNetConfig((4, 6, 8, 6)))),
@@ -85,6 +86,21 @@ def test_weights_of_other_widths_are_refused(tmp_path):
     (tmp_path / "wider" / "model.safetensors").replace(tmp_path / "model.safetensors")
     with pytest.raises(WeightsError, match=r"misshapen.*\(6,"):
         build.load(tmp_path)
+
+
+def test_trained_networks_are_found_wherever_they_are(tmp_path):
+    torch.manual_seed(3)
+    network = build.create_model("pidinet-tiny-l").eval()
+    build.save(network, tmp_path / "saved")
+    sources = [str(tmp_path / "saved"), f"pidinet-tiny-l:{tmp_path / 'saved/model.safetensors'}"]
+    image = network.normalise(picture(1, 3, 20, 24))
+    for source in sources:
+        torch.testing.assert_close(build.find(source)(image).final, network(image).final)
+    assert not build.find("mobile-edge").training
+    with pytest.raises(UnknownModelError, match=r"nowhere.*safetensors"):
+        build.find("nowhere")
+    with pytest.raises(WeightsError, match=r"misshapen|missing"):
+        build.find(f"pidinet:{tmp_path / 'saved/model.safetensors'}")
 
 
 def test_unknown_names_and_fields_are_refused():

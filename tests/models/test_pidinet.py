@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 
 from featheredge.deploy.onnx import export
 from featheredge.models.build import create_model, load_weights
+from featheredge.models.cost import multiply_adds
 from featheredge.models.pidinet import DifferenceConv, PiDiNet, PiDiNetConfig, to_plain
-from toys import multiply_adds
 
 PEER = Path(__file__).parents[2] / "../shared/peers/pidinet_bsds_voc.safetensors"
 TOY = PiDiNetConfig((4, 6, 8, 6), context=3)

@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 from featheredge.deploy.onnx import export
 from featheredge.errors import WeightsError
 from featheredge.models.build import create_model, load_backbone, load_weights
+from featheredge.models.cost import multiply_adds
 from featheredge.models.rcf import RCF, RCFConfig, from_public_names
-from toys import multiply_adds
 
 #: VGG16 by stage (Simonyan and Zisserman, table 1, configuration D).
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))

@@ -36,6 +36,24 @@ def test_output_distillation_equals_its_definition(logits, taught, reduction):
     assert ours == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
+def test_cross_entropy_equals_its_definition():
+    torch.manual_seed(0)
+    logits, taught = torch.randn(2, 1, 4, 5), torch.rand(2, 1, 4, 5)
+    p = logits.sigmoid()
+    expected = -(taught * p.log() + (1 - taught) * (1 - p).log()).mean()
+    term = OutputDistillation(kind="cross_entropy", weight=2, reduction="mean")
+    torch.testing.assert_close(term(Logits(logits, ()), taught), 2 * expected)
+
+
+@pytest.mark.parametrize("kind", ["mse", "cross_entropy"])
+def test_the_teachers_own_map_is_the_best_answer(kind):
+    torch.manual_seed(0)
+    taught = torch.rand(1, 1, 4, 5).clamp(0.01, 0.99)
+    logits = taught.logit().requires_grad_()
+    OutputDistillation(kind=kind)(Logits(logits, ()), taught).backward()
+    torch.testing.assert_close(logits.grad, torch.zeros_like(logits), rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 def test_term_and_task_loss_keep_their_ratio_at_any_size(reduction):
     term, task = OutputDistillation(reduction=reduction), EdgeLoss(reduction=reduction)

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from featheredge.errors import RecipeError, WeightsError
+from featheredge.errors import RecipeError, UnknownModelError
 from featheredge.models import build
 from featheredge.training.distill import Adaptation, OutputDistillation
+from featheredge.training.label import label
 from featheredge.training.loop import train
 from featheredge.training.losses import EdgeLoss
 from featheredge.training.objective import Objective
@@ -22,7 +23,7 @@ def folders(tmp_path):
     """Two saved teachers."""
     for seed in (1, 2):
         build.save(toy_network(seed), tmp_path / f"teacher{seed}")
-    return tmp_path / "teacher1", tmp_path / "teacher2"
+    return str(tmp_path / "teacher1"), str(tmp_path / "teacher2")
 
 
 def batch():
@@ -59,6 +60,16 @@ def test_several_teachers_give_one_map(folders):
     torch.testing.assert_close(objective(image, label), expected)
 
 
+def test_a_stored_map_stands_for_the_teachers(folders):
+    network, (image, label) = toy_network(), batch()
+    taught = torch.rand_like(label)
+    output = OutputDistillation(weight=2)
+    objective = Objective(network, EdgeLoss(), Distillation(output=output), CPU)
+    logits = network(network.normalise(image))
+    expected = EdgeLoss()(logits, label) + output(logits, taught)
+    torch.testing.assert_close(objective(image, torch.cat([label, taught], 1)), expected)
+
+
 def test_teachers_are_neither_stored_nor_trained(folders):
     distill = Distillation(teachers=folders[:1], adaptor=Adaptation(**LAYERS))
     objective = Objective(toy_network(), EdgeLoss(), distill, CPU).train()
@@ -89,6 +100,30 @@ def recipe(tmp_path, folders):
         "distill.adaptor.weight=1.0",
     ]
     return load_recipe(write_recipe(tmp_path, bsds), settings)
+
+
+def test_runs_learn_from_stored_maps_and_unlabelled_pictures(tmp_path):
+    bsds = write_bsds(tmp_path / "bsds", "train", 4)
+    write_bsds(tmp_path / "more", "train", 3, seed=9)
+    teacher = Teacher(toy_network(1))
+    for root in (bsds, tmp_path / "more"):
+        label(teacher, sorted((root / "images/train").glob("*.jpg")), root / "maps")
+    settings = [
+        "data.val_splits=[]",
+        f"data.maps={bsds / 'maps'}",
+        f"data.unlabelled.pictures={tmp_path / 'more/images/train'}",
+        f"data.unlabelled.maps={tmp_path / 'more/maps'}",
+        "data.repeat=2",
+        "distill.output.reduction=mean",
+        "schedule.epochs=1",
+    ]
+    taught = load_recipe(write_recipe(tmp_path, bsds), settings)
+    steps = []
+    first = train(taught, tmp_path / "run", report=lambda record, length: steps.append(length))
+    assert steps[0].steps == 6, "4 pictures twice and 3 once, in batches of 2"
+    network = {"initial": str(first), "backbone": None}
+    onwards = taught.model_copy(update={"network": taught.network.model_copy(update=network)})
+    assert build.load(train(onwards, tmp_path / "onwards")).config == build.load(first).config
 
 
 class Stopped(Exception):
@@ -130,7 +165,7 @@ def test_a_student_moves_towards_its_teacher(recipe, tmp_path):
     ("distill", "message"),
     [
         ("{teachers = ['a']}", "distill.output"),
-        ("{teachers = [], output = {}}", "teachers"),
+        ("{teachers = [], output = {}}", r"distill\.teachers or data\.maps"),
         ("{teachers = ['a', 'b'], adaptor = {student_layer = 'e', teacher_layer = 'e'}}", "one"),
         ("{teachers = ['a'], output = {wieght = 1.0}}", "wieght"),
     ],
@@ -142,6 +177,6 @@ def test_recipes_that_teach_nothing_sound_are_refused(tmp_path, distill, message
 
 
 def test_a_missing_teacher_is_named(recipe, tmp_path):
-    lost = recipe.distill.model_copy(update={"teachers": (tmp_path / "lost",)})
-    with pytest.raises(WeightsError, match="lost"):
+    lost = recipe.distill.model_copy(update={"teachers": (str(tmp_path / "lost"),)})
+    with pytest.raises(UnknownModelError, match="lost"):
         train(recipe.model_copy(update={"distill": lost}), tmp_path / "run")

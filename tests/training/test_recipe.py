@@ -8,6 +8,7 @@ from featheredge.cli.lab import RECIPES_DIR
 from featheredge.errors import RecipeError
 from featheredge.models.build import create_model
 from featheredge.training.recipe import load_recipe
+from featheredge.training.schedule import make_optimiser
 from toys import write_recipe
 
 SHIPPED = sorted(RECIPES_DIR.glob("*.toml"))
@@ -26,7 +27,8 @@ def test_recipes_are_shipped():
 def test_every_shipped_recipe_parses_and_builds(path):
     recipe = load_recipe(path)
     assert recipe.name == path.stem
-    create_model(recipe.network.name, widths=recipe.network.widths)
+    network = create_model(recipe.network.name, widths=recipe.network.widths)
+    make_optimiser(network, recipe.optimiser)
 
 
 def test_settings_change_values(recipe):
@@ -55,6 +57,20 @@ def test_settings_change_values(recipe):
 def test_mistakes_in_settings_are_named(recipe, setting, said):
     with pytest.raises(RecipeError, match=said):
         load_recipe(recipe, ["seed=0", setting])
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["data.maps=maps"], "nothing learns from them"),
+        (["data.unlabelled={pictures='a', maps='b'}"], "data.maps too"),
+        (["network.backbone=a", "network.initial=b"], "not both"),
+        (["data.maps=m", "distill={teachers=['t'], output={}}"], "not from both"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(recipe, settings, said):
+    with pytest.raises(RecipeError, match=said):
+        load_recipe(recipe, settings)
 
 
 def test_files_that_are_no_recipes_are_named(tmp_path):

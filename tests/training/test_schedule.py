@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from featheredge.errors import RecipeError
 from featheredge.training.recipe import Optimiser, Schedule
 from featheredge.training.schedule import lr_factor, make_optimiser, set_lr
 from toys import toy_network
@@ -28,7 +29,7 @@ def test_steps_fall_at_the_named_epochs():
 
 def test_groups_know_their_rate_and_decay():
     network = toy_network()
-    settings = Optimiser(kind="adamw", lr=1.0, weight_decay=0.3, encoder_lr=0.25)
+    settings = Optimiser(kind="adamw", lr=1.0, weight_decay=0.3, rates={"encoder": 0.25})
     optimiser = make_optimiser(network, settings)
     found = {
         id(p): (group["lr"], group["weight_decay"])
@@ -41,8 +42,25 @@ def test_groups_know_their_rate_and_decay():
     assert not found
 
 
+def test_the_longest_beginning_counts_and_biases_have_their_own_rate():
+    rates = {"outputs": 0.1, "outputs.0": 3.0, "step": 9.0, "steps": 0.5}
+    settings = Optimiser(kind="sgd", lr=1.0, rates={k: rates[k] for k in ("outputs", "outputs.0")})
+    network = toy_network(side_outputs=True)
+    optimiser = make_optimiser(network, settings.model_copy(update={"bias_rate": 2.0}))
+    found = {id(p): group["lr"] for group in optimiser.param_groups for p in group["params"]}
+    for name, parameter in network.named_parameters():
+        part = ".".join(name.split(".")[:2])
+        rate = rates.get(part, 0.1) if name.startswith("outputs.") else 1.0
+        assert found[id(parameter)] == rate * (2 if name.endswith(".bias") else 1), name
+
+
+def test_rates_of_parts_that_are_not_there_are_refused():
+    with pytest.raises(RecipeError, match=r"step; .*encoder, .*steps"):
+        make_optimiser(toy_network(), Optimiser(kind="sgd", lr=1.0, rates={"step": 2.0}))
+
+
 def test_setting_the_rate_keeps_the_proportions():
-    optimiser = make_optimiser(toy_network(), Optimiser(kind="sgd", lr=2.0, encoder_lr=0.5))
+    optimiser = make_optimiser(toy_network(), Optimiser(kind="sgd", lr=2.0, rates={"encoder": 0.5}))
     assert set_lr(optimiser, 0.1) == pytest.approx(0.2)
     assert {round(group["lr"], 6) for group in optimiser.param_groups} == {0.1, 0.2}
     assert set_lr(optimiser, 1.0) == 2.0

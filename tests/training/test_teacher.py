@@ -1,12 +1,11 @@
-"""Teachers: frozen for good, averaged as said, and the same with a cache as without."""
+"""Teachers: frozen for good, and averaged as said."""
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
 
-from featheredge.errors import FeatheredgeError, RecipeError
+from featheredge.errors import RecipeError
 from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.training.teacher import Averaging, Teacher, mean_map, recorded
 from toys import toy_network
@@ -100,52 +99,12 @@ def test_recording_ends_with_its_context():
         pass
 
 
-def test_stored_maps_stand_in_for_the_network(tmp_path):
-    image = pictures(3)
-    teacher = Teacher(toy_network(), cache=tmp_path)
-    first = teacher(image)
-    torch.testing.assert_close(first, Teacher(toy_network())(image), rtol=0, atol=2**-11)
-    assert len(list(tmp_path.iterdir())) == 3
-
-    def fail(*args):
-        raise AssertionError("the network ran although every map is stored")
-
-    teacher.network.forward = fail
-    order = [2, 0, 1]
-    torch.testing.assert_close(teacher(image[order]), first[order], rtol=0, atol=0)
-
-
-def test_only_what_is_missing_is_computed(tmp_path):
-    image = pictures(4)
-    teacher, alone = Teacher(toy_network(), cache=tmp_path), Teacher(toy_network())
-    teacher(image[1:3])
-    with recorded(teacher.network, "encoder") as maps:
-        mixed = teacher(image)
-    assert [len(map) for map in maps] == [2]
-    torch.testing.assert_close(mixed, alone(image), rtol=0, atol=2**-11)
-
-
-def test_stored_maps_belong_to_network_averaging_and_picture(tmp_path):
-    image = pictures(1)
+def test_fingerprints_tell_weights_and_averaging_apart():
     variants = [
-        Teacher(toy_network(), cache=tmp_path),
-        Teacher(toy_network(seed=1), cache=tmp_path),
-        Teacher(toy_network(), Averaging(flip=True), cache=tmp_path),
+        Teacher(toy_network()),
+        Teacher(toy_network(seed=1)),
+        Teacher(toy_network(), Averaging(flip=True)),
+        Teacher(toy_network(dilations=[2, 4])),
     ]
-    for count, teacher in enumerate(variants, start=1):
-        teacher(image)
-        assert len(list(tmp_path.iterdir())) == count
-    variants[0](image + 1 / 255)
-    variants[0](pictures(1, (56, 40)))
-    assert len(list(tmp_path.iterdir())) == 5
-
-
-def test_a_damaged_map_is_named(tmp_path):
-    teacher, image = Teacher(toy_network(), cache=tmp_path), pictures(1)
-    teacher(image)
-    (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes()[:90])
-    with pytest.raises(FeatheredgeError, match=file.name):
-        teacher(image)
-    file.unlink()
-    np.testing.assert_allclose(teacher(image), single(toy_network(), image), atol=2**-11)
+    assert len({teacher.fingerprint() for teacher in variants}) == len(variants)
+    assert Teacher(toy_network()).fingerprint() == variants[0].fingerprint()

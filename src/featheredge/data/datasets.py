@@ -1,46 +1,145 @@
 """Training data: pairs of a picture and what a network should find in it.
 
-Shapes: H W pixels of a picture, P pixels of the square crop.
+A label is what annotators say; where a teacher's map was stored for the picture, that map follows
+as a second channel.
+
+Shapes: H W pixels of a picture, C channels of a label (1, or 2 with a teacher's map), P pixels of
+the square crop.
 """
 
 import random
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from featheredge import bsds, image
 from featheredge.data.augment import Augmentation, augment
+from featheredge.errors import EvaluationError, ImageError
 
 Pair = tuple[Tensor, Tensor]
+_Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+#: Share of annotators, of 255, that stands for "nobody was asked". A share above 0 and below the
+#: loss's threshold is neither edge nor background, so such a pixel weighs nothing.
+UNKNOWN = 1
 
 
-class EdgePairs(Dataset[Pair]):
-    """BSDS500 pictures with the share of annotators who marked each pixel.
+class Pairs(Protocol):
+    """A finite number of pairs: image (3, H, W) float32 in [0, 1], RGB; label (C, H, W)."""
 
-    Item `i` is image (3, H, W) float32 in [0, 1], RGB, and label (1, H, W) float32 in [0, 1].
-    Decoded pictures stay in memory as 8-bit arrays: all 500 take about 300 MB.
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Pair: ...
+
+
+class _Decoded:
+    """Pairs that are kept in memory as 8-bit arrays once they were read.
+
+    Half a thousand pictures of BSDS500 take about 300 MB, ten thousand of 320 px 4 GB.
     """
 
-    def __init__(self, root: Path, splits: tuple[str, ...]) -> None:
+    def __init__(self) -> None:
+        self._arrays: dict[int, _Arrays] = {}
+
+    def __getitem__(self, index: int) -> Pair:
+        if index not in self._arrays:
+            self._arrays[index] = self._read(index)
+        pixels, label = self._arrays[index]
+        return to_tensor(pixels), torch.from_numpy(label).float() / 255
+
+    def _read(self, index: int) -> _Arrays:
+        """(H, W, 3) and (C, H, W), uint8."""
+        raise NotImplementedError
+
+
+class EdgePairs(_Decoded):
+    """BSDS500 pictures with the share of annotators who marked each pixel.
+
+    Item `i` is image (3, H, W) float32 in [0, 1], RGB, and label (C, H, W) float32 in [0, 1].
+    """
+
+    def __init__(self, root: Path, splits: tuple[str, ...], maps: Path | None = None) -> None:
+        """List the pictures.
+
+        Args:
+            root: BSDS500 in its own layout.
+            splits: which parts, joined.
+            maps: folder with a teacher's map `ID.png` for each picture.
+
+        Raises:
+            EvaluationError: the data set is not complete.
+        """
+        super().__init__()
         self.samples = [sample for split in splits for sample in bsds.samples(root, split)]
-        self._decoded: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._maps = maps
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> Pair:
-        if index not in self._decoded:
-            self._decoded[index] = self._read(index)
-        pixels, shares = self._decoded[index]
-        return to_tensor(pixels), torch.from_numpy(shares)[None].float() / 255
-
-    def _read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def _read(self, index: int) -> _Arrays:
         sample = self.samples[index]
+        pixels = image.load(sample.image)
         shares = bsds.consensus(bsds.boundaries(sample.annotations))
-        return image.load(sample.image), np.rint(shares * 255).astype(np.uint8)
+        label = np.rint(shares * 255).astype(np.uint8)[None]
+        if self._maps is not None:
+            map = _read_map(self._maps / f"{sample.id}.png", pixels)
+            label = np.concatenate([label, map[None]])
+        return pixels, label
+
+
+class TaughtPairs(_Decoded):
+    """Pictures that no annotator saw, with a teacher's maps of them.
+
+    Item `i` is image (3, H, W) float32 in [0, 1], RGB, and label (2, H, W): unknown, and the map.
+    """
+
+    def __init__(self, pictures: Path, maps: Path) -> None:
+        """List every map `ID.png` in `maps` and the picture `ID.jpg` or `ID.png` it is of.
+
+        Raises:
+            EvaluationError: there is no map, or the picture of one is missing.
+        """
+        super().__init__()
+        there = {path.stem: path for end in ("jpg", "png") for path in pictures.glob(f"*.{end}")}
+        self._maps = sorted(maps.glob("*.png"))
+        if not self._maps:
+            raise EvaluationError(f"{maps}: holds no map ID.png; `featheredge label` writes them")
+        missing = [map.stem for map in self._maps if map.stem not in there]
+        if missing:
+            raise EvaluationError(
+                f"{pictures}: no .jpg or .png for {len(missing)} of the maps in {maps}, the first "
+                f"is {missing[0]}"
+            )
+        self._pictures = [there[map.stem] for map in self._maps]
+
+    def __len__(self) -> int:
+        return len(self._maps)
+
+    def _read(self, index: int) -> _Arrays:
+        pixels = image.load(self._pictures[index])
+        map = _read_map(self._maps[index], pixels)
+        return pixels, np.stack([np.full_like(map, UNKNOWN), map])
+
+
+class Joined:
+    """Several sets of pairs one after another, each as often as is said."""
+
+    def __init__(self, *parts: tuple[Pairs, int]) -> None:
+        self._items = [
+            (pairs, index) for pairs, times in parts for index in [*range(len(pairs))] * times
+        ]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, index: int) -> Pair:
+        pairs, own = self._items[index]
+        return pairs[own]
 
 
 class Crops(Dataset[Pair]):
@@ -51,12 +150,12 @@ class Crops(Dataset[Pair]):
     number of steps can therefore go on exactly where it was, without any state to keep.
     """
 
-    def __init__(self, pairs: Dataset[Pair], num_pairs: int, how: Augmentation, seed: int) -> None:
-        self._pairs, self._num_pairs, self._how, self._seed = pairs, num_pairs, how, seed
+    def __init__(self, pairs: Pairs, how: Augmentation, seed: int) -> None:
+        self._pairs, self._how, self._seed = pairs, how, seed
         self._epoch, self._order = -1, list[int]()
 
     def __getitem__(self, n: int) -> Pair:
-        epoch, position = divmod(n, self._num_pairs)
+        epoch, position = divmod(n, len(self._pairs))
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._shuffle(epoch)
         picture, label = self._pairs[self._order[position]]
@@ -64,7 +163,7 @@ class Crops(Dataset[Pair]):
         return augment(picture, label, self._how, draw_seed)
 
     def _shuffle(self, epoch: int) -> list[int]:
-        order = list(range(self._num_pairs))
+        order = list(range(len(self._pairs)))
         random.Random(f"{self._seed}/order/{epoch}").shuffle(order)
         return order
 
@@ -72,3 +171,17 @@ class Crops(Dataset[Pair]):
 def to_tensor(pixels: np.ndarray) -> Tensor:
     """(H, W, 3) uint8 RGB -> (3, H, W) float32 in [0, 1]."""
     return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
+
+
+def _read_map(path: Path, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A stored map, (H, W) uint8, as large as the picture (H, W, 3) it is of."""
+    try:
+        map: NDArray[np.uint8] = image.load(path)[..., 0]
+    except ImageError as cause:
+        raise EvaluationError(f"{path}: no map of this picture: {cause}") from cause
+    if map.shape != pixels.shape[:2]:
+        raise EvaluationError(
+            f"{path}: is {map.shape[1]}x{map.shape[0]}, its picture "
+            f"{pixels.shape[1]}x{pixels.shape[0]}; make the maps anew from these pictures"
+        )
+    return map

@@ -23,7 +23,12 @@ from torch import Tensor, nn
 from featheredge import catalog
 from featheredge.errors import RecipeError, UnknownModelError, WeightsError
 from featheredge.files import write_bytes
-from featheredge.models.mobile_edge import MobileEdge, MobileEdgeConfig
+from featheredge.models.mobile_edge import (
+    MOBILE_EDGE_S,
+    MOBILE_EDGE_XS,
+    MobileEdge,
+    MobileEdgeConfig,
+)
 from featheredge.models.network import Network
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig
 from featheredge.models.rcf import RCF, RCFConfig
@@ -41,6 +46,8 @@ CLASSES: dict[str, tuple[Callable[[Any], Network], type]] = {
 #: Networks of the zoo: name -> class name and configuration.
 ZOO: dict[str, tuple[str, "DataclassInstance"]] = {
     "mobile-edge": ("MobileEdge", MobileEdgeConfig()),
+    "mobile-edge-s": ("MobileEdge", MOBILE_EDGE_S),
+    "mobile-edge-xs": ("MobileEdge", MOBILE_EDGE_XS),
     "pidinet": ("PiDiNet", PiDiNetConfig()),
     "pidinet-l": ("PiDiNet", PiDiNetConfig(context=0)),
     "pidinet-small": ("PiDiNet", PiDiNetConfig((30, 60, 120, 120), context=12)),
@@ -113,6 +120,33 @@ def load(folder: Path) -> Network:
     return network.eval()
 
 
+def find(source: str) -> Network:
+    """A trained network from wherever it is, in evaluation mode.
+
+    Args:
+        source: the folder of a saved network; a name of the catalog, for shipped weights; or
+            NAME:FILE, a name of the zoo and a .safetensors file with that network's tensors, such
+            as "pidinet:pidinet_bsds_voc.safetensors".
+
+    Raises:
+        UnknownModelError: no such folder and no such name.
+        WeightsError: weights that are missing, damaged or of another architecture.
+    """
+    name, colon, file = source.partition(":")
+    if Path(source).is_dir():
+        return load(Path(source))
+    if name in ZOO and colon:
+        network = create_model(name)
+        load_weights(network, _read_safetensors(Path(file)), file)
+        return network.eval()
+    if source in ZOO:
+        return create_model(source, pretrained=True).eval()
+    raise UnknownModelError(
+        f"{source}: neither the folder of a saved network, nor NAME:FILE.safetensors, nor a name; "
+        f"names are {', '.join(ZOO)}"
+    )
+
+
 def load_weights(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     """Copy `state` into `network`; every tensor must be there and fit.
 
@@ -160,6 +194,8 @@ def is_parameter(name: str) -> bool:
 def load_backbone(network: Network, path: Path) -> None:
     """Load an ImageNet file in torchvision's key scheme into `network.encoder`.
 
+    An encoder may end early: layers of the file past its last one are left out.
+
     Raises:
         RecipeError: the network has no encoder of its own.
         WeightsError: the file is unreadable or of another architecture.
@@ -167,9 +203,19 @@ def load_backbone(network: Network, path: Path) -> None:
     encoder = getattr(network, "encoder", None)
     if not isinstance(encoder, nn.Module):
         raise RecipeError(f"{type(network).__name__} has no encoder for {path} to go into")
-    state = _read_safetensors(path)
-    features = {k: v for k, v in state.items() if not k.startswith("classifier.")}
-    load_weights(encoder, features, str(path))
+    depth = len(encoder.get_submodule("features"))  # type: ignore[arg-type]
+    load_weights(encoder, _features(_read_safetensors(path), depth), str(path))
+
+
+def _features(state: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
+    """What a classifier's tensors hold for an encoder of `depth` layers `features.I`."""
+    wanted = {f"features.{layer}" for layer in range(depth)}
+    others = ("features.", "classifier.")
+    return {
+        key: tensor
+        for key, tensor in state.items()
+        if ".".join(key.split(".")[:2]) in wanted or not key.startswith(others)
+    }
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -1,11 +1,13 @@
-"""MobileEdge: a MobileNetV2 encoder with five depthwise decoder steps, for edge detection.
+"""MobileEdge: a MobileNetV2 encoder and depthwise decoder steps, for edge detection.
 
 Shapes: B batch, C channels, H W pixels.
 """
 
 from itertools import pairwise
+from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
@@ -20,8 +22,6 @@ from featheredge.models.blocks import (
 from featheredge.models.mobilenet import MOBILENET_V2, Bottleneck, MobileNetV2
 from featheredge.models.network import Logits, Network
 
-_NUM_STEPS = 5
-
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class MobileEdgeConfig:
@@ -29,22 +29,39 @@ class MobileEdgeConfig:
 
     Attributes:
         stem: channels of the first convolution, at stride 2.
-        blocks: the inverted residual blocks, which must halve the picture four more times.
+        blocks: the inverted residual blocks, which halve the picture at least once more.
         top: channels of the last 1x1 convolution; 0 leaves it out.
         head: channels of the last decoder step. The other steps take the widths of the
             encoder taps that are added to them.
-        dilations: of the scale-enhancement module; empty leaves the module out.
+        dilations: of the scale-enhancement module before the output; empty leaves it out.
+        context: dilations of one on the coarsest map, where a wide view is cheap; likewise.
         activation: of the encoder; the decoder always uses ReLU.
         side_outputs: whether each decoder step predicts a map of its own, fused at the end.
+        output_stride: 1 where the last decoder step works at the picture's size. 2 where it stays
+            at half of it and gives each cell the logits of its four pixels, which takes nearly
+            all work at full size away.
     """
 
     stem: PositiveInt = 32
     blocks: tuple[Bottleneck, ...] = MOBILENET_V2
     top: NonNegativeInt = 1280
     head: PositiveInt = 16
-    dilations: tuple[int, ...] = (4, 8, 12)
+    dilations: tuple[PositiveInt, ...] = (4, 8, 12)
+    context: tuple[PositiveInt, ...] = ()
     activation: Activation = "relu6"
     side_outputs: bool = False
+    output_stride: Literal[1, 2] = 1
+
+
+#: MobileNetV2's layers down to stride 16, so that its ImageNet weights still fit: 247 k parameters.
+MOBILE_EDGE_S = MobileEdgeConfig(
+    blocks=MOBILENET_V2[:10], top=0, dilations=(), context=(2, 4, 8), output_stride=2
+)
+
+#: Down to stride 8 only: 59 k parameters.
+MOBILE_EDGE_XS = MobileEdgeConfig(
+    blocks=MOBILENET_V2[:6], top=0, dilations=(), context=(2, 4, 8), output_stride=2
+)
 
 
 class DecoderStep(nn.Sequential):
@@ -54,56 +71,70 @@ class DecoderStep(nn.Sequential):
         super().__init__(depthwise(in_channels), ConvNormAct(in_channels, out_channels, 1))
 
 
-class SideOutput(nn.Sequential):
-    """Scale enhancement, then a 1x1 convolution to one logit per pixel."""
+class Output(nn.Sequential):
+    """Scale enhancement, then a 1x1 convolution to `cells` x `cells` logits for each cell."""
 
-    def __init__(self, channels: int, dilations: tuple[int, ...]) -> None:
+    def __init__(self, channels: int, dilations: tuple[int, ...], cells: int = 1) -> None:
         layers: list[nn.Module] = [ScaleEnhancement(channels, dilations)] if dilations else []
-        super().__init__(*layers, nn.Conv2d(channels, 1, 1))
+        super().__init__(*layers, nn.Conv2d(channels, cells * cells, 1))
 
 
 class MobileEdge(Network):
     """Edges from a small encoder-decoder.
 
-    Each decoder step halves no more than it must: it resizes to the next finer encoder tap and
-    is added to it. Without side outputs the finest step alone gives the map; with them, each
-    step gives one, and a 1x1 convolution fuses the five.
+    Each decoder step is resized to the next finer encoder tap and added to it. Without side
+    outputs the finest step alone gives the map; with them, each step gives one, and a 1x1
+    convolution fuses them.
     """
 
     stride = 32
+    config: MobileEdgeConfig
 
     def __init__(self, config: MobileEdgeConfig | None = None) -> None:
         super().__init__()
-        config = config or MobileEdgeConfig()
-        self.config = config
+        self.config = config = config or MobileEdgeConfig()
         self.encoder = MobileNetV2(config.stem, config.blocks, config.top, config.activation)
         widths = (*reversed(self.encoder.tap_widths), config.head)
-        if len(widths) != _NUM_STEPS + 1:
-            raise ValueError(
-                f"the encoder has {len(widths) - 1} strides, but MobileEdge decodes "
-                f"{_NUM_STEPS}; give blocks with {_NUM_STEPS - 1} strides of 2"
-            )
+        if len(widths) < 3:
+            raise ValueError("the blocks never halve the picture; give one of them stride 2")
+        if config.side_outputs and config.output_stride != 1:
+            raise ValueError("side outputs are fused at the picture's size: output_stride 1")
+        self.stride = 2 ** len(self.encoder.tap_widths)
+        deepest = self.encoder.tap_widths[-1]
+        self.context = ScaleEnhancement(deepest, config.context) if config.context else None
         self.steps = nn.ModuleList(DecoderStep(*pair) for pair in pairwise(widths))
         outputs = widths[1:] if config.side_outputs else widths[-1:]
-        self.outputs = nn.ModuleList(SideOutput(width, config.dilations) for width in outputs)
+        self.outputs = nn.ModuleList(
+            Output(width, config.dilations, config.output_stride) for width in outputs
+        )
         self.fuse = nn.Conv2d(len(outputs), 1, 1) if config.side_outputs else None
         self._initialise()
 
     def forward(self, image: Tensor) -> Logits:
-        """(B, 3, H, W) -> logits; `sides` are the five steps' maps with side outputs."""
-        taps = self.encoder(image)
-        x = taps.pop()
+        """(B, 3, H, W) -> logits; `sides` are the steps' maps with side outputs."""
+        decoded = self._decode(image)
+        if self.fuse is not None:
+            pairs = zip(self.outputs, decoded, strict=True)
+            sides = tuple(resize_like(output(x), image) for output, x in pairs)
+            return Logits(self.fuse(torch.cat(sides, 1)), sides)
+        logits = self.outputs[0](decoded[-1])
+        if self.config.output_stride == 2:
+            logits = F.pixel_shuffle(logits, 2)[..., : image.shape[2], : image.shape[3]]
+        return Logits(logits, ())
+
+    def _decode(self, image: Tensor) -> list[Tensor]:
+        """What each decoder step gives, coarse to fine, resized to what comes after it."""
+        *taps, x = self.encoder(image)
+        if self.context is not None:
+            x = x + self.context(x)
+        *steps, last = self.steps
         decoded = []
-        for step, target in zip(self.steps, [*reversed(taps), image], strict=True):
-            x = resize_like(step(x), target)
-            if target is not image:
-                x = x + target
+        for step, tap in zip(steps, reversed(taps), strict=True):
+            x = resize_like(step(x), tap) + tap
             decoded.append(x)
-        if self.fuse is None:
-            return Logits(self.outputs[0](x), ())
-        pairs = zip(self.outputs, decoded, strict=True)
-        sides = tuple(resize_like(output(x), image) for output, x in pairs)
-        return Logits(self.fuse(torch.cat(sides, 1)), sides)
+        x = last(x)
+        decoded.append(resize_like(x, image) if self.config.output_stride == 1 else x)
+        return decoded
 
     def _initialise(self) -> None:
         """Kaiming for the convolutions; the fusion starts as the mean of the side outputs."""

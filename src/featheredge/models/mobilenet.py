@@ -21,12 +21,14 @@ class Bottleneck:
         stride: 1 or 2.
         residual: whether the input is added to the output. It is said, not derived from the
             widths, because pruning can make widths equal that were not meant to be added.
+        dilation: of the depthwise layer; it widens the view and adds no parameter.
     """
 
     hidden: NonNegativeInt
     out: PositiveInt
     stride: int = 1
     residual: bool = False
+    dilation: PositiveInt = 1
 
 
 def _stage(hidden: int, out: int, stride: int, repeats: int) -> tuple[Bottleneck, ...]:
@@ -57,7 +59,9 @@ class InvertedResidual(nn.Module):
         if widths.hidden:
             layers.append(ConvNormAct(in_channels, hidden, 1, activation=activation))
         layers += [
-            depthwise(hidden, stride=widths.stride, activation=activation),
+            depthwise(
+                hidden, stride=widths.stride, dilation=widths.dilation, activation=activation
+            ),
             nn.Conv2d(hidden, widths.out, 1, bias=False),
             nn.BatchNorm2d(widths.out),
         ]

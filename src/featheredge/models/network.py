@@ -3,7 +3,7 @@
 Shapes: B batch, H W pixels.
 """
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor, nn
 
@@ -35,7 +35,7 @@ class Network(nn.Module):
         config: every width; `type(network)(network.config)` has the same tensors.
     """
 
-    stride: ClassVar[int]
+    stride: int
     config: "DataclassInstance"
 
     def forward(self, image: Tensor) -> Logits:

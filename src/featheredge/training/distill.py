@@ -15,14 +15,18 @@ from featheredge.models.network import Logits
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class OutputDistillation:
-    """Mean squared error between the final maps of student and teacher.
+    """Distance between the final maps of student and teacher.
 
     Attributes:
+        kind: "mse", the mean squared error of the published pair, or "cross_entropy" with the
+            teacher's map as soft label, whose gradient does not fade where the student is
+            confidently wrong (Hinton et al., "Distilling the Knowledge in a Neural Network").
         weight: factor on the loss.
         reduction: as of the task loss that it is added to, or one of the two vanishes: "sum"
             over pixels or "mean".
     """
 
+    kind: Literal["mse", "cross_entropy"] = "mse"
     weight: PositiveFloat = 1.0
     reduction: Literal["sum", "mean"] = "sum"
 
@@ -36,8 +40,13 @@ class OutputDistillation:
         Returns:
             A scalar: the mean over the batch of each picture's sum (or mean) over its pixels.
         """
-        error = (logits.final.sigmoid() - teacher_map).square().flatten(1)
-        per_picture = error.sum(1) if self.reduction == "sum" else error.mean(1)
+        if self.kind == "mse":
+            distance = (logits.final.sigmoid() - teacher_map).square().flatten(1)
+        else:
+            distance = F.binary_cross_entropy_with_logits(
+                logits.final, teacher_map, reduction="none"
+            ).flatten(1)
+        per_picture = distance.sum(1) if self.reduction == "sum" else distance.mean(1)
         return self.weight * per_picture.mean()
 
 

@@ -19,7 +19,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from featheredge.data.datasets import Crops, EdgePairs, Pair
+from featheredge.data.datasets import Crops, EdgePairs, Joined, Pair, TaughtPairs
 from featheredge.errors import RecipeError
 from featheredge.files import write_bytes
 from featheredge.models import build
@@ -29,7 +29,7 @@ from featheredge.training.allocator import keep_freed_memory
 from featheredge.training.average import moving_average, reestimate_norms
 from featheredge.training.log import Length, Log, Record, Report
 from featheredge.training.objective import Objective
-from featheredge.training.recipe import Recipe
+from featheredge.training.recipe import Data, Recipe
 from featheredge.training.schedule import lr_factor, make_optimiser, set_lr
 from featheredge.training.validation import draw_maps, mean_loss
 
@@ -80,7 +80,7 @@ class _Run:
     def __init__(self, recipe: Recipe, folder: Path, fabric: Fabric, report: Report) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.fabric = recipe, folder, fabric
-        self.train_pairs = EdgePairs(recipe.data.root, recipe.data.train_splits)
+        self.train_pairs = _training_pairs(recipe.data)
         self.val_pairs = EdgePairs(recipe.data.root, recipe.data.val_splits)
         self.samples_per_step = recipe.run.batch_size * recipe.run.accumulate * fabric.world_size
         steps_per_epoch = math.ceil(len(self.train_pairs) / self.samples_per_step)
@@ -94,7 +94,7 @@ class _Run:
         self.checkpoint = folder / "checkpoint.safetensors"
         self.first_step = self._resume()
         self.log = Log(folder / "log.jsonl", self.first_step, self.length, report)
-        self.crops = Crops(self.train_pairs, len(self.train_pairs), recipe.augment, recipe.seed)
+        self.crops = Crops(self.train_pairs, recipe.augment, recipe.seed)
         self.batches = self._batches()
 
     def learn(self, step: int) -> None:
@@ -192,11 +192,23 @@ class _Run:
             self.log.write(record)
 
 
+def _training_pairs(data: Data) -> Joined:
+    """Annotated pictures as often as the recipe says, then those that only a teacher knows."""
+    annotated = EdgePairs(data.root, data.train_splits, data.maps)
+    if data.unlabelled is None:
+        return Joined((annotated, data.repeat))
+    taught = TaughtPairs(data.unlabelled.pictures, data.unlabelled.maps)
+    return Joined((annotated, data.repeat), (taught, 1))
+
+
 def _make_network(recipe: Recipe) -> Network:
     """The recipe's network with its initial weights."""
     network = build.create_model(recipe.network.name, widths=recipe.network.widths)
     if recipe.network.backbone is not None:
         build.load_backbone(network, recipe.network.backbone)
+    if recipe.network.initial is not None:
+        source = recipe.network.initial
+        build.load_weights(network, build.find(source).state_dict(), source)
     if recipe.run.channels_last:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network

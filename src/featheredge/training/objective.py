@@ -32,7 +32,7 @@ class Objective(nn.Module):
         """Load the teachers, to `device`.
 
         Raises:
-            WeightsError: a teacher's folder does not hold a saved network.
+            UnknownModelError, WeightsError: a teacher is not to be found, or not whole.
             RecipeError: a network has no layer of the name that the adaptor is to read.
         """
         super().__init__()
@@ -43,7 +43,7 @@ class Objective(nn.Module):
         self.teachers: tuple[Teacher, ...] = ()
         if distill is None:
             return
-        networks = [build.load(folder) for folder in distill.teachers]
+        networks = [build.find(source) for source in distill.teachers]
         if distill.adaptor is not None:
             settings = distill.adaptor
             own = _num_channels(student, settings.student_layer)
@@ -53,19 +53,30 @@ class Objective(nn.Module):
         self.teachers = tuple(teachers)
 
     def forward(self, image: Tensor, label: Tensor) -> Tensor:
-        """The loss of a batch: image (B, 3, H, W) in [0, 1], label (B, 1, H, W) -> a scalar."""
+        """The loss of a batch.
+
+        Args:
+            image: (B, 3, H, W) in [0, 1].
+            label: (B, C, H, W) in [0, 1]: the share of annotators and, with C = 2, a teacher's
+                stored map, which then stands for the teachers' own.
+
+        Returns:
+            A scalar.
+        """
+        shares, stored = label[:, :1], label[:, 1:]
         normalised = self.student.normalise(image)
         if self.adaptor is None:
             logits = self.student(normalised)
-            loss = self.loss(logits, label)
+            loss = self.loss(logits, shares)
         else:
             settings = self.adaptor.settings
             with recorded(self.student, settings.student_layer) as maps:
                 logits = self.student(normalised)
             taught = self.teachers[0].features(image, settings.teacher_layer)
-            loss = self.loss(logits, label) + self.adaptor(maps[-1], taught)
+            loss = self.loss(logits, shares) + self.adaptor(maps[-1], taught)
         if self.output is not None:
-            loss = loss + self.output(logits, mean_map(self.teachers, image))
+            taught_map = stored if stored.shape[1] else mean_map(self.teachers, image)
+            loss = loss + self.output(logits, taught_map)
         return loss
 
 

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    ValidationError,
+    model_validator,
+)
 
 from featheredge.data.augment import Augmentation
 from featheredge.errors import RecipeError
@@ -21,28 +28,75 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Unlabelled(_Section):
+    """Pictures without annotations, and the folder of a teacher's maps of them, by name."""
+
+    pictures: Path
+    maps: Path
+
+
 class Data(_Section):
-    """What to learn from. `root` is taken relative to the working directory."""
+    """What to learn from. Paths are taken relative to the working directory.
+
+    Attributes:
+        root: the data set in its own layout.
+        maps: folder of a teacher's maps of the training pictures, as `featheredge label` writes
+            them; [distill.output] then learns from them.
+        unlabelled: more pictures that only the teacher knows about.
+        repeat: how often an epoch visits each annotated picture; unlabelled ones come once.
+        num_workers: processes that cut crops; 0 does it in the loop.
+    """
 
     dataset: Literal["bsds500"] = "bsds500"
     root: Path = Path("data/bsds500")
     train_splits: tuple[str, ...] = ("train",)
     val_splits: tuple[str, ...] = ("val",)
+    maps: Path | None = None
+    unlabelled: Unlabelled | None = None
+    repeat: int = Field(1, gt=0)
     num_workers: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _maps_for_all(self) -> Self:
+        if self.unlabelled is not None and self.maps is None:
+            raise ValueError("unlabelled pictures need data.maps too: a teacher's of the others")
+        return self
 
 
 class Network(_Section):
-    """Which network of the zoo, with which widths, from which weights."""
+    """Which network of the zoo, with which widths, from which weights.
+
+    Attributes:
+        name: in the zoo.
+        widths: fields of its configuration to set differently.
+        backbone: ImageNet weights for its encoder.
+        initial: a trained network of the same widths to go on from instead, named as a teacher.
+    """
 
     name: str
     widths: dict[str, Any] = {}
     backbone: Path | None = None
+    initial: str | None = None
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if self.backbone is not None and self.initial is not None:
+            raise ValueError("give backbone or initial, not both")
+        return self
 
 
 class Distillation(_Section):
-    """Which teachers (folders of saved networks), and what to learn from them beside the labels."""
+    """What to learn from teachers beside the labels.
 
-    teachers: tuple[Path, ...] = Field(min_length=1)
+    Attributes:
+        teachers: each as `featheredge.models.build.find` takes it, such as the folder of a saved
+            network; none where stored maps (data.maps) teach.
+        averaging: what the teachers' maps are the mean of.
+        output: the loss on final maps.
+        adaptor: the loss on encoder features.
+    """
+
+    teachers: tuple[str, ...] = ()
     averaging: Averaging = Averaging()
     output: OutputDistillation | None = None
     adaptor: Adaptation | None = None
@@ -51,20 +105,33 @@ class Distillation(_Section):
     def _teaches(self) -> Self:
         if self.output is None and self.adaptor is None:
             raise ValueError("give [distill.output], [distill.adaptor] or both; else leave it out")
-        if self.adaptor is not None and len(self.teachers) > 1:
-            raise ValueError("the adaptor reads one teacher's features; give one teacher")
+        if self.adaptor is not None and len(self.teachers) != 1:
+            raise ValueError("the adaptor reads one teacher's features; give one in teachers")
         return self
 
 
 class Optimiser(_Section):
-    """SGD (Nesterov off) or AdamW; `encoder_lr` scales the rate of the pretrained encoder."""
+    """SGD (Nesterov off) or AdamW.
+
+    Attributes:
+        kind: which.
+        lr: base rate.
+        weight_decay: of weights with more than one dimension.
+        decay_norms_and_biases: whether it acts on the other parameters too.
+        momentum: of SGD.
+        rates: factors on `lr` by the beginning of a parameter's dotted name, such as
+            {encoder = 0.25}; the longest that fits counts.
+        bias_rate: factor on the rate of biases; Caffe's recipes use 2.
+        clip_norm: largest norm of the gradient.
+    """
 
     kind: Literal["sgd", "adamw"]
     lr: float = Field(gt=0)
     weight_decay: float = Field(0.0, ge=0)
     decay_norms_and_biases: bool = False
     momentum: float = Field(0.9, ge=0, lt=1)
-    encoder_lr: float = Field(1.0, gt=0)
+    rates: dict[str, PositiveFloat] = {}
+    bias_rate: float = Field(1.0, gt=0)
     clip_norm: float | None = Field(None, gt=0)
 
 
@@ -105,6 +172,19 @@ class Recipe(_Section):
     optimiser: Optimiser
     schedule: Schedule
     run: Run
+
+    @model_validator(mode="after")
+    def _one_source_of_maps(self) -> Self:
+        output = self.distill.output if self.distill else None
+        stored = self.data.maps is not None
+        if stored and output is None:
+            raise ValueError("data.maps are read but nothing learns from them: [distill.output]")
+        if output is not None and self.distill is not None:
+            if stored and self.distill.teachers and self.distill.adaptor is None:
+                raise ValueError("maps come from data.maps or from distill.teachers, not from both")
+            if not stored and not self.distill.teachers:
+                raise ValueError("[distill.output] needs distill.teachers or data.maps")
+        return self
 
 
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:

@@ -6,17 +6,37 @@ import math
 import torch
 from torch import nn
 
+from featheredge.errors import RecipeError
 from featheredge.training.recipe import Optimiser, Schedule
 
 
-def make_optimiser(network: nn.Module, settings: Optimiser) -> torch.optim.Optimizer:
-    """An optimiser over parameter groups that carry their own base rate as `base_lr`."""
+def make_optimiser(model: nn.Module, settings: Optimiser) -> torch.optim.Optimizer:
+    """An optimiser over parameter groups that carry their own base rate as `base_lr`.
+
+    Args:
+        model: a network, or an `Objective` with the network as `student`.
+        settings: rates are by names in the network.
+
+    Raises:
+        RecipeError: no parameter's name begins as one of the rates says.
+    """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in network.named_parameters():
-        plain = parameter.ndim > 1 or settings.decay_norms_and_biases
-        decay = settings.weight_decay if plain else 0.0
-        lr = settings.lr * (settings.encoder_lr if "encoder" in name.split(".") else 1.0)
+    unused = set(settings.rates)
+    for full_name, parameter in model.named_parameters():
+        name = full_name.removeprefix("student.")
+        fitting = [beginning for beginning in settings.rates if _begins(name, beginning)]
+        unused -= set(fitting)
+        lr = settings.lr * (settings.rates[max(fitting, key=len)] if fitting else 1.0)
+        if name.endswith(".bias"):
+            lr *= settings.bias_rate
+        decays = parameter.ndim > 1 or settings.decay_norms_and_biases
+        decay = settings.weight_decay if decays else 0.0
         groups.setdefault((lr, decay), []).append(parameter)
+    if unused:
+        raise RecipeError(
+            f"optimiser.rates: no parameter's name begins with {', '.join(sorted(unused))}; "
+            f"this network's parts are {', '.join(_parts(model))}"
+        )
     listed = [
         {"params": parameters, "lr": lr, "base_lr": lr, "weight_decay": decay}
         for (lr, decay), parameters in groups.items()
@@ -24,6 +44,15 @@ def make_optimiser(network: nn.Module, settings: Optimiser) -> torch.optim.Optim
     if settings.kind == "sgd":
         return torch.optim.SGD(listed, momentum=settings.momentum)
     return torch.optim.AdamW(listed)
+
+
+def _begins(name: str, beginning: str) -> bool:
+    return f"{name}.".startswith(f"{beginning}.")
+
+
+def _parts(model: nn.Module) -> list[str]:
+    names = (name.removeprefix("student.") for name, _ in model.named_parameters())
+    return sorted({name.split(".")[0] for name in names})
 
 
 def lr_factor(schedule: Schedule, step: int, steps_per_epoch: int) -> float:

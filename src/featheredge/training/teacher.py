@@ -4,20 +4,16 @@ Shapes: B batch, C channels, H W pixels.
 """
 
 import hashlib
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 from pydantic import Field, PositiveFloat
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from featheredge.errors import FeatheredgeError, RecipeError
-from featheredge.files import write_bytes
+from featheredge.errors import RecipeError
 from featheredge.models.network import Network
 from featheredge.models.scales import predict_multiscale
 
@@ -41,22 +37,16 @@ class Teacher(nn.Module):
     Its parameters want no gradient, and it stays in evaluation mode whatever its parent does.
     """
 
-    def __init__(
-        self, network: Network, averaging: Averaging | None = None, cache: Path | None = None
-    ) -> None:
+    def __init__(self, network: Network, averaging: Averaging | None = None) -> None:
         """Freeze `network`, in place.
 
         Args:
             network: any network of the zoo with trained weights.
             averaging: over scales and flips; left out, the map of the picture as it is.
-            cache: folder of maps by content, for pictures that come again and again unchanged.
-                The maps are then rounded to float16, whether they were stored before or not.
         """
         super().__init__()
         self.network = network.eval().requires_grad_(False)
         self.averaging = averaging or Averaging()
-        self._cache = cache
-        self._fingerprint = _fingerprint(network, self.averaging) if cache else b""
         self.train(False)
 
     def train(self, mode: bool = True) -> "Teacher":
@@ -72,18 +62,12 @@ class Teacher(nn.Module):
 
         Returns:
             (B, 1, H, W) probabilities in [0, 1].
-
-        Raises:
-            FeatheredgeError: a stored map is damaged.
         """
-        if self._cache is None:
-            return self._average(image)
-        files = [self._cache / f"{self._key(picture)}.npy" for picture in image]
-        missing = [index for index, file in enumerate(files) if not file.is_file()]
-        if missing:
-            for index, map in zip(missing, self._average(image[missing]), strict=True):
-                _store(files[index], map)
-        return torch.stack([_read(file, image) for file in files])
+        map = predict_multiscale(self.network, image, self.averaging.scales)
+        if self.averaging.flip:
+            mirrored = predict_multiscale(self.network, image.flip(3), self.averaging.scales)
+            map = (map + mirrored.flip(3)) / 2
+        return map
 
     @torch.no_grad()
     def features(self, image: Tensor, layer: str) -> Tensor:
@@ -92,18 +76,13 @@ class Teacher(nn.Module):
             self.network(self.network.normalise(image))
         return maps[-1]
 
-    def _average(self, image: Tensor) -> Tensor:
-        map = predict_multiscale(self.network, image, self.averaging.scales)
-        if self.averaging.flip:
-            mirrored = predict_multiscale(self.network, image.flip(3), self.averaging.scales)
-            map = (map + mirrored.flip(3)) / 2
-        return map
-
-    def _key(self, picture: Tensor) -> str:
-        """What decides a picture's map: network, averaging and pixels."""
-        pixels = picture.detach().float().cpu().contiguous().numpy()
-        content = hashlib.sha256(self._fingerprint + f"{pixels.shape}".encode())
-        content.update(pixels.tobytes())
+    def fingerprint(self) -> str:
+        """Hexadecimal digest that differs wherever architecture, weights or averaging do."""
+        architecture = f"{type(self.network).__name__} {self.network.config} {self.averaging}"
+        content = hashlib.sha256(architecture.encode())
+        for key, value in self.network.state_dict().items():
+            content.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+            content.update(value.cpu().contiguous().numpy().tobytes())
         return content.hexdigest()
 
 
@@ -143,28 +122,3 @@ def recorded(network: nn.Module, layer: str) -> Iterator[list[Tensor]]:
         yield maps
     finally:
         hook.remove()
-
-
-def _fingerprint(network: Network, averaging: Averaging) -> bytes:
-    """32 bytes that differ wherever architecture, weights or averaging do."""
-    content = hashlib.sha256(f"{type(network).__name__} {network.config} {averaging}".encode())
-    for key, value in network.state_dict().items():
-        content.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
-        content.update(value.cpu().contiguous().numpy().tobytes())
-    return content.digest()
-
-
-def _store(file: Path, map: Tensor) -> None:
-    """Write one map, (1, H, W), whole or not at all."""
-    encoded = io.BytesIO()
-    np.save(encoded, map.half().cpu().numpy())
-    write_bytes(file, encoded.getvalue())
-
-
-def _read(file: Path, image: Tensor) -> Tensor:
-    """One stored map, (1, H, W), as a tensor like `image`, (B, 3, H, W)."""
-    try:
-        stored = torch.from_numpy(np.load(file, allow_pickle=False))
-    except (OSError, ValueError, EOFError) as cause:
-        raise FeatheredgeError(f"{file}: a damaged map; remove it to make it anew") from cause
-    return stored.to(image)

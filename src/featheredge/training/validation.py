@@ -10,9 +10,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from featheredge.data.datasets import EdgePairs, Pair
+from featheredge.data.datasets import Pairs
 from featheredge.files import replacing
 from featheredge.models.network import Network
 from featheredge.training.losses import EdgeLoss
@@ -22,7 +21,7 @@ _CELL_PX = (240, 320)
 
 
 @torch.inference_mode()
-def mean_loss(network: Network, pairs: EdgePairs, loss: EdgeLoss, device: torch.device) -> float:
+def mean_loss(network: Network, pairs: Pairs, loss: EdgeLoss, device: torch.device) -> float:
     """The task loss averaged over whole pictures."""
     network.eval()
     total = 0.0
@@ -33,7 +32,7 @@ def mean_loss(network: Network, pairs: EdgePairs, loss: EdgeLoss, device: torch.
 
 
 @torch.inference_mode()
-def draw_maps(network: Network, pairs: EdgePairs, device: torch.device, path: Path) -> None:
+def draw_maps(network: Network, pairs: Pairs, device: torch.device, path: Path) -> None:
     """Write a PNG with a row for each of the first pictures: picture, annotators, map."""
     network.eval()
     rows = [_row(network, pairs, i, device) for i in range(min(_NUM_SHOWN, len(pairs)))]
@@ -42,9 +41,10 @@ def draw_maps(network: Network, pairs: EdgePairs, device: torch.device, path: Pa
         Image.fromarray(sheet).save(temporary, "PNG")
 
 
-def _row(network: Network, pairs: Dataset[Pair], index: int, device: torch.device) -> Tensor:
+def _row(network: Network, pairs: Pairs, index: int, device: torch.device) -> Tensor:
     """(3, h, 3 w) in [0, 1] for one picture."""
     picture, label = (part.to(device) for part in pairs[index])
+    label = label[:1]
     edges = network(network.normalise(picture[None])).final.sigmoid()[0]
     cells = [picture, label.expand(3, -1, -1), edges.expand(3, -1, -1)]
     return torch.cat([F.interpolate(c[None], _CELL_PX, mode="area")[0] for c in cells], 2)
