@@ -38,9 +38,8 @@ def main() -> int:
     options = parser.parse_args()
     network = PiDiNet()
     load_weights(network, load_file(options.weights), str(options.weights))
-    plain = to_plain(network)
     with TemporaryDirectory() as folder:
-        scores = score(plain, options.bsds, Path(folder), options.workers)
+        scores = score(network, options.bsds, Path(folder), options.workers)
     measured = {"ods": scores.ods.f, "ois": scores.ois.f, "ap": scores.ap}
     rows = {
         name: {
@@ -52,7 +51,7 @@ def main() -> int:
     }
     parameters = {
         "difference form": sum(p.numel() for p in network.parameters()),
-        "plain form": sum(p.numel() for p in plain.parameters()),
+        "plain form": sum(p.numel() for p in to_plain(network).parameters()),
     }
     facts = {"margin": MARGIN, "compared": rows, "parameters": parameters}
     write_result("pidinet", {**facts, "scores": scores.to_dict()})

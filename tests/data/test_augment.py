@@ -100,3 +100,13 @@ def test_colour_leaves_the_label_alone():
 def test_impossible_settings_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         replace(FULL, **bad)
+
+
+def test_a_whole_picture_is_squeezed_into_the_square():
+    # A horizontal ramp stays a ramp from end to end, whatever the picture's shape.
+    ramp = torch.linspace(0, 1, 90).expand(1, 40, 90)
+    settings = Augmentation(crop_px=30, whole=True, flip=False)
+    image, label = augment(ramp.repeat(3, 1, 1), ramp, settings, seed=3)
+    assert image.shape == (3, 30, 30)
+    expected = (torch.arange(30) * 3 + 1) / 89
+    torch.testing.assert_close(label[0], expected.expand(30, 30), rtol=0, atol=0.02)

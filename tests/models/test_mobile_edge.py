@@ -1,5 +1,6 @@
 """MobileEdge against what is known of the published student."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -158,17 +159,18 @@ def test_side_outputs_want_the_pictures_size():
         toy_network(side_outputs=True, output_stride=2)
 
 
-def test_at_half_size_each_cell_gives_its_four_pixels():
-    network = toy_network(output_stride=2, dilations=[])
+@pytest.mark.parametrize("stride", [2, 4])
+def test_below_full_size_each_cell_gives_its_pixels(stride):
+    network = toy_network(output_stride=stride, dilations=[])
     image = network.normalise(torch.rand(1, 3, 33, 47))
     cells = []
     network.outputs[0].register_forward_hook(lambda module, inputs, out: cells.append(out))
     logits = network(image).final
-    (four,) = cells
-    assert four.shape == (1, 4, 17, 24)
+    (coarse,) = cells
+    assert coarse.shape == (1, stride**2, math.ceil(33 / stride), math.ceil(47 / stride))
     for row, column in [(0, 0), (7, 12), (32, 46), (31, 45)]:
-        expected = four[0, 2 * (row % 2) + column % 2, row // 2, column // 2]
-        assert logits[0, 0, row, column] == expected
+        channel = stride * (row % stride) + column % stride
+        assert logits[0, 0, row, column] == coarse[0, channel, row // stride, column // stride]
 
 
 def test_a_residual_across_widths_is_refused():

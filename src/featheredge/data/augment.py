@@ -26,6 +26,8 @@ class Augmentation:
 
     Attributes:
         crop_px: side P of the square crop.
+        whole: squeeze the whole picture into the square before anything else, as networks see it
+            that look at a picture at once; else pixels keep their size.
         flip: mirror left-right with probability 1/2.
         quarter_turns: turn by 0, 90, 180 or 270 degrees, equally likely.
         rotation_deg: free rotation, uniform in [-rotation_deg, rotation_deg].
@@ -36,6 +38,7 @@ class Augmentation:
     """
 
     crop_px: PositiveInt
+    whole: bool = False
     flip: bool = True
     quarter_turns: bool = False
     rotation_deg: Annotated[float, Field(ge=0, le=180)] = 0.0
@@ -97,6 +100,9 @@ def _crop_to_picture(draw: _Draw, settings: Augmentation, height: int, width: in
     angle = turn * math.pi / 2 + free
     cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
     linear = torch.tensor([[mirror * cos, -mirror * sin], [sin, cos]], dtype=torch.float64)
+    if settings.whole:
+        squeeze = torch.tensor([width, height], dtype=torch.float64) / settings.crop_px
+        linear = squeeze[:, None] * linear
     half = (settings.crop_px - 1) / 2
     reach = linear.abs().sum(1) * half  # half the extent of the crop in the picture, x and y
     centre = [_centre(draw, size, r) for size, r in ((width, reach[0]), (height, reach[1]))]

@@ -22,7 +22,7 @@ from featheredge.data.augment import Augmentation, augment
 from featheredge.errors import EvaluationError, ImageError
 
 Pair = tuple[Tensor, Tensor]
-_Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 #: Share of annotators, of 255, that stands for "nobody was asked". A share above 0 and below the
 #: loss's threshold is neither edge nor background, so such a pixel weighs nothing.
@@ -37,14 +37,14 @@ class Pairs(Protocol):
     def __getitem__(self, index: int, /) -> Pair: ...
 
 
-class _Decoded:
+class Decoded:
     """Pairs that are kept in memory as 8-bit arrays once they were read.
 
     Half a thousand pictures of BSDS500 take about 300 MB, ten thousand of 320 px 4 GB.
     """
 
     def __init__(self) -> None:
-        self._arrays: dict[int, _Arrays] = {}
+        self._arrays: dict[int, Arrays] = {}
 
     def __getitem__(self, index: int) -> Pair:
         if index not in self._arrays:
@@ -52,12 +52,12 @@ class _Decoded:
         pixels, label = self._arrays[index]
         return to_tensor(pixels), torch.from_numpy(label).float() / 255
 
-    def _read(self, index: int) -> _Arrays:
+    def _read(self, index: int) -> Arrays:
         """(H, W, 3) and (C, H, W), uint8."""
         raise NotImplementedError
 
 
-class EdgePairs(_Decoded):
+class EdgePairs(Decoded):
     """BSDS500 pictures with the share of annotators who marked each pixel.
 
     Item `i` is image (3, H, W) float32 in [0, 1], RGB, and label (C, H, W) float32 in [0, 1].
@@ -81,18 +81,18 @@ class EdgePairs(_Decoded):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def _read(self, index: int) -> _Arrays:
+    def _read(self, index: int) -> Arrays:
         sample = self.samples[index]
         pixels = image.load(sample.image)
         shares = bsds.consensus(bsds.boundaries(sample.annotations))
         label = np.rint(shares * 255).astype(np.uint8)[None]
         if self._maps is not None:
-            map = _read_map(self._maps / f"{sample.id}.png", pixels)
+            map = read_map(self._maps / f"{sample.id}.png", pixels)
             label = np.concatenate([label, map[None]])
         return pixels, label
 
 
-class TaughtPairs(_Decoded):
+class TaughtPairs(Decoded):
     """Pictures that no annotator saw, with a teacher's maps of them.
 
     Item `i` is image (3, H, W) float32 in [0, 1], RGB, and label (2, H, W): unknown, and the map.
@@ -120,9 +120,9 @@ class TaughtPairs(_Decoded):
     def __len__(self) -> int:
         return len(self._maps)
 
-    def _read(self, index: int) -> _Arrays:
+    def _read(self, index: int) -> Arrays:
         pixels = image.load(self._pictures[index])
-        map = _read_map(self._maps[index], pixels)
+        map = read_map(self._maps[index], pixels)
         return pixels, np.stack([np.full_like(map, UNKNOWN), map])
 
 
@@ -173,8 +173,12 @@ def to_tensor(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
 
 
-def _read_map(path: Path, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A stored map, (H, W) uint8, as large as the picture (H, W, 3) it is of."""
+def read_map(path: Path, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A stored map, (H, W) uint8, as large as the picture (H, W, 3) it is of.
+
+    Raises:
+        EvaluationError: it is missing, unreadable or of another size.
+    """
     try:
         map: NDArray[np.uint8] = image.load(path)[..., 0]
     except ImageError as cause:

@@ -37,9 +37,9 @@ class MobileEdgeConfig:
         context: dilations of one on the coarsest map, where a wide view is cheap; likewise.
         activation: of the encoder; the decoder always uses ReLU.
         side_outputs: whether each decoder step predicts a map of its own, fused at the end.
-        output_stride: 1 where the last decoder step works at the picture's size. 2 where it stays
-            at half of it and gives each cell the logits of its four pixels, which takes nearly
-            all work at full size away.
+        output_stride: 1 where the last decoder step works at the picture's size. Where it is 2 or
+            more the decoder ends at that stride and gives each cell the logits of its pixels,
+            which takes nearly all work at full size away.
     """
 
     stem: PositiveInt = 32
@@ -50,7 +50,7 @@ class MobileEdgeConfig:
     context: tuple[PositiveInt, ...] = ()
     activation: Activation = "relu6"
     side_outputs: bool = False
-    output_stride: Literal[1, 2] = 1
+    output_stride: Literal[1, 2, 4] = 1
 
 
 #: MobileNetV2's layers down to stride 16, so that its ImageNet weights still fit: 247 k parameters.
@@ -94,12 +94,14 @@ class MobileEdge(Network):
         super().__init__()
         self.config = config = config or MobileEdgeConfig()
         self.encoder = MobileNetV2(config.stem, config.blocks, config.top, config.activation)
-        widths = (*reversed(self.encoder.tap_widths), config.head)
-        if len(widths) < 3:
-            raise ValueError("the blocks never halve the picture; give one of them stride 2")
+        halvings = len(self.encoder.tap_widths)
+        if halvings < 2 or 2**halvings <= config.output_stride:
+            raise ValueError("the blocks halve the picture too rarely; give more of them stride 2")
+        self._unused = max(config.output_stride.bit_length() - 2, 0)
+        widths = (*reversed(self.encoder.tap_widths[self._unused :]), config.head)
         if config.side_outputs and config.output_stride != 1:
             raise ValueError("side outputs are fused at the picture's size: output_stride 1")
-        self.stride = 2 ** len(self.encoder.tap_widths)
+        self.stride = 2**halvings
         deepest = self.encoder.tap_widths[-1]
         self.context = ScaleEnhancement(deepest, config.context) if config.context else None
         self.steps = nn.ModuleList(DecoderStep(*pair) for pair in pairwise(widths))
@@ -118,13 +120,14 @@ class MobileEdge(Network):
             sides = tuple(resize_like(output(x), image) for output, x in pairs)
             return Logits(self.fuse(torch.cat(sides, 1)), sides)
         logits = self.outputs[0](decoded[-1])
-        if self.config.output_stride == 2:
-            logits = F.pixel_shuffle(logits, 2)[..., : image.shape[2], : image.shape[3]]
+        if self.config.output_stride > 1:
+            pixels = F.pixel_shuffle(logits, self.config.output_stride)
+            logits = pixels[..., : image.shape[2], : image.shape[3]]
         return Logits(logits, ())
 
     def _decode(self, image: Tensor) -> list[Tensor]:
         """What each decoder step gives, coarse to fine, resized to what comes after it."""
-        *taps, x = self.encoder(image)
+        *taps, x = self.encoder(image)[self._unused :]
         if self.context is not None:
             x = x + self.context(x)
         *steps, last = self.steps

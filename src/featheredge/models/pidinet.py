@@ -216,6 +216,10 @@ class PiDiNet(Network):
             sides.append(resize_like(self.conv_reduces[stage](x), image))
         return Logits(self.classifier(torch.cat(sides, 1)), tuple(reversed(sides)))
 
+    def deployable(self) -> "PiDiNet":
+        """The network with plain convolutions, see `to_plain`."""
+        return to_plain(self)
+
 
 def to_plain(network: PiDiNet) -> PiDiNet:
     """The same function with plain convolutions, which is what to deploy.

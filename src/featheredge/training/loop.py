@@ -19,7 +19,8 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from featheredge.data.datasets import Crops, EdgePairs, Joined, Pair, TaughtPairs
+from featheredge.data.datasets import Crops, EdgePairs, Joined, Pair, Pairs, TaughtPairs
+from featheredge.data.masks import MaskPairs
 from featheredge.errors import RecipeError
 from featheredge.files import write_bytes
 from featheredge.models import build
@@ -81,7 +82,7 @@ class _Run:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.fabric = recipe, folder, fabric
         self.train_pairs = _training_pairs(recipe.data)
-        self.val_pairs = EdgePairs(recipe.data.root, recipe.data.val_splits)
+        self.val_pairs = _annotated_pairs(recipe.data, recipe.data.val_splits, None)
         self.samples_per_step = recipe.run.batch_size * recipe.run.accumulate * fabric.world_size
         steps_per_epoch = math.ceil(len(self.train_pairs) / self.samples_per_step)
         self.length = Length(steps_per_epoch, recipe.schedule.epochs)
@@ -192,9 +193,15 @@ class _Run:
             self.log.write(record)
 
 
+def _annotated_pairs(data: Data, splits: tuple[str, ...], maps: Path | None) -> Pairs:
+    """Pictures that people annotated, with a teacher's maps if there are any."""
+    kind = EdgePairs if data.dataset == "bsds500" else MaskPairs
+    return kind(data.root, splits, maps)
+
+
 def _training_pairs(data: Data) -> Joined:
     """Annotated pictures as often as the recipe says, then those that only a teacher knows."""
-    annotated = EdgePairs(data.root, data.train_splits, data.maps)
+    annotated = _annotated_pairs(data, data.train_splits, data.maps)
     if data.unlabelled is None:
         return Joined((annotated, data.repeat))
     taught = TaughtPairs(data.unlabelled.pictures, data.unlabelled.maps)

@@ -19,6 +19,7 @@ class EdgeLoss:
     """The task loss of an edge network: class-balanced BCE on every map it returns.
 
     Attributes:
+        kind: "edges"; tells this loss from the one for masks.
         eta: pixels marked by a share of annotators in (0, eta] count neither as edge nor as
             background. RCF uses 0.5, PiDiNet 0.3.
         lambda_: extra weight of background pixels; 1.1 in RCF and PiDiNet.
@@ -26,6 +27,7 @@ class EdgeLoss:
         reduction: "sum" over pixels, as the published learning rates assume, or "mean".
     """
 
+    kind: Literal["edges"] = "edges"
     eta: Annotated[float, Field(ge=0, lt=1)] = 0.5
     lambda_: PositiveFloat = 1.1
     side_weight: NonNegativeFloat = 1.0

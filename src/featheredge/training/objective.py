@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from featheredge.models import build
 from featheredge.models.network import Network
 from featheredge.training.distill import KnowledgeAdaptor
-from featheredge.training.losses import EdgeLoss
-from featheredge.training.recipe import Distillation
+from featheredge.training.recipe import Distillation, TaskLoss
 from featheredge.training.teacher import Teacher, mean_map, recorded
 
 _PROBE_PX = 32
@@ -25,7 +24,7 @@ class Objective(nn.Module):
     def __init__(
         self,
         student: Network,
-        loss: EdgeLoss,
+        loss: TaskLoss,
         distill: Distillation | None,
         device: torch.device,
     ) -> None:
@@ -57,23 +56,23 @@ class Objective(nn.Module):
 
         Args:
             image: (B, 3, H, W) in [0, 1].
-            label: (B, C, H, W) in [0, 1]: the share of annotators and, with C = 2, a teacher's
-                stored map, which then stands for the teachers' own.
+            label: (B, C, H, W) in [0, 1]: the share of annotators, or the mask, and, with C = 2, a
+                teacher's stored map, which then stands for the teachers' own.
 
         Returns:
             A scalar.
         """
-        shares, stored = label[:, :1], label[:, 1:]
+        target, stored = label[:, :1], label[:, 1:]
         normalised = self.student.normalise(image)
         if self.adaptor is None:
             logits = self.student(normalised)
-            loss = self.loss(logits, shares)
+            loss = self.loss(logits, target)
         else:
             settings = self.adaptor.settings
             with recorded(self.student, settings.student_layer) as maps:
                 logits = self.student(normalised)
             taught = self.teachers[0].features(image, settings.teacher_layer)
-            loss = self.loss(logits, shares) + self.adaptor(maps[-1], taught)
+            loss = self.loss(logits, target) + self.adaptor(maps[-1], taught)
         if self.output is not None:
             taught_map = stored if stored.shape[1] else mean_map(self.teachers, image)
             loss = loss + self.output(logits, taught_map)

@@ -6,13 +6,15 @@ An unknown key is an error, so a misspelt setting cannot pass unnoticed.
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     PositiveFloat,
+    Tag,
     ValidationError,
     model_validator,
 )
@@ -21,6 +23,7 @@ from featheredge.data.augment import Augmentation
 from featheredge.errors import RecipeError
 from featheredge.training.distill import Adaptation, OutputDistillation
 from featheredge.training.losses import EdgeLoss
+from featheredge.training.mask_loss import MaskLoss
 from featheredge.training.teacher import Averaging
 
 
@@ -39,7 +42,11 @@ class Data(_Section):
     """What to learn from. Paths are taken relative to the working directory.
 
     Attributes:
+        dataset: "bsds500", edges; or "masks", salient objects in a layout of
+            `featheredge.data.masks`.
         root: the data set in its own layout.
+        train_splits: parts to learn from; of masks, lists such as train.txt, or "all".
+        val_splits: parts to watch.
         maps: folder of a teacher's maps of the training pictures, as `featheredge label` writes
             them; [distill.output] then learns from them.
         unlabelled: more pictures that only the teacher knows about.
@@ -47,7 +54,7 @@ class Data(_Section):
         num_workers: processes that cut crops; 0 does it in the loop.
     """
 
-    dataset: Literal["bsds500"] = "bsds500"
+    dataset: Literal["bsds500", "masks"] = "bsds500"
     root: Path = Path("data/bsds500")
     train_splits: tuple[str, ...] = ("train",)
     val_splits: tuple[str, ...] = ("val",)
@@ -158,6 +165,21 @@ class Run(_Section):
     validate_every_epochs: int = Field(1, gt=0)
 
 
+_KINDS = ("edges", "mask")
+
+
+def _kind_of_loss(loss: Any) -> str:
+    """Edges unless it says otherwise: a table of settings, or a loss that was made."""
+    kind: str = loss.get("kind", "edges") if isinstance(loss, dict) else loss.kind
+    return kind
+
+
+TaskLoss = Annotated[
+    Annotated[EdgeLoss, Tag(_KINDS[0])] | Annotated[MaskLoss, Tag(_KINDS[1])],
+    Discriminator(_kind_of_loss),
+]
+
+
 class Recipe(_Section):
     """A whole training run."""
 
@@ -167,7 +189,7 @@ class Recipe(_Section):
     data: Data
     augment: Augmentation
     network: Network
-    loss: EdgeLoss
+    loss: TaskLoss
     distill: Distillation | None = None
     optimiser: Optimiser
     schedule: Schedule
@@ -204,8 +226,13 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     try:
         return Recipe.model_validate(table)
     except ValidationError as cause:
-        lines = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in cause.errors())
+        lines = (f"{_key(e['loc'])}: {e['msg']}" for e in cause.errors())
         raise RecipeError(f"{path}: " + "; ".join(lines)) from None
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    """Where a mistake is, as a setting is written; the kinds of loss are no part of that."""
+    return ".".join(str(part) for part in location if part not in _KINDS)
 
 
 def _apply(table: dict[str, Any], setting: str) -> None:

@@ -14,14 +14,14 @@ from torch import Tensor
 from featheredge.data.datasets import Pairs
 from featheredge.files import replacing
 from featheredge.models.network import Network
-from featheredge.training.losses import EdgeLoss
+from featheredge.training.recipe import TaskLoss
 
 _NUM_SHOWN = 4
 _CELL_PX = (240, 320)
 
 
 @torch.inference_mode()
-def mean_loss(network: Network, pairs: Pairs, loss: EdgeLoss, device: torch.device) -> float:
+def mean_loss(network: Network, pairs: Pairs, loss: TaskLoss, device: torch.device) -> float:
     """The task loss averaged over whole pictures."""
     network.eval()
     total = 0.0
