@@ -1,4 +1,4 @@
-"""Verb that scores maps: `featheredge eval edges PRED GT`, `featheredge eval MODEL bsds500:DIR`."""
+"""Verb that scores maps: `featheredge eval edges|saliency PRED GT`, `eval MODEL DATASET`."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
@@ -15,11 +15,77 @@ from cyclopts.validators import Path as PathKind
 
 from featheredge.errors import ArgumentError, EvaluationError
 
-app = App(name="eval", help="Score edge maps, or a model, against annotations.")
+app = App(name="eval", help="Score edge or saliency maps, or a model, against annotations.")
+
+_Progress: TypeAlias = Callable[[int, int], None] | None
+
+
+@app.default
+def by_task(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:
+    """Score a model at its task: as `eval edges` or `eval saliency` would, with their options.
+
+    Args:
+        arguments: MODEL DATASET, and options. Without any model, as `eval edges`.
+    """
+    app([_task_of(arguments), *arguments])
 
 
 @app.command
-@app.default
+def saliency(
+    prediction: str,
+    mask: Path,
+    /,
+    *,
+    protocol: Literal["pysod", "salmetric"] = "pysod",
+    split: str | None = None,
+    pictures: Path | None = None,
+    workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    csv: Path | None = None,
+    keep_maps: Path | None = None,
+) -> None:
+    """Score saliency maps: F-measure, weighted F, E-measure, S-measure and mean absolute error.
+
+    Args:
+        prediction: A folder of maps, ID.png, white on black (a map of another size than its mask
+            is resized to it); or a model (a name from `featheredge models`, or an .onnx file),
+            which then predicts the pictures.
+        mask: A folder of masks, ID.png, salient above 127; or a folder that holds it as masks/.
+        protocol: pysod (stretches every map to its own minimum and maximum) or salmetric.
+        split: Only the masks that SPLIT.txt in that folder names, one ID a line.
+        pictures: For a model: the folder, with any folders inside, of the pictures ID.jpg. Left
+            out: images/ beside masks/.
+        workers: Processes. Left out: one for each core.
+        as_json: Print one JSON object.
+        csv: Write the curves to this file.
+        keep_maps: Keep the maps that the model predicts in this folder.
+    """
+    from featheredge.metrics import report
+    from featheredge.metrics.saliency_evaluate import evaluate_saliency
+    from featheredge.metrics.saliency_protocol import SaliencyProtocol
+    from featheredge.metrics.sources import mask_files, pair_up, pictures_of
+
+    masks = mask_files(mask, split)
+
+    def predict(folder: Path, advance: _Progress) -> None:
+        from featheredge.metrics.predict import predict_pictures
+
+        found = pictures_of(masks, pictures or mask / "images")
+        predict_pictures(prediction, "saliency", found, folder, advance)
+
+    with _maps(prediction, predict, keep_maps) as maps, _progress("scoring") as advance:
+        scores = evaluate_saliency(
+            pair_up(maps, masks),
+            SaliencyProtocol(protocol),
+            workers=workers or _num_cores(),
+            progress=advance,
+        )
+    if csv:
+        report.write_saliency_csv(scores, csv)
+    sys.stdout.write(f"{json.dumps(scores.to_dict()) if as_json else scores}\n")
+
+
+@app.command
 def edges(
     prediction: str,
     annotation: str,
@@ -73,7 +139,13 @@ def edges(
             "diagonal (0.0075 is BSDS500's, 0.011 NYUD's)"
         )
     protocol = EdgeProtocol(nms_variant if nms else "none", thresholds, max_dist or BSDS_MAX_DIST)
-    with _maps(prediction, dataset, split, keep_maps) as maps, _progress("scoring") as advance:
+
+    def predict(folder: Path, advance: _Progress) -> None:
+        from featheredge.metrics.predict import predict_bsds
+
+        predict_bsds(prediction, dataset, split, folder, advance)
+
+    with _maps(prediction, predict, keep_maps) as maps, _progress("scoring") as advance:
         scores = evaluate(
             pair_up(maps, annotations),
             protocol,
@@ -91,26 +163,40 @@ def edges(
     sys.stdout.write(f"{json.dumps(scores.to_dict()) if as_json else scores}\n")
 
 
+def _task_of(arguments: tuple[str, ...]) -> str:
+    """The task of the first model among the arguments; edges where there is none."""
+    from featheredge.catalog import list_models
+    from featheredge.session import Session
+
+    tasks = {entry.name: entry.task for entry in list_models()}
+    for argument in arguments:
+        if argument in tasks:
+            return tasks[argument]
+        if argument.endswith(".onnx") and Path(argument).is_file():
+            return Session(argument).task
+    return "edges"
+
+
 @contextmanager
-def _maps(prediction: str, dataset: Path, split: str, keep: Path | None) -> Iterator[Path]:
+def _maps(
+    prediction: str, predict: Callable[[Path, _Progress], None], keep: Path | None
+) -> Iterator[Path]:
     """Give the folder of maps: the one named, or one that the named model fills first."""
     if Path(prediction).is_dir():
         if keep:
             raise ArgumentError(f"--keep-maps is for models; {prediction} is a folder of maps")
         yield Path(prediction)
         return
-    from featheredge.metrics.predict import predict_bsds
-
     if os.sep in prediction and not Path(prediction).exists():
         raise EvaluationError(f"{prediction}: neither a folder of maps nor the file of a model")
     with nullcontext(keep) if keep else TemporaryDirectory() as folder:
         with _progress("predicting") as advance:
-            predict_bsds(prediction, dataset, split, Path(folder), advance)
+            predict(Path(folder), advance)
         yield Path(folder)
 
 
 @contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int], None] | None]:
+def _progress(label: str) -> Iterator[_Progress]:
     """Show a bar with the time left while the body runs, on a terminal only."""
     if not sys.stderr.isatty():
         yield None

@@ -31,7 +31,7 @@ def require_numba() -> None:
         import numba  # noqa: F401
     except ImportError as error:
         raise ProviderError(
-            f"the edge benchmark needs numba ({error}); install it: pip install featheredge[eval]"
+            f"scoring needs numba ({error}); install it: pip install featheredge[eval]"
         ) from error
 
 

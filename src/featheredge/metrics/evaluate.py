@@ -1,7 +1,8 @@
 """Score a folder of maps: check everything first, then count images in parallel, once each.
 
-Counts are stored by content (map, annotations, protocol, version of the counting), so a run that
-was interrupted goes on where it stopped, and a changed map is counted anew.
+How pairs are worked through and refused is the same for every kind of map. Counts of edges are
+stored by content (map, annotations, protocol, version of the counting), so a run that was
+interrupted goes on where it stopped, and a changed map is counted anew.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +31,47 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+Progress = Callable[[int, int], None]
+
+
+@contextmanager
+def process_pool(workers: int, num_pairs: int) -> Iterator[ProcessPoolExecutor | None]:
+    """Give worker processes, or None where one process is all that is asked for.
+
+    Raises:
+        EvaluationError: a worker died.
+    """
+    if workers == 1:
+        yield None
+        return
+    # Fresh processes: forking a process that has threads (plots, networks) can hang the child.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, num_pairs), mp_context=context) as pool:
+        try:
+            yield pool
+        except BrokenProcessPool as error:
+            raise EvaluationError(
+                "a worker process died, perhaps for want of memory; what is counted and stored is "
+                f"kept: run again, with fewer than {workers} workers"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def in_order(
+    function: Callable[[T], R], items: Sequence[T], pool: ProcessPoolExecutor | None
+) -> Iterator[R]:
+    """Yield results in the order of the items, computed here or by the pool."""
+    return pool.map(function, items) if pool else map(function, items)
+
+
+def refuse(problems: Sequence[str], num_pairs: int) -> None:
+    """Raise EvaluationError that names every pair with a problem, if there is any."""
+    if problems:
+        shown = "\n  ".join([*problems[:20], *["..."] * (len(problems) > 20)])
+        raise EvaluationError(f"{len(problems)} of {num_pairs} cannot be scored:\n  {shown}")
+
+
 @dataclass(frozen=True)
 class Inspection:
     """What a first look at a pair found: the key of its content, or else what is wrong with it."""
@@ -43,7 +86,7 @@ def evaluate(
     *,
     workers: int = 1,
     cache: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> EdgeScores:
     """Score every pair; the result does not depend on the number of workers.
 
@@ -60,51 +103,19 @@ def evaluate(
         ProviderError: numba or scipy is not installed.
     """
     require_numba()
-    if workers == 1:
-        return _evaluate(pairs, protocol, None, cache, progress)
-    # Fresh processes: forking a process that has threads (plots, networks) can hang the child.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(pairs)), mp_context=context) as pool:
-        try:
-            return _evaluate(pairs, protocol, pool, cache, progress)
-        except BrokenProcessPool as error:
-            raise EvaluationError(
-                "a worker process died, perhaps for want of memory; what is counted is kept: run "
-                f"again, with fewer than {workers} workers"
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _evaluate(
-    pairs: Sequence[Pair],
-    protocol: EdgeProtocol,
-    pool: ProcessPoolExecutor | None,
-    cache: Path | None,
-    progress: Callable[[int, int], None] | None,
-) -> EdgeScores:
-    inspections = list(_each(partial(_inspect, protocol), pairs, pool))
-    problems = [found.problem for found in inspections if found.problem]
-    if problems:
-        shown = "\n  ".join(problems[:20] + ["..."] * (len(problems) > 20))
-        raise EvaluationError(f"{len(problems)} of {len(pairs)} cannot be scored:\n  {shown}")
-    jobs = [
-        (pair, cache / f"{found.key}.npy" if cache else None)
-        for pair, found in zip(pairs, inspections, strict=True)
-    ]
     metric = EdgeMetric(protocol)
-    for done, counts in enumerate(_each(partial(_count, protocol), jobs, pool), start=1):
-        metric.add(pairs[done - 1].name, counts)
-        if progress:
-            progress(done, len(pairs))
+    with process_pool(workers, len(pairs)) as pool:
+        inspections = list(in_order(partial(_inspect, protocol), pairs, pool))
+        refuse([found.problem for found in inspections if found.problem], len(pairs))
+        jobs = [
+            (pair, cache / f"{found.key}.npy" if cache else None)
+            for pair, found in zip(pairs, inspections, strict=True)
+        ]
+        for done, counts in enumerate(in_order(partial(_count, protocol), jobs, pool), start=1):
+            metric.add(pairs[done - 1].name, counts)
+            if progress:
+                progress(done, len(pairs))
     return metric.compute()
-
-
-def _each(
-    function: Callable[[T], R], items: Sequence[T], pool: ProcessPoolExecutor | None
-) -> Iterator[R]:
-    """Yield results in the order of the items, computed here or by the pool."""
-    return pool.map(function, items) if pool else map(function, items)
 
 
 def _inspect(protocol: EdgeProtocol, pair: Pair) -> Inspection:

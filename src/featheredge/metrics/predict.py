@@ -1,11 +1,11 @@
 """Let a model predict the pictures of a benchmark, as the files that are then scored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from featheredge.bsds import samples
 from featheredge.image import save_map
-from featheredge.session import Session
+from featheredge.session import Session, Task
 
 
 def predict_bsds(
@@ -26,13 +26,37 @@ def predict_bsds(
 
     Raises:
         UnknownModelError: the catalog has no such name.
-        WeightsError: the model's file is missing, damaged or not one of ours.
+        WeightsError: the model's file is missing, damaged, not one of ours, or not for edges.
         EvaluationError: the data set is not complete.
         ImageError: a picture cannot be read, or a map cannot be written.
     """
-    session = Session(model)
-    pictures = samples(dataset, split)
-    for done, picture in enumerate(pictures, start=1):
-        save_map(session(picture.image), folder / f"{picture.id}.png")
+    pictures = {picture.id: picture.image for picture in samples(dataset, split)}
+    predict_pictures(model, "edges", pictures, folder, progress)
+
+
+def predict_pictures(
+    model: str,
+    task: Task,
+    pictures: Mapping[str, Path],
+    folder: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write the map of every picture to ``folder/ID.png``.
+
+    Args:
+        model: a name in the catalog or the path of an .onnx file.
+        task: what the model must be for.
+        pictures: ID -> file.
+        folder: where to; maps of the same name are replaced.
+        progress: called with the number of pictures done and their total.
+
+    Raises:
+        UnknownModelError: the catalog has no such name.
+        WeightsError: the model's file is missing, damaged, not one of ours, or for another task.
+        ImageError: a picture cannot be read, or a map cannot be written.
+    """
+    session = Session(model, task=task)
+    for done, (id, picture) in enumerate(pictures.items(), start=1):
+        save_map(session(picture), folder / f"{id}.png")
         if progress:
             progress(done, len(pictures))

@@ -91,12 +91,12 @@ def unit_values(edge_map: NDArray[np.generic]) -> NDArray[np.float64]:
         EvaluationError: not two-dimensional, or values that are NaN or outside [0, 1].
     """
     if edge_map.ndim != 2 or edge_map.size == 0:
-        raise EvaluationError(f"an edge map is (H, W) with pixels in it; got {edge_map.shape}")
+        raise EvaluationError(f"a map is (H, W) with pixels in it; got {edge_map.shape}")
     if edge_map.dtype == np.uint8:
         return edge_map.astype(np.float64) / 255
     if edge_map.dtype != np.bool_ and not np.issubdtype(edge_map.dtype, np.floating):
         raise EvaluationError(
-            f"an edge map is uint8, or floating point or bool in [0, 1]; got {edge_map.dtype}"
+            f"a map is uint8, or floating point or bool in [0, 1]; got {edge_map.dtype}"
         )
     values = edge_map.astype(np.float64)
     if num_nan := int(np.isnan(values).sum()):

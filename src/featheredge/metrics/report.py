@@ -8,6 +8,7 @@ import numpy as np
 
 from featheredge.errors import EvaluationError, ProviderError
 from featheredge.files import write_bytes
+from featheredge.metrics.saliency_scores import SaliencyScores
 from featheredge.metrics.scores import EdgeScores, best_point, f_measure, rates
 
 if TYPE_CHECKING:
@@ -25,6 +26,15 @@ def write_csv(scores: EdgeScores, path: Path) -> None:
     for rate, counts in zip(zip(*columns, strict=True), scores.counts.sum(axis=0), strict=True):
         rows.append(",".join([*(f"{value:.6f}" for value in rate), *map(str, counts)]))
     write_bytes(path, ("\n".join(rows) + "\n").encode())
+
+
+def write_saliency_csv(scores: SaliencyScores, path: Path) -> None:
+    """Write the curves: threshold, recall, precision, f and e, one row for each threshold."""
+    text = io.StringIO()
+    columns = (scores.thresholds, scores.recall, scores.precision, scores.f, scores.e)
+    header = "threshold,recall,precision,f,e"
+    np.savetxt(text, np.column_stack(columns), "%.6f", ",", header=header, comments="")
+    write_bytes(path, text.getvalue().encode())
 
 
 def write_bsds_files(scores: EdgeScores, folder: Path) -> None:

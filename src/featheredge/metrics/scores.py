@@ -119,10 +119,10 @@ def rates(counts: NDArray[np.int64]) -> tuple[Curve, Curve]:
     return matched_r / np.maximum(all_r, 1), matched_p / np.maximum(all_p, 1)
 
 
-def f_measure(recall: Curve, precision: Curve) -> Curve:
-    """Harmonic mean of recall and precision; 0 where both are 0."""
-    total = recall + precision
-    return 2 * recall * precision / np.where(total == 0, 1, total)
+def f_measure(recall: Curve, precision: Curve, beta_sq: float = 1.0) -> Curve:
+    """Harmonic mean of recall, which weighs beta^2, and precision; 0 where both are 0."""
+    total = recall + beta_sq * precision
+    return (1 + beta_sq) * recall * precision / np.where(total == 0, 1, total)
 
 
 def best_point(thresholds: Curve, recall: Curve, precision: Curve) -> OperatingPoint:

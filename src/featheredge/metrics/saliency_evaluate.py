@@ -1,0 +1,71 @@
+"""Score a folder of saliency maps: check everything first, then count images in parallel."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featheredge.errors import EvaluationError
+from featheredge.metrics.correspond import require_numba
+from featheredge.metrics.evaluate import Progress, in_order, process_pool, refuse
+from featheredge.metrics.saliency import (
+    SaliencyMetric,
+    check_not_transposed,
+    count_saliency,
+    map_levels,
+    mask_levels,
+)
+from featheredge.metrics.saliency_protocol import SaliencyProtocol
+from featheredge.metrics.saliency_scores import SaliencyCounts, SaliencyScores
+from featheredge.metrics.sources import Pair, read_mask, read_saliency_map
+
+
+def evaluate_saliency(
+    pairs: Sequence[Pair],
+    protocol: SaliencyProtocol,
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> SaliencyScores:
+    """Score every pair of a map and its mask; the result does not depend on the workers.
+
+    Args:
+        pairs: what to score.
+        protocol: how.
+        workers: processes. With more than one, a script needs its ``__main__`` guard.
+        progress: called with the number of images counted and their total.
+
+    Raises:
+        EvaluationError: pairs that cannot be scored (all are named), before any is counted; or a
+            worker process that died.
+        ProviderError: numba is not installed.
+    """
+    require_numba()
+    metric = SaliencyMetric(protocol)
+    with process_pool(workers, len(pairs)) as pool:
+        problems = in_order(_problem, pairs, pool)
+        refuse([problem for problem in problems if problem], len(pairs))
+        for done, counts in enumerate(in_order(partial(_count, protocol), pairs, pool), start=1):
+            metric.add(pairs[done - 1].name, counts)
+            if progress:
+                progress(done, len(pairs))
+    return metric.compute()
+
+
+def _problem(pair: Pair) -> str | None:
+    """Say what is wrong with a pair, if anything is."""
+    try:
+        map, mask = _read(pair)
+        check_not_transposed(map_levels(map).shape, mask_levels(mask).shape)
+    except EvaluationError as error:
+        return f"{pair.name}: {error}"
+    return None
+
+
+def _count(protocol: SaliencyProtocol, pair: Pair) -> SaliencyCounts:
+    return count_saliency(*_read(pair), protocol)
+
+
+def _read(pair: Pair) -> tuple[NDArray[np.generic], NDArray[np.uint8]]:
+    return read_saliency_map(pair.prediction), read_mask(pair.annotation)
