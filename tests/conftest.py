@@ -1,4 +1,4 @@
-"""A small weights file that keeps the contract of the shipped ones, and its twin in numpy."""
+"""Small weights files that keep the contract of the shipped ones, and their twin in numpy."""
 
 import hashlib
 import json
@@ -13,7 +13,11 @@ from onnx import TensorProto, helper, numpy_helper
 from featheredge import catalog
 
 STRIDE = 8
+INPUT_PX = 64
 METADATA = json.dumps({"name": "toy", "task": "edges", "stride": STRIDE})
+SALIENCY = json.dumps(
+    {"name": "bright", "task": "saliency", "stride": STRIDE, "input_px": INPUT_PX}
+)
 
 
 def write_network(path: Path, metadata: str | None = METADATA, radius_px: int = 0) -> Path:
@@ -69,6 +73,12 @@ def toy_map(image: np.ndarray) -> np.ndarray:
 @pytest.fixture(scope="session")
 def toy_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_network(tmp_path_factory.mktemp("weights") / "toy.onnx")
+
+
+@pytest.fixture(scope="session")
+def toy_saliency_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same network as a saliency network: what is bright stands out."""
+    return write_network(tmp_path_factory.mktemp("weights") / "bright.onnx", SALIENCY)
 
 
 @pytest.fixture

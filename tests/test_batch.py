@@ -59,6 +59,8 @@ def test_earlier_results_are_no_inputs_unless_named(photos):
     assert plan([str(photos)]) == first
     named = plan([str(photos / "c_edges.png")])
     assert names(named, photos) == [("c_edges.png", "c_edges_edges.png")]
+    assert [job.source for job in plan([str(photos)], photos / "out")] == [j.source for j in first]
+    assert [job.source for job in plan([str(photos)], verb="cutout")] == [j.source for j in first]
     (photos / "lone_edges.png").touch()  # no input here would be written to this name
     assert photos / "lone_edges.png" in [job.source for job in plan([str(photos)])]
 
@@ -102,11 +104,10 @@ def test_nothing_found_is_an_error(photos):
 def test_a_bad_file_costs_only_itself(photos):
     jobs = plan([str(photos)], photos / "out")
 
-    def work(job: Job) -> None:
-        if job.source.name == "b.webp":
+    def work(source: Path) -> bytes:
+        if source.name == "b.webp":
             raise ImageError("b is bad")
-        job.output.parent.mkdir(exist_ok=True)
-        job.output.write_bytes(job.source.read_bytes())
+        return source.read_bytes()
 
     results = list(run(jobs, work, force=False))
     assert [result.job for result in results] == jobs
@@ -117,17 +118,22 @@ def test_a_bad_file_costs_only_itself(photos):
 def test_existing_outputs_need_force(photos):
     job = Job(photos / "c.jpg", photos / "c_edges.png")
     job.output.write_text("old")
-    worked = []
-    (result,) = run([job], worked.append, force=False)
+    (result,) = run([job], Path.read_bytes, force=False)
     assert "c_edges.png exists; -f replaces it" in result.error
-    assert worked == []
-    (result,) = run([job], worked.append, force=True)
+    assert job.output.read_text() == "old"
+    (result,) = run([job], Path.read_bytes, force=True)
     assert result.error is None
-    assert worked == [job]
+    assert job.output.read_text() == "c.jpg"
+
+
+def test_an_output_that_cannot_be_written_costs_only_itself(photos):
+    jobs = [Job(photos / "c.jpg", photos / "notes.txt" / "c.png"), *plan([str(photos / "c.jpg")])]
+    results = list(run(jobs, Path.read_bytes, force=False))
+    assert "notes.txt/c.png: cannot be written: " in results[0].error
+    assert results[1].error is None
 
 
 def test_results_come_one_by_one(photos):
-    worked = []
-    results = run(plan([str(photos)]), worked.append, force=False)
+    results = run(plan([str(photos)]), Path.read_bytes, force=False)
     next(results)
-    assert len(worked) == 1
+    assert len(list(photos.glob("*_edges.png"))) == 1

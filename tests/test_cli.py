@@ -13,7 +13,9 @@ from PIL import Image
 
 from conftest import toy_map
 from featheredge import catalog, cli, nms
+from featheredge.compose import cutout, subject_mask
 from featheredge.image import quantise
+from featheredge.session import Session
 
 
 @pytest.fixture
@@ -129,12 +131,91 @@ def test_what_cannot_be_done_is_one_line(featheredge, photo, entry, arguments, m
 @pytest.mark.parametrize(
     "arguments",
     [["edges"], ["edges", "a.png", "--threshold", "2"], ["edges", "a.png", "--threads", "0"],
-     ["edges", "a.png", "--thn"], ["edgs", "a.png"]],
+     ["edges", "a.png", "--thn"], ["edgs", "a.png"], ["cutout", "a.png", "--threshold", "0"],
+     ["cutout", "a.png", "--margin", "-1"]],
 )  # fmt: skip
 def test_wrong_usage_exits_with_2(featheredge, arguments):
     code, out, err = featheredge(*arguments)
     assert (code, out) == (2, "")
     assert "Error" in err
+
+
+@pytest.fixture
+def bright_photo(tmp_path):
+    """A bright rectangle on black."""
+    image = np.zeros((60, 80, 3), np.uint8)
+    image[20:40, 24:56] = 255
+    path = tmp_path / "bright.png"
+    Image.fromarray(image).save(path)
+    return path
+
+
+def test_saliency_beside_the_input(featheredge, bright_photo, toy_saliency_onnx, tmp_path):
+    code, out, err = featheredge("saliency", bright_photo, "-m", toy_saliency_onnx)
+    written = bright_photo.with_name("bright_saliency.png")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{bright_photo} -> {written} (")
+    map = Session(toy_saliency_onnx)(bright_photo)
+    np.testing.assert_array_equal(read(written), quantise(map))
+    for name, flags in {"cut": ["--threshold", 0.4], "crisp": ["--refine"]}.items():
+        output = tmp_path / f"{name}.png"
+        command = ["saliency", bright_photo, "-m", toy_saliency_onnx, "-o", output, *flags]
+        assert featheredge(*command)[0] == 0
+    np.testing.assert_array_equal(read(tmp_path / "cut.png"), (map >= 0.4) * 255)
+    mask = subject_mask(np.asarray(Image.open(bright_photo)), map)
+    np.testing.assert_array_equal(read(tmp_path / "crisp.png"), quantise(mask))
+
+
+def test_cutout_beside_the_input(featheredge, bright_photo, toy_saliency_onnx, tmp_path):
+    code, out, err = featheredge("cutout", bright_photo, "-m", toy_saliency_onnx)
+    written = bright_photo.with_name("bright_cutout.png")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{bright_photo} -> {written} (")
+    expected = cutout(bright_photo, model=toy_saliency_onnx)
+    np.testing.assert_array_equal(np.asarray(Image.open(written)), np.asarray(expected))
+    flags = ["--background", "lime", "--crop", "--margin", 0.1, "--threshold", 0.4]
+    output = tmp_path / "cropped.png"
+    assert (
+        featheredge("cutout", bright_photo, "-m", toy_saliency_onnx, "-o", output, *flags)[0] == 0
+    )
+    arguments = {"background": "lime", "crop": True, "margin": 0.1, "threshold": 0.4}
+    expected = cutout(bright_photo, model=toy_saliency_onnx, **arguments)
+    assert expected.mode == "RGB"
+    assert expected.size < (80, 60)
+    np.testing.assert_array_equal(np.asarray(Image.open(output)), np.asarray(expected))
+
+
+def test_a_picture_without_an_object_costs_only_itself(
+    featheredge, bright_photo, toy_saliency_onnx, tmp_path
+):
+    night = tmp_path / "night.png"
+    Image.new("RGB", (30, 20)).save(night)
+    command = ["cutout", night, bright_photo, "-m", toy_saliency_onnx]
+    code, out, err = featheredge(*command, "-o", tmp_path / "out")
+    assert (code, out.count("->")) == (1, 1)
+    assert err.splitlines()[0].startswith(f"featheredge: {night}: no salient object: the map's hig")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["bright.png"]
+    code, out, _ = featheredge(*command, "--json")
+    report = json.loads(out)
+    assert (code, report["model"]) == (1, "bright")
+    assert "no salient object" in report["failed"][0]["error"]
+    assert report["written"][0]["output"].endswith("bright_cutout.png")
+
+
+def test_a_verb_refuses_a_network_for_another(featheredge, photo, toy_onnx, toy_saliency_onnx):
+    for verb, model in {"edges": toy_saliency_onnx, "cutout": toy_onnx}.items():
+        code, out, err = featheredge(verb, photo, "-m", model)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert "is a network for" in err
+
+
+def test_a_cutout_through_a_pipe(bright_photo, toy_saliency_onnx):
+    command = [sys.executable, "-m", "featheredge", "cutout", "-", "-m", str(toy_saliency_onnx)]
+    done = subprocess.run(command, input=bright_photo.read_bytes(), capture_output=True, check=True)
+    expected = cutout(bright_photo, model=toy_saliency_onnx)
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(io.BytesIO(done.stdout))), np.asarray(expected)
+    )
 
 
 def test_a_pipe_reads_and_writes_one_image(photo, toy_onnx):

@@ -1,6 +1,5 @@
 """Session: any size, tiles, batches, and what it refuses."""
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import featheredge
-from conftest import METADATA, STRIDE, toy_map, write_network
+from conftest import INPUT_PX, METADATA, SALIENCY, STRIDE, toy_map, write_network
 from featheredge import catalog
 from featheredge.errors import (
     ArgumentError,
@@ -38,7 +38,39 @@ def test_any_size_gives_a_map_of_that_size(toy, noise, size):
 
 
 def test_facts_come_from_the_file(toy):
-    assert (toy.name, toy.task, toy.stride) == ("toy", "edges", STRIDE)
+    assert (toy.name, toy.task, toy.stride, toy.input_px) == ("toy", "edges", STRIDE, None)
+
+
+def whole_picture_map(image: np.ndarray) -> np.ndarray:
+    """What the toy saliency network must return: seen as a square, its map stretched back."""
+    square = Image.fromarray(image).resize((INPUT_PX, INPUT_PX), Image.Resampling.BILINEAR)
+    map = Image.fromarray(toy_map(np.asarray(square)).astype(np.float32))
+    return np.asarray(map.resize(image.shape[1::-1], Image.Resampling.BILINEAR))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (64, 64), (9, 300), (200, 33)])
+def test_saliency_sees_the_whole_picture_as_a_square(toy_saliency_onnx, noise, size):
+    image = noise(*size)
+    session = Session(toy_saliency_onnx, tile_px=64, overlap_px=8)
+    assert (session.task, session.input_px) == ("saliency", INPUT_PX)
+    map = session(image)
+    assert (map.shape, map.dtype) == (size, np.float32)
+    np.testing.assert_allclose(map, whole_picture_map(image), atol=1e-5)
+    np.testing.assert_array_equal(featheredge.saliency(image, model=toy_saliency_onnx), map)
+
+
+def test_a_white_picture_stays_within_0_to_1(toy_saliency_onnx):
+    map = featheredge.saliency(np.full((99, 301, 3), 255, np.uint8), model=toy_saliency_onnx)
+    assert map.max() <= 1
+    np.testing.assert_allclose(map, 1, atol=1e-6)
+
+
+def test_pictures_of_any_shapes_go_through_a_saliency_network_together(toy_saliency_onnx, noise):
+    images = [noise(20, 30), noise(50, 9), noise(64, 64), noise(1, 2), noise(300, 200)]
+    maps = list(Session(toy_saliency_onnx).batch(iter(images), size=2))
+    assert len(maps) == len(images)
+    for image, map in zip(images, maps, strict=True):
+        np.testing.assert_allclose(map, whole_picture_map(image), atol=1e-5)
 
 
 @settings(max_examples=25, deadline=None)
@@ -97,11 +129,18 @@ def test_edges_takes_a_path_and_keeps_the_network(toy_onnx, noise):
     np.testing.assert_array_equal(featheredge.edges(image, model=str(toy_onnx)), map)
 
 
-def test_edges_refuses_a_network_for_another_task(tmp_path, noise):
-    metadata = json.dumps({"name": "toy", "task": "saliency", "stride": STRIDE})
-    path = write_network(tmp_path / "other.onnx", metadata)
-    with pytest.raises(WeightsError, match="saliency"):
-        featheredge.edges(noise(8, 8), model=path)
+def test_a_network_for_another_task_is_refused(toy_onnx, toy_saliency_onnx, noise):
+    with pytest.raises(WeightsError, match=r"bright is a network for 'saliency'; .* 'edges'"):
+        featheredge.edges(noise(8, 8), model=toy_saliency_onnx)
+    with pytest.raises(WeightsError, match=r"toy is a network for 'edges'; .* 'saliency'"):
+        featheredge.saliency(noise(8, 8), model=toy_onnx)
+    with pytest.raises(WeightsError, match="another model"):
+        Session(toy_onnx, task="saliency")
+
+
+def test_without_a_shipped_saliency_network_one_must_be_named(entry, noise):
+    with pytest.raises(UnknownModelError, match=r"no model for 'saliency'.*\.onnx"):
+        featheredge.saliency(noise(8, 8))
 
 
 @pytest.mark.parametrize(
@@ -113,6 +152,10 @@ def test_edges_refuses_a_network_for_another_task(tmp_path, noise):
         ('{"name": "toy", "task": "edges"}', "expected a JSON object"),
         ('{"name": "toy", "task": "edges", "stride": 0}', "expected a JSON object"),
         ('{"name": "toy", "task": "edges", "stride": "8"}', "expected a JSON object"),
+        (SALIENCY.replace("64", "60"), "input_px, if it is there, a multiple of stride"),
+        (SALIENCY.replace("64", "0"), "expected a JSON object"),
+        (SALIENCY.replace("64", "64.0"), "expected a JSON object"),
+        (SALIENCY.replace("64", "true"), "expected a JSON object"),
     ],
 )
 def test_files_without_our_metadata_are_refused(tmp_path, metadata, cause):

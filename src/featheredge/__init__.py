@@ -8,20 +8,31 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from featheredge.catalog import list_models
+    from featheredge.compose import cutout
     from featheredge.image import load as load_image
     from featheredge.models.build import create_model
-    from featheredge.session import Session, edges
+    from featheredge.session import Session, edges, saliency
 
 __version__ = "0.1.0"
 
-__all__ = ["Session", "create_model", "edges", "list_models", "load_image"]
+__all__ = [
+    "Session",
+    "create_model",
+    "cutout",
+    "edges",
+    "list_models",
+    "load_image",
+    "saliency",
+]
 
 _ORIGINS = {
     "Session": ("featheredge.session", "Session"),
     "create_model": ("featheredge.models.build", "create_model"),
+    "cutout": ("featheredge.compose", "cutout"),
     "edges": ("featheredge.session", "edges"),
     "list_models": ("featheredge.catalog", "list_models"),
     "load_image": ("featheredge.image", "load"),
+    "saliency": ("featheredge.session", "saliency"),
 }
 
 

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from featheredge.errors import FeatheredgeError, ImageError, OutputError
+from featheredge.files import write_bytes
 
 IMAGE_SUFFIXES = frozenset(
     [".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]
 )
 """What counts as an image in a folder; a file that is named is read whatever its suffix."""
+
+VERBS = ("edges", "saliency", "cutout")
+"""What results beside their inputs are named after: photo_edges.png beside photo.jpg."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,8 @@ def plan(inputs: Sequence[str], output: Path | None = None, *, verb: str = "edge
             match, `**` for any folders); what is found is sorted.
         output: None for `<stem>_<verb>.png` beside each input; a name ending in .png for a single
             input; anything else is a folder, which gets `<stem>.png` for each.
-        verb: Names the files beside the inputs. When a folder or pattern holds results of an
-            earlier run beside their inputs, these are not taken as inputs.
+        verb: Which of `VERBS` names the files beside the inputs. When a folder or pattern holds
+            results of earlier runs beside their inputs, these are not taken as inputs.
 
     Returns:
         One job for each input file, in order, without duplicates.
@@ -54,10 +58,11 @@ def plan(inputs: Sequence[str], output: Path | None = None, *, verb: str = "edge
         OutputError: Two inputs would share an output, an output is an input, or not a PNG.
     """
     paths = list(dict.fromkeys(path for text in inputs for path in _expand(text)))
+    earlier_results = {_beside(path, verb) for path in paths for verb in VERBS}
+    earlier_results -= set(map(Path, inputs))
+    paths = [path for path in paths if path not in earlier_results]
     if output is None:
-        beside = {path: path.with_name(f"{path.stem}_{verb}.png") for path in paths}
-        earlier_results = set(beside.values()) - set(map(Path, inputs))
-        jobs = [Job(path, beside[path]) for path in paths if path not in earlier_results]
+        jobs = [Job(path, _beside(path, verb)) for path in paths]
     elif _is_one_file(output):
         if len(paths) > 1:
             raise OutputError(f"{output} is one file for {len(paths)} inputs; give a folder")
@@ -68,12 +73,12 @@ def plan(inputs: Sequence[str], output: Path | None = None, *, verb: str = "edge
     return jobs
 
 
-def run(jobs: Iterable[Job], work: Callable[[Job], None], *, force: bool) -> Iterator[Result]:
+def run(jobs: Iterable[Job], work: Callable[[Path], bytes], *, force: bool) -> Iterator[Result]:
     """Work through jobs, one result each; a job that fails does not stop the others.
 
     Args:
         jobs: What `plan` returned.
-        work: Reads the source of a job and writes its output.
+        work: Reads a source and returns the file that becomes its output.
         force: Replace outputs that exist; otherwise such a job fails without being worked on.
 
     Yields:
@@ -85,10 +90,21 @@ def run(jobs: Iterable[Job], work: Callable[[Job], None], *, force: bool) -> Ite
         try:
             if job.output.exists() and not force:
                 raise OutputError(f"{job.source}: {job.output} exists; -f replaces it")
-            work(job)
+            _write(job.output, work(job.source))
         except FeatheredgeError as failure:
             error = str(failure)
         yield Result(job, time.perf_counter() - started, error)
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        write_bytes(path, data)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _beside(path: Path, verb: str) -> Path:
+    return path.with_name(f"{path.stem}_{verb}.png")
 
 
 def _expand(text: str) -> list[Path]:

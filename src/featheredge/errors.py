@@ -38,3 +38,7 @@ class ArgumentError(FeatheredgeError, ValueError):
 
 class OutputError(FeatheredgeError, ValueError):
     """An output that would overwrite something, or that two inputs would share."""
+
+
+class NoObjectError(FeatheredgeError, ValueError):
+    """A picture in which nothing is salient enough to be cut out."""

@@ -121,8 +121,13 @@ def encode_map(map: NDArray[np.floating[Any]]) -> bytes:
     Raises:
         ImageError: As `quantise`.
     """
+    return encode_png(Image.fromarray(quantise(map)))
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """Return a picture as a PNG file, pixels only: no metadata of the file it came from."""
     file = io.BytesIO()
-    Image.fromarray(quantise(map)).save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue()
 
 

@@ -1,20 +1,27 @@
 """Session: a weights file that turns images into maps, on ONNX Runtime.
 
+Edge networks see a picture at its own size, a large one in tiles; saliency networks see the whole
+picture at once, stretched to the square that their weights file names.
+
 Shapes: B batch, H W pixels.
 """
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.errors import ArgumentError, WeightsError
 from featheredge.image import MAX_MEGAPIXELS, ImageSource, load
+from featheredge.resize import resize
 from featheredge.tiling import round_up, run_tiled, spans
 from featheredge.weights_file import open_network
+
+Task: TypeAlias = Literal["edges", "saliency"]
 
 
 class Session:
@@ -22,18 +29,22 @@ class Session:
 
     Attributes:
         name: Name of the network.
-        task: What its maps mean: "edges".
+        task: What its maps mean: "edges" or "saliency".
         stride: Images are padded to multiples of it, by reflection, and maps cropped back.
+        input_px: Side of the square that images are stretched to, and maps back from; None for a
+            network that takes images at their own size.
     """
 
     name: str
     task: str
     stride: int
+    input_px: int | None
 
     def __init__(
         self,
         model: str | Path | None = None,
         *,
+        task: Task | None = None,
         threads: int = 1,
         provider: str = "cpu",
         tile_px: int = 1344,
@@ -42,23 +53,27 @@ class Session:
         """Load a network.
 
         Args:
-            model: A name in the catalog or the path of an .onnx file; None is the default edge
-                model.
+            model: A name in the catalog or the path of an .onnx file; None is the default model
+                of the task.
+            task: What the maps must mean. None takes any model, and the default one for edges.
             threads: Threads that compute one image. Small networks gain little from many.
             provider: Who computes: "cpu", "cuda", "openvino", ... Never anything else than asked.
-            tile_px: Pictures wider or higher than this run in tiles of at most this side.
+            tile_px: Pictures wider or higher than this run in tiles of at most this side, unless
+                the network sees them whole.
             overlap_px: What neighbouring tiles share at least. Both are rounded up to the stride.
 
         Raises:
-            UnknownModelError: The catalog has no such name.
-            WeightsError: The file is missing, damaged, or not one of ours.
+            UnknownModelError: The catalog has no such name, or no model for the task.
+            WeightsError: The file is missing, damaged, not one of ours, or for another task.
             ProviderError: The provider is not there.
             ArgumentError: A number is out of its range.
         """
         if threads < 1:
             raise ArgumentError(f"threads is {threads}; expected at least 1")
-        self._network, facts = open_network(model, threads, provider)
+        self._network, facts = open_network(model, task or "edges", threads, provider)
         self.name, self.task, self.stride = facts.name, facts.task, facts.stride
+        self.input_px = facts.input_px
+        self.require(task)
         self._tile_px = round_up(tile_px, self.stride)
         self._overlap_px = round_up(overlap_px, self.stride)
         if not 0 <= 2 * self._overlap_px <= self._tile_px:
@@ -83,6 +98,8 @@ class Session:
             ImageError: The image cannot be read.
         """
         pixels = load(image, max_megapixels=max_megapixels)
+        if self.input_px is not None:
+            return self._infer_squares([pixels], self.input_px)[0]
         if max(pixels.shape) <= self._tile_px:
             return self._infer_one(pixels)
         rows, columns = (
@@ -98,8 +115,9 @@ class Session:
 
         Args:
             images: Whatever `featheredge.load_image` reads.
-            size: Up to so many neighbours of equal shape go through the network at once, which
-                pays on accelerators and costs memory.
+            size: Up to so many neighbours go through the network at once, which pays on
+                accelerators and costs memory; neighbours of equal shape, unless the network
+                stretches them to one anyway.
 
         Yields:
             (H, W) float32 in [0, 1] for each image.
@@ -110,12 +128,35 @@ class Session:
         """
         if size < 1:
             raise ArgumentError(f"size is {size}; expected at least 1")
-        for shape, group in itertools.groupby(map(load, images), key=np.shape):
+        pictures = map(load, images)
+        if self.input_px is not None:
+            while squares := list(itertools.islice(pictures, size)):
+                yield from self._infer_squares(squares, self.input_px)
+        for shape, group in itertools.groupby(pictures, key=np.shape):
             if size == 1 or max(shape) > self._tile_px:
                 yield from map(self, group)
                 continue
             while chunk := list(itertools.islice(group, size)):
                 yield from self._infer(np.stack(chunk))
+
+    def require(self, task: Task | None) -> None:
+        """Refuse to go on unless the maps mean what is wanted; None takes any.
+
+        Raises:
+            WeightsError: They mean something else.
+        """
+        if task not in (None, self.task):
+            raise WeightsError(
+                f"{self.name} is a network for {self.task!r}; expected one for {task!r}: give "
+                f"another model, or use this one for {self.task}"
+            )
+
+    def _infer_squares(
+        self, images: Sequence[NDArray[np.uint8]], side_px: int
+    ) -> list[NDArray[np.float32]]:
+        """(H, W, 3) uint8 of any shapes, seen as squares -> (H, W) float32 of the same shapes."""
+        maps = self._infer(np.stack([resize(image, side_px, side_px) for image in images]))
+        return [resize(map, *image.shape[:2]) for map, image in zip(maps, images, strict=True)]
 
     def _infer_one(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(H, W, 3) uint8 -> (H, W) float32."""
@@ -148,12 +189,31 @@ def edges(
     Raises:
         FeatheredgeError: The image, the model or an argument is not usable; the message says why.
     """
-    session = _kept_session(model, threads)
-    if session.task != "edges":
-        raise WeightsError(f"{session.name} is a network for {session.task!r}; expected 'edges'")
-    return session(image)
+    return kept_session(model, "edges", threads)(image)
+
+
+def saliency(
+    image: ImageSource, *, model: str | Path | None = None, threads: int = 1
+) -> NDArray[np.float32]:
+    """Find what stands out in one image; the network stays loaded for the next call.
+
+    Args:
+        image: A path, bytes, a binary file object, a PIL image or an array; see `load_image`.
+        model: A name in the catalog or the path of an .onnx file; None is the default saliency
+            model.
+        threads: Threads that compute the image.
+
+    Returns:
+        (H, W) float32 in [0, 1]: how likely each pixel belongs to a salient object. Absolute, so
+        that a picture without one has low values everywhere.
+
+    Raises:
+        FeatheredgeError: The image, the model or an argument is not usable; the message says why.
+    """
+    return kept_session(model, "saliency", threads)(image)
 
 
 @functools.lru_cache(maxsize=4)
-def _kept_session(model: str | Path | None, threads: int) -> Session:
-    return Session(model, threads=threads)
+def kept_session(model: str | Path | None, task: Task, threads: int) -> Session:
+    """Return a session for a task that stays loaded while it is among the last few asked for."""
+    return Session(model, task=task, threads=threads)

@@ -3,7 +3,9 @@
 A weights file is ONNX with one input `image`, (B, H, W, 3) uint8 RGB, H and W multiples of its
 stride, and one output `map`, (B, H, W) float32 in [0, 1]: normalisation and sigmoid are inside, so
 there is no preprocessing to get wrong. Its metadata holds, under "featheredge", a JSON object with
-at least name, task and stride.
+at least name, task and stride, and for a network that sees the whole picture at once `input_px`:
+every picture is then stretched to a square of that side, whatever its shape. Saliency networks are
+trained on such squares; they know objects at that scale, not at the picture's own.
 """
 
 import hashlib
@@ -31,41 +33,51 @@ PROVIDERS = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What a weights file says about itself in its metadata."""
+    """What a weights file says about itself in its metadata.
+
+    Attributes:
+        name: What the network is called.
+        task: What its maps mean: "edges" or "saliency".
+        stride: Height and width of what it is given must be multiples of this.
+        input_px: The side of the square that it sees pictures as; None where it sees them as
+            they are.
+    """
 
     name: str
     task: str
     stride: int
+    input_px: int | None
 
 
 def open_network(
-    model: str | Path | None, threads: int, provider: str
+    model: str | Path | None, task: str, threads: int, provider: str
 ) -> tuple["InferenceSession", Facts]:
     """Open a weights file.
 
     Args:
-        model: A name in the catalog or the path of an .onnx file; None is the default edge model.
+        model: A name in the catalog or the path of an .onnx file; None is the task's default model.
+        task: "edges" or "saliency"; matters only where no model is named.
         threads: Threads that compute one image.
         provider: A key of `PROVIDERS`.
 
     Raises:
-        UnknownModelError: The catalog has no such name.
+        UnknownModelError: The catalog has no such name, or no model for the task.
         WeightsError: The file is missing, damaged, or not one of ours.
         ProviderError: The provider is not there.
     """
-    weights, origin = _read_weights(model)
+    weights, origin = _read_weights(model, task)
     network = _load(weights, origin, threads, provider)
     return network, _check(network, origin)
 
 
-def _read_weights(model: str | Path | None) -> tuple[bytes, str]:
+def _read_weights(model: str | Path | None, task: str) -> tuple[bytes, str]:
     """Return a weights file and what messages call it; one from the catalog must match its hash."""
     if isinstance(model, Path) or (model and model.endswith(".onnx")):
         try:
             return Path(model).read_bytes(), str(model)
         except OSError as error:
             raise WeightsError(f"{model}: {error.strerror}") from error
-    entry = catalog.default("edges") if model is None else catalog.find(model)
+    entry = catalog.default(task) if model is None else catalog.find(model)
     path = catalog.weights_path(entry)
     weights = path.read_bytes()
     if (digest := hashlib.sha256(weights).hexdigest()) != entry.sha256:
@@ -104,13 +116,24 @@ def _load(weights: bytes, origin: str, threads: int, provider: str) -> "Inferenc
     return network
 
 
-def _parse_facts(metadata: str) -> dict[str, Any]:
+def _parse(metadata: str) -> dict[str, Any]:
     """Return the metadata's JSON object; empty if it is anything else."""
     try:
         facts = json.loads(metadata)
     except ValueError:
         return {}
     return facts if isinstance(facts, dict) else {}
+
+
+def _facts(stored: dict[str, Any]) -> Facts | None:
+    """Take the facts from the metadata; None if one is missing or cannot be true."""
+    kinds = {"name": str, "task": str, "stride": int}
+    if not all(type(stored.get(key)) is kind for key, kind in kinds.items()):
+        return None
+    facts = Facts(**{key: stored[key] for key in kinds}, input_px=stored.get("input_px"))
+    input_px = facts.stride if facts.input_px is None else facts.input_px
+    possible = type(input_px) is int and 1 <= facts.stride <= input_px
+    return facts if possible and input_px % facts.stride == 0 else None
 
 
 def _check(network: "InferenceSession", origin: str) -> Facts:
@@ -120,16 +143,15 @@ def _check(network: "InferenceSession", origin: str) -> Facts:
         raise WeightsError(
             f"{origin}: no featheredge metadata; expected a file that `featheredge export` wrote"
         )
-    facts = _parse_facts(metadata)
-    kinds = {"name": str, "task": str, "stride": int}
-    if not all(type(facts.get(key)) is kind for key, kind in kinds.items()) or facts["stride"] < 1:
+    facts = _facts(_parse(metadata))
+    if facts is None:
         raise WeightsError(
             f"{origin}: its featheredge metadata is {metadata}; expected a JSON object with "
-            "name, task and stride"
+            "name, task and stride, and input_px, if it is there, a multiple of stride"
         )
     ports = [(port.name, port.type) for port in (*network.get_inputs(), *network.get_outputs())]
     if ports != [("image", "tensor(uint8)"), ("map", "tensor(float)")]:
         raise WeightsError(
             f"{origin}: inputs and outputs are {ports}; expected image, uint8, and map, float32"
         )
-    return Facts(**{key: facts[key] for key in kinds})
+    return facts

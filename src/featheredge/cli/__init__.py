@@ -12,19 +12,21 @@ import sys
 from cyclopts import App
 
 from featheredge import __version__
-from featheredge.cli import evaluate, lab, predict
+from featheredge.cli import evaluate, lab, predict, shipped
 from featheredge.errors import FeatheredgeError
 
 app = App(
     name="featheredge",
-    help="Very small edge-detection networks, fast on an ordinary CPU.",
+    help="Very small edge-detection and salient-object networks, fast on an ordinary CPU.",
     version=__version__,
     help_format="plaintext",  # markdown would load a parser and a highlighter
 )
 app.command(predict.edges)
+app.command(predict.saliency)
+app.command(predict.cutout)
 app.command(evaluate.app)
-app.command(predict.models)
-app.command(predict.doctor)
+app.command(shipped.models)
+app.command(shipped.doctor)
 app.command(lab.train)
 app.command(lab.export)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from featheredge.errors import ProviderError, RecipeError
+from featheredge.errors import ArgumentError, OutputError, ProviderError, RecipeError
 
 if TYPE_CHECKING:
     from featheredge.training.log import Length
@@ -57,7 +57,8 @@ def export(
     *,
     output: Annotated[Path, Parameter(alias="-o")],
     name: str | None = None,
-    task: Literal["edges"] = "edges",
+    task: Literal["edges", "saliency"] = "edges",
+    input_px: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     storage: Literal["fp16", "fp32"] = "fp16",
     force: Annotated[bool, Parameter(alias="-f", negative="")] = False,
 ) -> None:
@@ -68,18 +69,26 @@ def export(
         output: The .onnx file to write.
         name: What the file calls itself. Left out: the output's name.
         task: What its maps mean.
+        input_px: Side of the square that it sees every picture as, the size it was trained at.
+            Needed for saliency; left out, it takes pictures at their own size, large ones in tiles.
         storage: fp16 halves the file; the arithmetic is float32 either way.
         force: Replace an existing file.
     """
     _require_lab()
     from featheredge.deploy import onnx
-    from featheredge.errors import OutputError
     from featheredge.models import build
 
     if output.exists() and not force:
         raise OutputError(f"{output} exists; give another name, or -f to replace it")
+    if task == "saliency" and input_px is None:
+        raise ArgumentError("--task saliency needs --input-px, the size the network was trained at")
     difference = onnx.export(
-        build.load(network), output, name=name or output.stem, task=task, storage=storage
+        build.load(network),
+        output,
+        name=name or output.stem,
+        task=task,
+        input_px=input_px,
+        storage=storage,
     )
     size_mb = output.stat().st_size / 1e6
     sys.stdout.write(f"{output}  {size_mb:.2f} MB, within {difference:.1e} of PyTorch\n")

@@ -30,10 +30,11 @@ from onnx_ir.passes.common import IdentityEliminationPass, RemoveUnusedNodesPass
 from onnxscript import optimizer
 from torch import Tensor, nn
 
-from featheredge.errors import WeightsError
+from featheredge.errors import ArgumentError, WeightsError
 from featheredge.files import write_bytes
 from featheredge.models.build import is_parameter
 from featheredge.models.network import Network
+from featheredge.session import Task
 
 Storage = Literal["fp16", "fp32"]
 
@@ -60,7 +61,13 @@ class _Deployed(nn.Module):
 
 
 def export(
-    network: Network, path: Path, *, name: str, task: str, storage: Storage = "fp16"
+    network: Network,
+    path: Path,
+    *,
+    name: str,
+    task: Task,
+    input_px: int | None = None,
+    storage: Storage = "fp16",
 ) -> float:
     """Write `network` to `path` as ONNX and check the file against PyTorch.
 
@@ -68,17 +75,24 @@ def export(
         network: what to export; it is not changed.
         path: the .onnx file to write, atomically, once the check has passed.
         name: what the catalog calls it.
-        task: "edges" or "saliency".
+        task: what its maps mean.
+        input_px: side of the square that pictures are stretched to for it, a multiple of its
+            stride: the size it was trained at. None for a network that takes them as they are.
         storage: how convolution weights are stored; "fp16" halves the file, and the arithmetic
             stays float32. Batch norms stay float32: dead channels have variances below fp16.
 
     Returns:
-        The largest absolute difference between the two over `PARITY_SIZES`; with "fp16" both
-        use the rounded weights.
+        The largest absolute difference between the two, over `PARITY_SIZES` or at `input_px`;
+        with "fp16" both use the rounded weights.
 
     Raises:
+        ArgumentError: `input_px` is no multiple of the stride.
         WeightsError: the difference exceeds `MAX_DIFFERENCE`; nothing is written.
     """
+    if input_px is not None and (input_px < 1 or input_px % network.stride):
+        raise ArgumentError(
+            f"input_px is {input_px}; expected a multiple of {network.stride}, the stride"
+        )
     deployed = _Deployed(copy.deepcopy(network).eval().cpu())
     _round(deployed, storage)
     model = _to_onnx(deployed)
@@ -88,13 +102,15 @@ def export(
         "name": name,
         "task": task,
         "stride": network.stride,
+        **({} if input_px is None else {"input_px": input_px}),
         "network": type(network).__name__,
         "config": asdict(network.config),
     }
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(facts)})
     onnx.checker.check_model(model, full_check=True)
     data = model.SerializeToString()
-    difference = parity(deployed, data, PARITY_SIZES)
+    sizes = PARITY_SIZES if input_px is None else ((input_px, input_px),)
+    difference = parity(deployed, data, sizes)
     if not difference <= MAX_DIFFERENCE:
         raise WeightsError(
             f"the exported {name} differs from PyTorch by {difference:.2g}, more than "

@@ -1,0 +1,212 @@
+"""Cut-outs: the mask, the colours, the background, and that nothing is an answer too."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import featheredge
+from featheredge.compose import bounding_box, compose, soft_mask, subject_mask
+from featheredge.errors import ArgumentError, ImageError, NoObjectError, WeightsError
+from featheredge.layers import foreground
+from featheredge.session import Session
+
+RED, BLUE = (200, 30, 40), (10, 60, 220)
+
+
+def scene(height: int = 120, width: int = 160) -> np.ndarray:
+    """A bright rectangle with one dim side, on black."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[height // 4 : height // 2, width // 4 : width // 2] = 250, 255, 240
+    return image
+
+
+def mixture(height: int = 30, width: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """Red that turns into blue within 4 pixels from left to right; and how much of it is red."""
+    share = np.clip((width / 2 - np.arange(width)) / 4, 0, 1) * np.ones((height, 1))
+    alpha = np.rint(share * 255).astype(np.uint8)
+    share = alpha[..., None] / 255
+    return np.rint(share * RED + (1 - share) * BLUE).astype(np.uint8), alpha
+
+
+@given(
+    p=st.floats(0, 1, width=32), q=st.floats(0, 1, width=32),
+    threshold=st.floats(0.01, 1), softness=st.floats(0, 1),
+)  # fmt: skip
+def test_a_mask_rises_with_the_map_from_0_to_1(p, q, threshold, softness):
+    low, high, none, all_ = soft_mask(
+        np.array([[min(p, q), max(p, q), 0, 1]], np.float32), threshold, softness
+    )[0]
+    assert 0 == none <= low <= high <= all_
+    assert all_ == pytest.approx(1)
+
+
+def test_the_softest_mask_is_the_map_and_the_hardest_its_threshold():
+    map = np.random.default_rng(0).random((9, 9), np.float32)
+    np.testing.assert_allclose(soft_mask(map, 0.5, 1), map, atol=1e-6)
+    np.testing.assert_array_equal(soft_mask(map, 0.3, 0), map >= 0.3)
+    ramp = soft_mask(np.array([[0.35, 0.4, 0.5, 0.55, 0.6]], np.float32), 0.5, 0.2)
+    np.testing.assert_allclose(ramp, [[0, 0, 0.5, 0.75, 1]], atol=1e-6)
+
+
+@pytest.mark.parametrize("arguments", [(0, 0.2), (1.1, 0.2), (0.5, -0.1), (0.5, 2)])
+def test_a_mask_refuses_numbers_out_of_range(arguments):
+    with pytest.raises(ArgumentError, match="expected above 0"):
+        soft_mask(np.zeros((2, 2), np.float32), *arguments)
+
+
+def test_the_objects_own_colour_is_found_where_it_is_mixed():
+    image, alpha = mixture()
+    found = foreground(image, alpha)
+    mixed = (alpha > 0) & (alpha < 255)
+    fringe, left = (
+        (np.abs(colours - np.array(RED)) * (alpha[..., None] / 255))[mixed].mean()
+        for colours in (image, found)
+    )
+    assert fringe > 15
+    assert left < 0.4 * fringe
+    np.testing.assert_array_equal(found[alpha == 255], image[alpha == 255])
+
+
+def test_what_was_cut_away_is_not_in_the_file(noise):
+    """Far from the object nothing is left of the background, though nobody would see it."""
+    image, map = noise(200, 200), np.zeros((200, 200), np.float32)
+    image[80:120, 80:120] = 128
+    map[80:120, 80:120] = 1
+    cut = compose(image, map)
+    assert cut[..., 3].sum() == 255 * 1600
+    assert not cut[:60].any()
+
+
+def test_nothing_salient_is_an_answer():
+    map = np.full((20, 30), 0.4, np.float32)
+    with pytest.raises(NoObjectError, match=r"highest value is 0\.40, below the threshold 0\.5"):
+        compose(scene(20, 30), map)
+    assert compose(scene(20, 30), map, threshold=0.4).shape == (20, 30, 4)
+
+
+def test_a_colour_behind():
+    image, alpha = mixture()
+    map = alpha.astype(np.float32) / 255
+    cut = compose(image, map, threshold=0.5)
+    whole = compose(image, map, threshold=0.5, background="#ff8000")
+    share = cut[..., 3:] / 255
+    expected = share * cut[..., :3] + (1 - share) * (255, 128, 0)
+    assert whole.shape == (*image.shape[:2], 3)
+    assert np.abs(whole - expected).max() <= 1
+    np.testing.assert_array_equal(whole, compose(image, map, background=(255, 128, 0)))
+
+
+def test_a_picture_behind_covers_everything_undistorted(noise, tmp_path):
+    """A picture twice as wide as needed is cut left and right."""
+    map = np.zeros((40, 40), np.float32)
+    map[10:20, 10:20] = 1
+    behind = noise(40, 80)
+    Image.fromarray(behind).save(tmp_path / "behind.png")
+    composed = compose(scene(40, 40), map, background=str(tmp_path / "behind.png"))
+    outside = map == 0
+    np.testing.assert_array_equal(composed[outside], behind[:, 20:60][outside])
+    np.testing.assert_array_equal(composed, compose(scene(40, 40), map, background=behind))
+
+
+def test_a_blurred_background_holds_nothing_of_the_object():
+    image = np.full((200, 200, 3), BLUE, np.uint8)
+    image[::4] = 0
+    map = np.zeros((200, 200), np.float32)
+    map[50:150, 50:150] = 1
+    image[50:150, 50:150] = RED
+    composed = compose(image, map, background="blur")
+    np.testing.assert_array_equal(composed[map == 1], np.full((10000, 3), RED))
+    outside = composed[map == 0].astype(float)
+    assert np.abs(outside - np.array(BLUE) * 0.75).max() < 12
+
+
+@pytest.mark.parametrize(
+    ("background", "error", "cause"),
+    [
+        ("wihte", ImageError, "neither a colour .* nor a picture: wihte: No such file"),
+        ((1, 2), ArgumentError, r"expected \(r, g, b\)"),
+        ((0, 0, 256), ArgumentError, r"each 0\.\.255"),
+    ],
+)
+def test_backgrounds_that_are_none(background, error, cause):
+    with pytest.raises(error, match=cause):
+        compose(scene(), np.ones((120, 160), np.float32), background=background)
+
+
+def test_cropping_leaves_a_margin_that_ends_with_the_picture():
+    map = np.zeros((100, 200), np.float32)
+    map[10:50, 60:80] = 1
+    image = scene(100, 200)
+    assert compose(image, map, crop=True, margin=0).shape == (40, 20, 4)
+    cut = compose(image, map, crop=True, margin=0.5)
+    np.testing.assert_array_equal(cut[..., 3], map[0:70, 40:100] * 255)
+    with pytest.raises(ArgumentError, match="margin is -1"):
+        compose(image, map, crop=True, margin=-1)
+
+
+@given(st.integers(0, 19), st.integers(0, 29), st.floats(0, 3))
+def test_a_single_pixel_has_a_box(y, x, margin):
+    mask = np.zeros((20, 30), bool)
+    mask[y, x] = True
+    assert mask[bounding_box(mask, margin)].sum() == 1
+
+
+@pytest.fixture(scope="module")
+def bright(toy_saliency_onnx):
+    return Session(toy_saliency_onnx)
+
+
+def test_a_cutout_is_of_the_same_kind_as_its_picture(toy_saliency_onnx, tmp_path):
+    array = scene()
+    image = Image.fromarray(array)
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    (tmp_path / "scene.png").write_bytes(file.getvalue())
+    from_array = featheredge.cutout(array, model=toy_saliency_onnx)
+    assert isinstance(from_array, np.ndarray)
+    assert (from_array.shape, from_array.dtype) == ((120, 160, 4), np.uint8)
+    for source in (image, tmp_path / "scene.png", str(tmp_path / "scene.png"), file.getvalue()):
+        cut = featheredge.cutout(source, model=toy_saliency_onnx)
+        assert isinstance(cut, Image.Image)
+        assert cut.mode == "RGBA"
+        np.testing.assert_array_equal(np.asarray(cut), from_array)
+    assert featheredge.cutout(image, model=toy_saliency_onnx, background="white").mode == "RGB"
+
+
+def test_a_cutout_is_what_stands_out(bright):
+    image = scene()
+    cut = featheredge.cutout(image, model=bright)
+    assert (cut[35:55, 45:75, 3] == 255).all()
+    assert not cut[70:, :, 3].any()
+    assert not cut[:, 90:, 3].any()
+    np.testing.assert_array_equal(cut[35:55, 45:75, :3], image[35:55, 45:75])
+
+
+def test_a_refined_mask_is_what_a_cutout_is_made_of(bright):
+    image = scene()
+    mask = subject_mask(image, bright(image))
+    assert (mask.shape, mask.dtype) == ((120, 160), np.float32)
+    alpha = featheredge.cutout(image, model=bright)[..., 3]
+    np.testing.assert_allclose(alpha, mask * 255, atol=0.51)
+
+
+def test_an_empty_picture_is_named(bright, tmp_path):
+    Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(tmp_path / "night.png")
+    with pytest.raises(NoObjectError, match=r"night\.png: no salient object.*0\.00"):
+        featheredge.cutout(tmp_path / "night.png", model=bright)
+    with pytest.raises(NoObjectError, match=r"^the picture: no salient object"):
+        featheredge.cutout(np.zeros((30, 40), np.uint8), model=bright)
+
+
+def test_a_cutout_needs_a_saliency_network(toy_onnx, noise):
+    with pytest.raises(WeightsError, match="expected one for 'saliency'"):
+        featheredge.cutout(noise(8, 8), model=Session(toy_onnx))
+
+
+def test_a_cutout_keeps_to_the_pixel_limit(bright, noise):
+    with pytest.raises(ImageError, match="over the limit"):
+        featheredge.cutout(noise(40, 40), model=bright, max_megapixels=0.001)
