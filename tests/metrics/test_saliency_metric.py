@@ -95,6 +95,14 @@ def slow_weighted_f(values, mask):
     return 2 * recall * precision / (recall + precision + EPS)
 
 
+def test_weighted_f_far_from_the_mask_and_between_two_parts_of_it():
+    mask = np.zeros((9, 700), bool)
+    mask[[2, 6, 4, 4], [3, 3, 40, 660]] = True
+    map = np.random.default_rng(3).integers(0, 256, mask.shape, np.uint8)
+    found = count_saliency(map, mask, PYSOD).weighted_f
+    assert found == pytest.approx(slow_weighted_f(values_of(map, PYSOD), mask), abs=1e-9)
+
+
 @given(map_and_mask(), st.sampled_from([PYSOD, SALMETRIC]))
 @settings(deadline=None)
 def test_s_measure_equals_its_definition(pair, protocol):

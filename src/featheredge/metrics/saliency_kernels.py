@@ -113,9 +113,9 @@ def spread_errors(
     mask: NDArray[np.bool_],
     errors: NDArray[np.float64],
     weights: NDArray[np.float64],
-    margin: int,
+    reach: int,
 ) -> tuple[NDArray[np.float64], float]:
-    """Give every pixel outside the mask the error of its nearest pixel inside.
+    """Give pixels outside the mask the error of their nearest pixel inside.
 
     Of several nearest the leftmost counts, then the uppermost (scipy's own choice).
 
@@ -125,14 +125,15 @@ def spread_errors(
         errors: (2, L) error of each level outside and inside the mask.
         weights: (D,) weight of an error outside by its squared distance to the mask; the last
             entry holds from there on.
-        margin: width of a border of zeros.
+        reach: how many rows and columns away from the mask errors are wanted.
 
     Returns:
-        (H + 2 margin, W + 2 margin) the errors, and the weighted sum of those outside.
+        (H + 2 reach, W + 2 reach) the errors with a border of zeros, 0 out of reach, and the
+        weighted sum of those outside.
     """
     height, width = mask.shape
     rows = _nearest_rows(mask)
-    spread = np.zeros((height + 2 * margin, width + 2 * margin))
+    spread = np.zeros((height + 2 * reach, width + 2 * reach))
     gaps_sq, columns = np.empty(width, np.int64), np.empty(width, np.int64)
     sites, starts = np.empty(width, np.int64), np.empty(width, np.int64)
     outside = 0.0
@@ -142,9 +143,10 @@ def spread_errors(
         _nearest_columns(gaps_sq, columns, sites, starts)
         for x in range(width):
             column = columns[x]
-            spread[y + margin, x + margin] = errors[1, levels[rows[y, column], column]]
-            if not mask[y, x]:
-                distance_sq = (x - column) ** 2 + gaps_sq[column]
+            distance_sq = (x - column) ** 2 + gaps_sq[column]
+            if distance_sq <= 2 * reach**2:
+                spread[y + reach, x + reach] = errors[1, levels[rows[y, column], column]]
+            if not mask[y, x] and errors[0, levels[y, x]] > 0:
                 outside += errors[0, levels[y, x]] * weights[min(distance_sq, weights.size - 1)]
     return spread, outside
 
