@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from featheredge.cli.evaluate import app
-from featheredge.errors import EvaluationError, WeightsError
+from featheredge.errors import ArgumentError, EvaluationError, WeightsError
 from featheredge.metrics import saliency_evaluate
 from featheredge.metrics.report import write_saliency_csv
 from featheredge.metrics.saliency import SaliencyMetric
@@ -188,6 +188,8 @@ def test_a_model_scores_as_the_maps_that_it_writes(dataset, capsys, toy_saliency
     whole = json.loads(run(capsys, *options[:3], toy_saliency_onnx, *elsewhere))
     assert whole["num_images"] == 3
     assert whole["mae"] < 0.4
+    with pytest.raises(ArgumentError, match="holds no images/; give --pictures"):
+        run(capsys, toy_saliency_onnx, dataset / "sod" / "masks")
 
 
 def test_a_model_for_edges_is_refused(dataset, capsys, toy_onnx):

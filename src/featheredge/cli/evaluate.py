@@ -70,6 +70,8 @@ def saliency(
     def predict(folder: Path, advance: _Progress) -> None:
         from featheredge.metrics.predict import predict_pictures
 
+        if pictures is None and not (mask / "images").is_dir():
+            raise ArgumentError(f"{mask}: holds no images/; give --pictures, where they are")
         found = pictures_of(masks, pictures or mask / "images")
         predict_pictures(prediction, "saliency", found, folder, advance)
 
