@@ -23,6 +23,8 @@ from torch import Tensor, nn
 from featheredge import catalog
 from featheredge.errors import RecipeError, UnknownModelError, WeightsError
 from featheredge.files import write_bytes
+from featheredge.models.csf import CSF, CSFConfig
+from featheredge.models.csnet import CSNET_L_X1, CSNET_L_X2, CSNet, CSNetConfig, fixed_split
 from featheredge.models.mobile_edge import (
     MOBILE_EDGE_S,
     MOBILE_EDGE_XS,
@@ -32,12 +34,15 @@ from featheredge.models.mobile_edge import (
 from featheredge.models.network import Network
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig
 from featheredge.models.rcf import RCF, RCFConfig
+from featheredge.models.resnet import RESNET50
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 #: Network classes and their configurations, by the name that `config.json` holds.
 CLASSES: dict[str, tuple[Callable[[Any], Network], type]] = {
+    "CSF": (CSF, CSFConfig),
+    "CSNet": (CSNet, CSNetConfig),
     "MobileEdge": (MobileEdge, MobileEdgeConfig),
     "PiDiNet": (PiDiNet, PiDiNetConfig),
     "RCF": (RCF, RCFConfig),
@@ -45,6 +50,12 @@ CLASSES: dict[str, tuple[Callable[[Any], Network], type]] = {
 
 #: Networks of the zoo: name -> class name and configuration.
 ZOO: dict[str, tuple[str, "DataclassInstance"]] = {
+    "csf-res2net50": ("CSF", CSFConfig()),
+    "csf-resnet50": ("CSF", CSFConfig(encoder=RESNET50)),
+    "csnet-l-x1": ("CSNet", CSNET_L_X1),
+    "csnet-l-x2": ("CSNet", CSNET_L_X2),
+    "csnet-x1": ("CSNet", fixed_split(20)),
+    "csnet-x2": ("CSNet", fixed_split(40)),
     "mobile-edge": ("MobileEdge", MobileEdgeConfig()),
     "mobile-edge-s": ("MobileEdge", MOBILE_EDGE_S),
     "mobile-edge-xs": ("MobileEdge", MOBILE_EDGE_XS),

@@ -1,0 +1,223 @@
+"""CSNet: salient objects from a network of about 100,000 parameters (Gao et al., ECCV 2020).
+
+Written from the paper and the shapes of the published weights, which are not shipped.
+
+Shapes: B batch, C channels, H W pixels.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from pydantic import NonNegativeInt
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from featheredge.errors import ArgumentError
+from featheredge.models.csf import CSFHead, HeadWidths, NormAct, head_widths
+from featheredge.models.network import Logits, Network
+from featheredge.models.octave import (
+    GeneralOctConv,
+    PerScale,
+    Scales,
+    crop_like,
+    enlarge,
+    fit,
+    present,
+)
+
+#: Channels of a block at its stage's scale and at half of that; 0 leaves one out.
+BlockWidths: TypeAlias = tuple[NonNegativeInt, NonNegativeInt]
+Stage: TypeAlias = tuple[BlockWidths, ...]
+
+#: Blocks of each stage in the published networks.
+DEPTHS = (1, 3, 4, 6, 4)
+
+#: The first stage that halves the picture; it and those after it are fused.
+_FIRST_HALVING = 2
+
+#: The published weights of depthwise and dilated convolutions are stored as a hundredth.
+_PUBLISHED_FACTOR, _SCALED = 100, re.compile(r"\.msconv\.|\.conv3x3_\d\.convs\.")
+
+#: What to replace in a published tensor's name, in this order.
+_OUR_NAMES = (
+    (r"^cls_layer\.", "head.classifier."),
+    (r"^oct_fuse\.ms\.convs\.", "head.context."),
+    (r"\.msconv\.", ".convs."),
+    (r"\.bn\.", ".norm_act.0."),
+    (r"\.prelu\.", ".norm_act.1."),
+    (r"^oct_fuse\.fuse1x1\.", "head.merge."),
+    (r"^oct_fuse\.fuse\.", "head.fuse."),
+    (r"^stage(\d)\.", r"stages.\1."),
+    (r"\.conv3x3_(\d)\.convs\.(\d)\.", r".depthwise\1.\2.0."),
+    (r"\.conv3x3_(\d)\.bns\.(\d)\.", r".depthwise\1.\2.1.0."),
+    (r"\.conv3x3_(\d)\.prelus\.(\d)\.", r".depthwise\1.\2.1.1."),
+    (r"\.conv1x1\.", ".mix."),
+    (r"\.(mix|fuse|merge)\.conv\.", r".\1."),
+    (r"\.(mix|fuse|merge)\.bns\.(\d)\.", r".\1_act.\2.0."),
+    (r"\.(mix|fuse|merge)\.prelus\.(\d)\.", r".\1_act.\2.1."),
+)
+
+
+@dataclass(frozen=True, config={"extra": "forbid"})
+class CSNetConfig:
+    """Every width of a `CSNet`.
+
+    Attributes:
+        stages: widths of every block of the five stages. The last block of the third stage and
+            of those after it has channels at its stage's scale only: that is what is fused.
+        head: of the cross-stage fusion of the last three stages.
+    """
+
+    stages: tuple[Stage, Stage, Stage, Stage, Stage]
+    head: HeadWidths
+
+
+def fixed_split(base: int = 20, low: float = 0.5) -> CSNetConfig:
+    """The published widths before any are learned.
+
+    Args:
+        base: channels of the first stage; 20 is "x1", 40 is "x2".
+        low: share of the channels at the coarser scale of every block: 0.5 is the paper's "5/5",
+            0.25 is "3/1", 0 is "1/0" and 1 is "0/1".
+
+    Raises:
+        ArgumentError: `low` is not a share.
+    """
+    if not 0 <= low <= 1:
+        raise ArgumentError(f"low is the share of channels at the coarser scale, got {low}")
+    stages, sides = [], []
+    for stage, (depth, factor) in enumerate(zip(DEPTHS, (1, 1, 2, 4, 4), strict=True)):
+        channels = base * factor
+        coarse = int(channels * low)
+        blocks = [(channels - coarse, coarse)] * depth
+        if stage >= _FIRST_HALVING:
+            blocks[-1] = (channels, 0)
+            sides.append(channels)
+        stages.append(tuple(blocks))
+    return CSNetConfig(tuple(stages), head_widths([side // 3 for side in sides]))  # type: ignore[arg-type]
+
+
+#: The published networks with learned widths, CSNet-L of 94 k and 141 k parameters.
+CSNET_L_X1 = CSNetConfig(
+    (
+        ((8, 10),),
+        ((9, 10), (10, 10), (10, 10)),
+        ((19, 13), (19, 17), (20, 12), (34, 0)),
+        ((24, 21), (26, 27), (22, 18), (19, 18), (23, 18), (38, 0)),
+        ((18, 29), (25, 24), (26, 20), (50, 0)),
+    ),
+    HeadWidths((12, 24, 24), ((1, 2, 2, 2, 4), (1, 4, 4, 4, 5), (2, 2, 4, 5, 4)), 60),
+)
+CSNET_L_X2 = CSNetConfig(
+    (
+        ((13, 10),),
+        ((13, 12), (18, 11), (18, 12)),
+        ((28, 21), (34, 22), (31, 29), (51, 0)),
+        ((23, 26), (27, 26), (25, 20), (17, 21), (19, 25), (38, 0)),
+        ((18, 31), (31, 27), (26, 44), (64, 0)),
+    ),
+    HeadWidths((17, 38, 32), ((2, 1, 2, 2, 1), (0, 6, 6, 7, 5), (0, 1, 3, 7, 7)), 79),
+)
+
+
+class ILBlock(nn.Module):
+    """In-layer multi-scale block: gOctConv, then two depthwise 3x3 layers on every scale alone.
+
+    Every layer ends in batch norm and PReLU; there is no shortcut (section 3.2).
+    """
+
+    def __init__(
+        self, in_widths: Scales, widths: BlockWidths, kernel: int, stride: Literal[1, 2]
+    ) -> None:
+        super().__init__()
+        channels = [width for _, width in present(widths)]
+        self.mix = GeneralOctConv(in_widths, widths, kernel, stride=stride)
+        self.mix_act = PerScale(NormAct(width) for width in channels)
+        self.depthwise1 = PerScale(_depthwise(width) for width in channels)
+        self.depthwise2 = PerScale(_depthwise(width) for width in channels)
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        """One map per input scale -> one per output scale, halved with stride 2."""
+        mixed: list[Tensor] = self.depthwise2(self.depthwise1(self.mix_act(self.mix(maps))))
+        return mixed
+
+
+class CSNet(Network):
+    """Five stages of ILBlocks at strides 1, 1, 2, 4 and 8, the last three of them fused."""
+
+    stride = 16
+    config: CSNetConfig
+
+    def __init__(self, config: CSNetConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or CSNET_L_X1
+        _check(config)
+        widths: Scales = (3,)
+        self.stages = nn.ModuleList()
+        for number, stage in enumerate(config.stages):
+            blocks = nn.Sequential()
+            for index, block in enumerate(stage):
+                stride: Literal[1, 2] = 2 if number >= _FIRST_HALVING and index == 0 else 1
+                # The layers that see the picture, or that halve, are the only ones that mix 3x3.
+                kernel = 3 if stride == 2 or len(widths) == 1 else 1
+                blocks.append(ILBlock(widths, block, kernel, stride))
+                widths = block
+            self.stages.append(blocks)
+        sides = [stage[-1][0] for stage in config.stages[_FIRST_HALVING:]]
+        self.head = CSFHead(sides, config.head, "max")
+
+    def forward(self, image: Tensor) -> Logits:
+        """(B, 3, H, W) -> logits; there are no `sides`."""
+        maps, fused = [fit(image, self.stride)], []
+        for number, stage in enumerate(self.stages):
+            maps = stage(maps)
+            if number >= _FIRST_HALVING:
+                fused += maps
+        return Logits(crop_like(enlarge(self.head(fused), 2), image), ())
+
+
+def _check(config: CSNetConfig) -> None:
+    """Refuse stages without blocks, and fused stages that do not end in one scale."""
+    if not all(config.stages):
+        raise ArgumentError(f"every stage of a CSNet needs a block; got {config.stages}")
+    for stage in config.stages[_FIRST_HALVING:]:
+        if stage[-1][0] == 0 or stage[-1][1] != 0:
+            raise ArgumentError(
+                "the last block of a fused stage has channels at its first scale only; "
+                f"got {stage[-1]} in {stage}"
+            )
+
+
+def _depthwise(channels: int) -> nn.Sequential:
+    """A 3x3 depthwise convolution, norm and PReLU."""
+    conv = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
+    return nn.Sequential(conv, NormAct(channels))
+
+
+def from_public_names(network: CSNet, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the tensors of a published CSNet checkpoint, and scale and cut them as here.
+
+    Args:
+        network: what the tensors are for.
+        state: tensors named `stage0.0.conv1x1.conv.weight`, `oct_fuse.ms.convs.0.bn.weight`,
+            `cls_layer.bias` and so on.
+
+    Returns:
+        Tensors for `featheredge.models.build.load_weights`. The published convolutions between
+        scales are one kernel each, which `GeneralOctConv.split` cuts; depthwise and dilated
+        weights are multiplied by 100 there before every use, here once.
+    """
+    mixes = {n: m for n, m in network.named_modules() if isinstance(m, GeneralOctConv)}
+    renamed: dict[str, Tensor] = {}
+    for key, value in state.items():
+        name = key
+        for pattern, ours in _OUR_NAMES:
+            name = re.sub(pattern, ours, name)
+        module = name.removesuffix(".weight")
+        if module in mixes:
+            kernels = mixes[module].split(value)
+            renamed |= {f"{module}.{path}": kernel for path, kernel in kernels.items()}
+        else:
+            renamed[name] = _PUBLISHED_FACTOR * value if _SCALED.search(key) else value
+    return renamed
