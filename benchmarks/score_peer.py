@@ -16,11 +16,8 @@ from tempfile import TemporaryDirectory
 from safetensors.torch import load_file
 
 from featheredge.deploy.onnx import export
-from featheredge.metrics.evaluate import evaluate
-from featheredge.metrics.predict import predict_bsds
-from featheredge.metrics.protocol import EdgeProtocol
+from featheredge.metrics.predict import score_bsds
 from featheredge.metrics.scores import EdgeScores
-from featheredge.metrics.sources import annotation_files, pair_up
 from featheredge.models.build import load_weights
 from featheredge.models.pidinet import PiDiNet, to_plain
 from interleaved import write_result
@@ -62,8 +59,7 @@ def score(network: PiDiNet, bsds: Path, folder: Path, workers: int) -> EdgeScore
     """Export, predict the test pictures into `folder`, evaluate."""
     model, maps = folder / "pidinet.onnx", folder / "maps"
     export(network, model, name="pidinet", task="edges", storage="fp32")
-    predict_bsds(str(model), bsds, "test", maps)
-    return evaluate(pair_up(maps, annotation_files(bsds, "test")), EdgeProtocol(), workers=workers)
+    return score_bsds(str(model), bsds, maps, workers=workers)
 
 
 if __name__ == "__main__":

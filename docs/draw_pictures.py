@@ -1,7 +1,7 @@
 """Draw the pictures of the documentation, and walls to judge networks by.
 
     python docs/draw_pictures.py                                   # docs/images/coffee.jpg
-    python docs/draw_pictures.py --bsds data/bsds500 --out wall.jpg --models teacher.onnx mobile-edge
+    python docs/draw_pictures.py --bsds data/bsds500 --out wall.jpg --models t.onnx mobile-edge
 
 A wall has a row for each of eight test pictures: photo, annotators' consensus, each model's map.
 """

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from featheredge.cli import app, lab
-from featheredge.errors import OutputError, ProviderError, RecipeError
+from featheredge.errors import ArgumentError, OutputError, ProviderError, RecipeError
+from featheredge.models import build
 from featheredge.session import Session
-from toys import write_bsds, write_recipe
+from toys import toy_network, write_bsds, write_recipe
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -28,6 +29,19 @@ def test_from_recipe_to_map(tmp_path, noise):
     assert exported.returncode == 0, exported.stderr
     assert Session(tmp_path / "mine.onnx").name == "mine"
     assert Session(tmp_path / "mine.onnx")(noise(20, 30)).shape == (20, 30)
+
+
+def test_labels_of_a_teacher(tmp_path):
+    bsds = write_bsds(tmp_path / "bsds", "train", 2)
+    build.save(toy_network(), tmp_path / "teacher")
+    pictures = bsds / "images/train"
+    done = run("label", tmp_path / "teacher", pictures, "-o", tmp_path / "maps", "--flip")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / "maps")
+    names = {path.name for path in (tmp_path / "maps").iterdir()}
+    assert names == {"0.png", "1.png", "teacher.json"}
+    with pytest.raises(ArgumentError, match=r"no \.jpg or \.png"):
+        call("label", tmp_path / "teacher", tmp_path / "teacher", "-o", tmp_path / "none")
 
 
 def call(*arguments: object) -> None:

@@ -188,12 +188,12 @@ def test_the_curve_is_written_as_csv(folders):
 
 def test_the_plot_is_a_picture(folders):
     scores = evaluate(pairs_of(folders), AS_IS)
-    plot(scores, folders / "pr.png", "strokes", human=(0.72, 0.9))
+    plot({"strokes": scores, "again": scores}, folders / "pr.png", human=(0.72, 0.9))
     with Image.open(folders / "pr.png") as image:
         assert image.size == (840, 840)
         assert len(image.convert("RGB").getcolors(maxcolors=1 << 20)) > 50
     with pytest.raises(EvaluationError, match=r"pr\.jpg.*\.png, \.svg or \.pdf"):
-        plot(scores, folders / "pr.jpg", "strokes")
+        plot({"strokes": scores}, folders / "pr.jpg")
 
 
 def run(capsys, *arguments):

@@ -64,7 +64,7 @@ def test_every_experiment_is_run_and_scored_once(setting, monkeypatch):
         raise AssertionError("done twice")
 
     monkeypatch.setattr(reproduce, "train", fail)
-    monkeypatch.setattr(reproduce, "evaluate", fail)
+    monkeypatch.setattr(reproduce, "score_bsds", fail)
     assert edge_distillation(setting) == rows
 
 

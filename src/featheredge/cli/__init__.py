@@ -29,6 +29,8 @@ app.command(shipped.models)
 app.command(shipped.doctor)
 app.command(lab.train)
 app.command(lab.export)
+app.command(lab.label)
+app.command(lab.reproduce)
 
 
 def main() -> None:

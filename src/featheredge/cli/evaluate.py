@@ -161,7 +161,7 @@ def edges(
         report.write_bsds_files(scores, bsds_files)
     if plot:
         human = report.HUMAN_BSDS500 if is_bsds and split == "test" else None
-        report.plot(scores, plot, Path(prediction).stem, human)
+        report.plot({Path(prediction).stem: scores}, plot, human)
     sys.stdout.write(f"{json.dumps(scores.to_dict()) if as_json else scores}\n")
 
 

@@ -1,4 +1,4 @@
-"""Verbs that need `featheredge[lab]`: train a recipe, export what came out."""
+"""Verbs that need `featheredge[lab]`: train, export, store a teacher's maps, reproduce a table."""
 
 import importlib.util
 import sys
@@ -52,7 +52,7 @@ def train(
 
 
 def export(
-    network: Path,
+    network: str,
     /,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
@@ -65,7 +65,7 @@ def export(
     """Write a trained network as the self-contained .onnx file that every other verb takes.
 
     Args:
-        network: The folder that `featheredge train` printed.
+        network: A folder that `featheredge train` printed, or NAME:FILE.safetensors.
         output: The .onnx file to write.
         name: What the file calls itself. Left out: the output's name.
         task: What its maps mean.
@@ -83,7 +83,7 @@ def export(
     if task == "saliency" and input_px is None:
         raise ArgumentError("--task saliency needs --input-px, the size the network was trained at")
     difference = onnx.export(
-        build.load(network),
+        build.find(network),
         output,
         name=name or output.stem,
         task=task,
@@ -92,6 +92,95 @@ def export(
     )
     size_mb = output.stat().st_size / 1e6
     sys.stdout.write(f"{output}  {size_mb:.2f} MB, within {difference:.1e} of PyTorch\n")
+
+
+def label(
+    teacher: str,
+    pictures: Annotated[tuple[Path, ...], Parameter(negative="")],
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o")],
+    scales: Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)] = (1.0,),
+    flip: bool = False,
+) -> None:
+    """Store a teacher's maps of pictures, for students to learn from.
+
+    Args:
+        teacher: A folder that `featheredge train` printed, a name from `featheredge models`, or
+            NAME:FILE.safetensors, as in pidinet:pidinet_bsds_voc.safetensors.
+        pictures: Files, or folders of .jpg and .png files.
+        output: The folder to write ID.png to. Maps that are there stay.
+        scales: Sizes of the picture that are averaged, as in --scales 0.5 1 1.5.
+        flip: Average over the mirrored picture too.
+    """
+    _require_lab()
+    from featheredge.errors import ArgumentError
+    from featheredge.models import build
+    from featheredge.training.allocator import keep_freed_memory
+    from featheredge.training.label import label as store
+    from featheredge.training.teacher import Averaging, Teacher
+
+    files = [file for path in pictures for file in _pictures_in(path)]
+    if not files:
+        raise ArgumentError(f"no .jpg or .png in {', '.join(map(str, pictures))}")
+    keep_freed_memory()
+    with _counter("labelling") as advance:
+        store(Teacher(build.find(teacher), Averaging(scales, flip)), files, output, advance)
+    sys.stdout.write(f"{output}\n")
+
+
+def reproduce(
+    chain: Literal["edge-distillation"],
+    /,
+    *,
+    data: Path,
+    backbone: Path,
+    teacher: str,
+    output: Annotated[Path, Parameter(alias="-o")] = Path("runs/edge-distillation"),
+    published: Annotated[bool, Parameter(negative="")] = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Run every experiment of a published table, score it, print it beside the paper's numbers.
+
+    A chain that was stopped goes on where it was.
+
+    Args:
+        chain: Which table.
+        data: BSDS500 in its own layout.
+        backbone: MobileNetV2 trained on ImageNet, .safetensors with torchvision's keys.
+        teacher: A folder that `featheredge train` printed, or NAME:FILE.safetensors.
+        output: The folder of all runs.
+        published: Train with the published schedule (days on a CPU) instead of the fast variants.
+        as_json: Print one JSON object.
+    """
+    _require_lab()
+    import json
+    import os
+    from dataclasses import asdict
+
+    from featheredge.training.reproduce import Setting, edge_distillation, table
+
+    runs = {"edge-distillation": edge_distillation}
+    setting = Setting(
+        data,
+        backbone,
+        teacher,
+        RECIPES_DIR,
+        output,
+        fast=not published,
+        workers=os.cpu_count() or 1,
+    )
+    with _progress() as report:
+        rows = runs[chain](setting, report, lambda line: sys.stderr.write(f"{line}\n"))
+    rows_json = [{**asdict(row), "difference": row.difference} for row in rows]
+    sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else table(rows)}\n")
+
+
+def _pictures_in(path: Path) -> list[Path]:
+    """The file itself, or the pictures of a folder by name."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.iterdir() if file.suffix.lower() in (".jpg", ".png"))
 
 
 def _require_lab() -> None:
@@ -117,6 +206,18 @@ def _find_recipe(recipe: str) -> Path:
         names = ", ".join(sorted(file.stem for file in RECIPES_DIR.glob("*.toml")))
         raise RecipeError(f"no recipe is called {recipe!r}; shipped: {names}; or give a .toml file")
     return shipped
+
+
+@contextmanager
+def _counter(what: str) -> "Iterator[Callable[[int, int], None]]":
+    """A bar of things done, on a terminal only."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

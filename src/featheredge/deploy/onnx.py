@@ -93,7 +93,8 @@ def export(
         raise ArgumentError(
             f"input_px is {input_px}; expected a multiple of {network.stride}, the stride"
         )
-    deployed = _Deployed(copy.deepcopy(network).eval().cpu())
+    network = copy.deepcopy(network).eval().cpu().deployable()
+    deployed = _Deployed(network)
     _round(deployed, storage)
     model = _to_onnx(deployed)
     if storage == "fp16":

@@ -5,6 +5,10 @@ from pathlib import Path
 
 from featheredge.bsds import samples
 from featheredge.image import save_map
+from featheredge.metrics.evaluate import evaluate
+from featheredge.metrics.protocol import EdgeProtocol
+from featheredge.metrics.scores import EdgeScores
+from featheredge.metrics.sources import annotation_files, pair_up
 from featheredge.session import Session, Task
 
 
@@ -32,6 +36,20 @@ def predict_bsds(
     """
     pictures = {picture.id: picture.image for picture in samples(dataset, split)}
     predict_pictures(model, "edges", pictures, folder, progress)
+
+
+def score_bsds(model: str, dataset: Path, folder: Path, *, workers: int = 1) -> EdgeScores:
+    """Let a model predict the test pictures of BSDS500, and score it by the default protocol.
+
+    Args:
+        model: a name in the catalog or the path of an .onnx file.
+        dataset: BSDS500 in its own layout.
+        folder: where the maps go.
+        workers: processes that score.
+    """
+    predict_bsds(model, dataset, "test", folder)
+    pairs = pair_up(folder, annotation_files(dataset, "test"))
+    return evaluate(pairs, EdgeProtocol(), workers=workers)
 
 
 def predict_pictures(

@@ -1,6 +1,8 @@
 """Write scores down: CSV, the benchmark's own text files, and the precision-recall plot."""
 
 import io
+from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HUMAN_BSDS500 = (0.7235, 0.9014)  # recall, precision of one annotator against the others (test)
-_INK, _FAINT = "#1b4f72", "#9aa5ad"
+_INKS, _FAINT = ("#1b4f72", "#148f77", "#ca6f1e", "#884ea0", "#7b241c"), "#9aa5ad"
 
 
 def write_csv(scores: EdgeScores, path: Path) -> None:
@@ -67,14 +69,13 @@ def _write_table(path: Path, rows: np.ndarray) -> None:
 
 
 def plot(
-    scores: EdgeScores, path: Path, name: str, human: tuple[float, float] | None = None
+    curves: Mapping[str, EdgeScores], path: Path, human: tuple[float, float] | None = None
 ) -> None:
-    """Draw the precision-recall curve over lines of equal F.
+    """Draw precision-recall curves over lines of equal F.
 
     Args:
-        scores: what to draw.
+        curves: what to draw, by its name in the legend; all of one protocol and as many images.
         path: .png, .svg or .pdf; replaced when it exists.
-        name: what the curve is called in the legend.
         human: recall and precision of a person, drawn as a point.
 
     Raises:
@@ -93,18 +94,20 @@ def plot(
     figure = Figure(figsize=(5.6, 5.6), layout="constrained")
     axes = figure.subplots()
     _draw_equal_f(axes)
-    _, recall, precision = scores.curve()
-    drawn = scores.counts.sum(axis=0)[:, 3] > 0
-    ods = scores.ods
-    label = f"{name}: ODS {ods.f:.3f}, OIS {scores.ois.f:.3f}, AP {scores.ap:.3f}"
-    axes.plot(recall[drawn], precision[drawn], color=_INK, linewidth=2, label=label)
-    axes.plot(ods.recall, ods.precision, "o", color=_INK, markersize=6)
+    for colour, (name, scores) in zip(cycle(_INKS), curves.items(), strict=False):
+        _, recall, precision = scores.curve()
+        drawn = scores.counts.sum(axis=0)[:, 3] > 0
+        ods = scores.ods
+        label = f"{name}: ODS {ods.f:.3f}, OIS {scores.ois.f:.3f}, AP {scores.ap:.3f}"
+        axes.plot(recall[drawn], precision[drawn], color=colour, linewidth=2, label=label)
+        axes.plot(ods.recall, ods.precision, "o", color=colour, markersize=6)
     if human:
         f = float(f_measure(np.array(human[0]), np.array(human[1])))
         axes.plot(*human, "D", color="#b9770e", markersize=6, linestyle="", label=f"human: {f:.2f}")
+    first = next(iter(curves.values()))
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="recall", ylabel="precision", aspect="equal")
     axes.set_title(
-        f"{scores.protocol.describe()}\n{scores.num_images} images".replace(
+        f"{first.protocol.describe()}\n{first.num_images} images".replace(
             ", tolerance", ",\ntolerance"
         ),
         fontsize=8,

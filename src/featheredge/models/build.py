@@ -26,6 +26,7 @@ from featheredge.files import write_bytes
 from featheredge.models.csf import CSF, CSFConfig
 from featheredge.models.csnet import CSNET_L_X1, CSNET_L_X2, CSNet, CSNetConfig, fixed_split
 from featheredge.models.mobile_edge import (
+    FEATHER_SALIENCY,
     MOBILE_EDGE_S,
     MOBILE_EDGE_XS,
     MobileEdge,
@@ -56,6 +57,7 @@ ZOO: dict[str, tuple[str, "DataclassInstance"]] = {
     "csnet-l-x2": ("CSNet", CSNET_L_X2),
     "csnet-x1": ("CSNet", fixed_split(20)),
     "csnet-x2": ("CSNet", fixed_split(40)),
+    "feather-saliency": ("MobileEdge", FEATHER_SALIENCY),
     "mobile-edge": ("MobileEdge", MobileEdgeConfig()),
     "mobile-edge-s": ("MobileEdge", MOBILE_EDGE_S),
     "mobile-edge-xs": ("MobileEdge", MOBILE_EDGE_XS),

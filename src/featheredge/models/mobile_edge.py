@@ -63,6 +63,9 @@ MOBILE_EDGE_XS = MobileEdgeConfig(
     blocks=MOBILENET_V2[:6], top=0, dilations=(), context=(2, 4, 8), output_stride=2
 )
 
+#: The same family for salient objects, which need all of the encoder's view and less of the detail.
+FEATHER_SALIENCY = MobileEdgeConfig(top=0, head=32, dilations=(), context=(2, 3), output_stride=4)
+
 
 class DecoderStep(nn.Sequential):
     """Depthwise 3x3, then pointwise 1x1; the caller resizes and adds the encoder tap."""
@@ -140,11 +143,18 @@ class MobileEdge(Network):
         return decoded
 
     def _initialise(self) -> None:
-        """Kaiming for the convolutions; the fusion starts as the mean of the side outputs."""
+        """Kaiming for the convolutions; outputs start near 0, their fusion as their mean.
+
+        An output has one channel or few, for which Kaiming's deviation would be so large that
+        training begins with maps that are sure of themselves and wrong.
+        """
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        for output in self.outputs:
+            *_, weight, _ = output.parameters()
+            nn.init.normal_(weight, std=0.01)
         if self.fuse is not None:
             nn.init.constant_(self.fuse.weight, 1 / self.fuse.in_channels)

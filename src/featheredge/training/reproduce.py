@@ -12,10 +12,8 @@ from pathlib import Path
 from featheredge import bsds
 from featheredge.deploy import onnx
 from featheredge.files import write_bytes
-from featheredge.metrics.evaluate import evaluate
-from featheredge.metrics.predict import predict_bsds
+from featheredge.metrics.predict import score_bsds
 from featheredge.metrics.protocol import EdgeProtocol
-from featheredge.metrics.sources import annotation_files, pair_up
 from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.models.network import Network
@@ -183,6 +181,4 @@ def _score(setting: Setting, network: Network, folder: Path) -> dict[str, object
     folder.mkdir(parents=True, exist_ok=True)
     file, maps = folder / "network.onnx", folder / "test-maps"
     onnx.export(network, file, name=folder.name, task="edges", storage="fp32")
-    predict_bsds(str(file), setting.bsds, "test", maps)
-    pairs = pair_up(maps, annotation_files(setting.bsds, "test"))
-    return evaluate(pairs, EdgeProtocol(), workers=setting.workers).to_dict()
+    return score_bsds(str(file), setting.bsds, maps, workers=setting.workers).to_dict()
