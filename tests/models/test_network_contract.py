@@ -7,12 +7,27 @@ import torch
 
 from featheredge.errors import RecipeError, UnknownModelError, WeightsError
 from featheredge.models import build
+from featheredge.models.csf import CSF, CSFConfig, HeadWidths, head_widths
+from featheredge.models.csnet import CSNet, CSNetConfig, fixed_split
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig, to_plain
 from featheredge.models.rcf import RCF, RCFConfig
+from featheredge.models.resnet import ResNetConfig
 from toys import TOY_WIDTHS, toy_network
 
 VGG_WIDTHS = ((3, 3), (4, 4), (5, 5, 5), (6, 6, 6), (7, 7, 7))
+RESNET_WIDTHS = ((6,), (1, 2, 1, 1), (4, 4, 8, 8), (8, 12, 16, 20))
+RES2NET_WIDTHS = ((3, 4, 6), (1, 1, 2, 1), (8, 8, 12, 12), (8, 12, 16, 20), 4, True)
+CSNET_STAGES = (((2, 3),), ((3, 2),) * 2, ((3, 0), (4, 0)), ((0, 4), (5, 0)), ((2, 2), (6, 0)))
+CSNET_HEAD = HeadWidths((3, 2, 4), ((1, 0, 1, 1, 1), (0, 0, 1, 0, 0), (1, 1, 1, 1, 1)), 5)
 NETWORKS = {
+    "CSF on ResNet": lambda: CSF(
+        CSFConfig(ResNetConfig(*RESNET_WIDTHS), head_widths((5, 6, 7, 8)), norm_groups=0)
+    ).eval(),
+    "CSF on Res2Net": lambda: CSF(
+        CSFConfig(ResNetConfig(*RES2NET_WIDTHS), head_widths((6, 6, 8, 8)), norm_groups=2)
+    ).eval(),
+    "CSNet": lambda: CSNet(CSNetConfig(CSNET_STAGES, CSNET_HEAD)).eval(),
+    "CSNet 0/1": lambda: CSNet(fixed_split(4, low=1)).eval(),
     "MobileEdge": lambda: toy_network(),
     "MobileEdge with side outputs": lambda: toy_network(side_outputs=True),
     "MobileEdge without scale enhancement": lambda: toy_network(dilations=[], top=0),
