@@ -202,6 +202,14 @@ def test_an_empty_picture_is_named(bright, tmp_path):
         featheredge.cutout(np.zeros((30, 40), np.uint8), model=bright)
 
 
+def test_the_network_decides_whether_there_is_an_object(bright):
+    """Grey that is too dark for the network has an edge that refining could make more of."""
+    image = scene() // 5 * 2
+    assert bright(image).max() < 0.5
+    with pytest.raises(NoObjectError, match=f"highest value is {bright(image).max():.2f}"):
+        featheredge.cutout(image, model=bright)
+
+
 def test_a_cutout_needs_a_saliency_network(toy_onnx, noise):
     with pytest.raises(WeightsError, match="expected one for 'saliency'"):
         featheredge.cutout(noise(8, 8), model=Session(toy_onnx))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import SALIENCY, write_network
 from featheredge import catalog
 from featheredge.image import load, save_map
 from toys import write_bsds, write_recipe
@@ -43,6 +44,7 @@ def workspace(tmp_path_factory) -> Path:
         save_map(load(image)[..., 0].astype("float32") / 255, folder / "maps" / f"{image.stem}.png")
     for entry in catalog.list_models():
         shutil.copy(catalog.weights_path(entry), folder / f"{entry.name}.onnx")
+    write_network(folder / "my-saliency.onnx", SALIENCY)
     return folder
 
 

@@ -62,9 +62,10 @@ def cutout(
     else:
         session = kept_session(model, "saliency", threads)
     pixels = load(image, max_megapixels=max_megapixels)
-    map = refine(session(pixels, max_megapixels=max_megapixels), pixels)
+    map = session(pixels, max_megapixels=max_megapixels)
     try:
-        composed = compose(pixels, map, threshold, background, crop, margin)
+        _require_object(map, threshold)  # by what the network says, before any border moves
+        composed = compose(pixels, refine(map, pixels), threshold, background, crop, margin)
     except NoObjectError as error:
         raise NoObjectError(f"{_name(image)}: {error}") from None
     return composed if isinstance(image, np.ndarray) else Image.fromarray(composed)
@@ -110,11 +111,7 @@ def compose(
         ImageError: The background is not readable.
     """
     alpha = quantise(soft_mask(map, threshold))
-    if (highest := float(map.max())) < threshold:
-        raise NoObjectError(
-            f"no salient object: the map's highest value is {highest:.2f}, below the threshold "
-            f"{threshold:g}; lower the threshold to cut out what there is"
-        )
+    _require_object(map, threshold)
     if crop:
         area = bounding_box(map >= threshold, margin)
         image, alpha = image[area], alpha[area]
@@ -169,6 +166,14 @@ def bounding_box(mask: NDArray[np.bool_], margin: float) -> tuple[slice, slice]:
         for (start, stop), length in zip(ends, mask.shape, strict=True)
     )
     return rows, columns
+
+
+def _require_object(map: NDArray[np.float32], threshold: float) -> None:
+    if (highest := float(map.max())) < threshold:
+        raise NoObjectError(
+            f"no salient object: the map's highest value is {highest:.2f}, below the threshold "
+            f"{threshold:g}; lower the threshold to cut out what there is"
+        )
 
 
 def _name(source: ImageSource) -> str:
