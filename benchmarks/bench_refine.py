@@ -1,0 +1,145 @@
+"""What refining a coarse saliency map gains and costs: error against full masks, time, memory.
+
+The masks of MSRA10K are made as coarse as a network's map, in three ways, and refined with the
+picture as guide; a .onnx file adds the maps of a real network.
+
+    python benchmarks/bench_refine.py DATA [MODEL.onnx]
+
+DATA holds images/ID.jpg, masks/ID.png and val.txt, as in ../shared/data/msra10k.
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featheredge.compose import compose, soft_mask
+from featheredge.image import load
+from featheredge.refine import refine
+from featheredge.resize import fit_inside, resize
+from featheredge.session import Session
+from interleaved import write_result
+
+EVERY = 24
+COARSE_PX = (56, 80)
+FITS = ((1 / 96, 1e-4), (1 / 48, 1e-4), (1 / 48, 1e-3), (1 / 32, 1e-4))
+SOFTNESS = (1.0, 0.5, 0.2, 0.1)
+SIZES = {"12 megapixels": (3000, 4000), "48 megapixels": (6000, 8000)}
+
+Map = np.ndarray
+
+
+def exact(mask: Map, coarse_px: int) -> Map:
+    """Every cell holds its share of the object: what no network knows so well."""
+    return resize(mask, *fit_inside(*mask.shape, coarse_px))
+
+
+def binary(mask: Map, coarse_px: int) -> Map:
+    """Cells are object or not: borders are off by up to half a cell."""
+    return (exact(mask, coarse_px) >= 0.5).astype(np.float32)
+
+
+def displaced(mask: Map, coarse_px: int) -> Map:
+    """Borders wander by 0.7 cells (standard deviation), over 4 cells or so."""
+    random = np.random.default_rng(int(mask.sum()))
+    cell_px = max(mask.shape) / coarse_px
+    coarsest = fit_inside(*mask.shape, coarse_px // 4)
+    positions = []
+    for axis, length in enumerate(mask.shape):
+        drift = resize(random.standard_normal(coarsest).astype(np.float32), *mask.shape)
+        drift *= 0.7 * cell_px / drift.std()
+        positions.append(np.rint(np.indices(mask.shape)[axis] + drift).astype(int))
+        positions[axis].clip(0, length - 1, out=positions[axis])
+    return exact(mask[tuple(positions)], coarse_px)
+
+
+DEGRADATIONS: dict[str, Callable[[Map, int], Map]] = {
+    f.__name__: f for f in (exact, binary, displaced)
+}
+
+
+def methods(coarse: Map, image: Map) -> Iterator[tuple[str, Map]]:
+    """A coarse map brought to the picture's size in every way."""
+    yield "enlarged", resize(coarse, *image.shape[:2])
+    for radius, eps in FITS:
+        yield (
+            f"radius 1/{1 / radius:.0f} eps {eps:g}",
+            refine(coarse, image, radius=radius, eps=eps),
+        )
+    yield "the default fitted on 160 px", refine(coarse, image, fit_px=160)
+
+
+def errors(coarse: list[Map], images: list[Map], masks: list[Map]) -> dict[str, dict[str, float]]:
+    """Mean absolute error of every method, with ramps of every softness about 0.5."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for small, image, mask in zip(coarse, images, masks, strict=True):
+        for method, map in methods(small, image):
+            row = found.setdefault(method, {f"softness {s:g}": [] for s in SOFTNESS})
+            for softness, values in zip(SOFTNESS, row.values(), strict=True):
+                values.append(np.abs(soft_mask(map, 0.5, softness) - mask).mean())
+    return {
+        method: {name: round(float(np.mean(values)), 5) for name, values in row.items()}
+        for method, row in found.items()
+    }
+
+
+def costs(rounds: int = 3) -> dict[str, dict[str, float]]:
+    """Least processor time of refining and of composing, and peak memory, smaller pictures first.
+
+    Processor time, because both run on one thread and the machine may have other work.
+    """
+    measured = {}
+    for name, size in SIZES.items():
+        random = np.random.default_rng(0)
+        image = resize(random.integers(0, 256, (30, 40, 3), np.uint8), *size)
+        coarse = np.zeros((224, 224), np.float32)
+        coarse[60:160, 80:170] = 1
+        before_mb = peak_mb()
+        map = refine(coarse, image)
+        refine_mb = peak_mb() - before_mb
+        measured[name] = {
+            "refine_cpu_s": least_cpu_s(lambda c=coarse, i=image: refine(c, i), rounds),
+            "compose_cpu_s": least_cpu_s(lambda i=image, m=map: compose(i, m), rounds),
+            "refine_peak_beyond_picture_mb": refine_mb,
+            "process_peak_mb": peak_mb(),
+        }
+    return measured
+
+
+def least_cpu_s(case: Callable[[], object], rounds: int) -> float:
+    seconds = []
+    for _ in range(rounds):
+        started = time.process_time()
+        case()
+        seconds.append(time.process_time() - started)
+    return round(min(seconds), 3)
+
+
+def peak_mb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def main(data: Path, model: str | None) -> None:
+    result: dict[str, Any] = {"costs": costs(), "errors": {}}
+    ids = (data / "val.txt").read_text().split()[::EVERY]
+    images = [load(data / f"images/{id}.jpg") for id in ids]
+    masks = [load(data / f"masks/{id}.png")[..., 0].astype(np.float32) / 255 for id in ids]
+    result["pictures"] = f"{len(ids)}, every {EVERY}th of val.txt"
+    for (name, degrade), coarse_px in product(DEGRADATIONS.items(), COARSE_PX):
+        coarse = [degrade(mask, coarse_px) for mask in masks]
+        result["errors"][f"{name}, {coarse_px} px"] = errors(coarse, images, masks)
+    if model:
+        session = Session(model, task="saliency")
+        result["errors"][f"{session.name}, {session.input_px} px"] = errors(
+            [session(image) for image in images], images, masks
+        )
+    write_result("refine", result)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
