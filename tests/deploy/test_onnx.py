@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from featheredge.deploy import onnx as deploy
-from featheredge.errors import WeightsError
+from featheredge.errors import ArgumentError, WeightsError
 from featheredge.models.build import from_config, load_weights, read_onnx
+from featheredge.resize import resize
 from featheredge.session import Session
 from toys import toy_network
 
@@ -56,6 +57,19 @@ def test_the_session_runs_the_file(exported, noise):
     session = Session(path)
     assert (session.name, session.task, session.stride) == ("toy", "edges", 32)
     np.testing.assert_allclose(session(image), by_hand(network, image), rtol=0, atol=1e-4)
+
+
+def test_a_network_for_squares_says_so(tmp_path, noise):
+    network = toy_network()
+    path = tmp_path / "square.onnx"
+    deploy.export(network, path, name="square", task="saliency", input_px=64, storage="fp32")
+    session = Session(path, task="saliency")
+    assert session.input_px == 64
+    image = noise(40, 100)
+    expected = resize(by_hand(network, resize(image, 64, 64)), 40, 100)
+    np.testing.assert_allclose(session(image), expected, rtol=0, atol=1e-4)
+    with pytest.raises(ArgumentError, match="input_px is 65; expected a multiple of 32"):
+        deploy.export(network, path, name="odd", task="saliency", input_px=65)
 
 
 def test_a_batch_equals_its_pictures(exported, noise):
