@@ -12,11 +12,7 @@ from pathlib import Path
 
 from featheredge.errors import FeatheredgeError, ImageError, OutputError
 from featheredge.files import write_bytes
-
-IMAGE_SUFFIXES = frozenset(
-    [".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]
-)
-"""What counts as an image in a folder; a file that is named is read whatever its suffix."""
+from featheredge.image import IMAGE_SUFFIXES
 
 VERBS = ("edges", "saliency", "cutout")
 """What results beside their inputs are named after: photo_edges.png beside photo.jpg."""

@@ -24,6 +24,12 @@ ImageSource: TypeAlias = (
 """What `load` reads: a path, a file's bytes, a binary file object, a PIL image or an array."""
 
 MAX_MEGAPIXELS = 100.0
+
+IMAGE_SUFFIXES = frozenset(
+    [".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]
+)
+"""What counts as an image in a folder; a file that is named is read whatever its suffix."""
+
 _WIDE_GREY = ("I", "F")  # read as arrays, like every "I;16…": Pillow's own conversion clips them
 _pillow_limit = threading.Lock()
 

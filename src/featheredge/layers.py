@@ -59,6 +59,7 @@ def backdrop(
         return _mean_colour(image, ~alpha, _FAR, passes=3)
     if colour := _colour(background):
         return Image.new("RGB", (1, 1), colour)
+    assert not isinstance(background, tuple)  # numbers are a colour, or were refused
     try:
         picture = Image.fromarray(load(background))
     except ImageError as error:
@@ -77,7 +78,7 @@ def over(
     blended = np.empty_like(subject)
     for rows in strips(height, width):
         layers = (subject[rows], resize_rows(behind, height, width, rows), alpha[rows])
-        blended[rows] = Image.composite(*map(Image.fromarray, layers))
+        blended[rows] = np.asarray(Image.composite(*map(Image.fromarray, layers)))
     return blended
 
 

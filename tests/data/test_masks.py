@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from featheredge.data.masks import LAYOUTS, MaskPairs
+from featheredge.data.masks import MaskPairs
 from featheredge.errors import EvaluationError
+from featheredge.mask_sets import LAYOUTS
 
 
 def write_set(root, layout=LAYOUTS["plain"], ids=("a", "b", "c")):

@@ -9,15 +9,14 @@ from PIL import Image
 
 from featheredge.cli.evaluate import app
 from featheredge.errors import ArgumentError, EvaluationError, WeightsError
+from featheredge.mask_sets import mask_files, pictures_of
 from featheredge.metrics import saliency_evaluate
 from featheredge.metrics.report import write_saliency_csv
 from featheredge.metrics.saliency import SaliencyMetric
 from featheredge.metrics.saliency_evaluate import evaluate_saliency
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
 from featheredge.metrics.sources import (
-    mask_files,
     pair_up,
-    pictures_of,
     read_mask,
     read_saliency_map,
 )
@@ -188,7 +187,7 @@ def test_a_model_scores_as_the_maps_that_it_writes(dataset, capsys, toy_saliency
     whole = json.loads(run(capsys, *options[:3], toy_saliency_onnx, *elsewhere))
     assert whole["num_images"] == 3
     assert whole["mae"] < 0.4
-    with pytest.raises(ArgumentError, match="holds no images/; give --pictures"):
+    with pytest.raises(ArgumentError, match="holds no pictures; give --pictures"):
         run(capsys, toy_saliency_onnx, dataset / "sod" / "masks")
 
 

@@ -60,19 +60,21 @@ def saliency(
         csv: Write the curves to this file.
         keep_maps: Keep the maps that the model predicts in this folder.
     """
+    from featheredge.mask_sets import mask_files, picture_folder, pictures_of
     from featheredge.metrics import report
     from featheredge.metrics.saliency_evaluate import evaluate_saliency
     from featheredge.metrics.saliency_protocol import SaliencyProtocol
-    from featheredge.metrics.sources import mask_files, pair_up, pictures_of
+    from featheredge.metrics.sources import pair_up
 
     masks = mask_files(mask, split)
 
     def predict(folder: Path, advance: _Progress) -> None:
         from featheredge.metrics.predict import predict_pictures
 
-        if pictures is None and not (mask / "images").is_dir():
-            raise ArgumentError(f"{mask}: holds no images/; give --pictures, where they are")
-        found = pictures_of(masks, pictures or mask / "images")
+        folder_of_pictures = pictures or picture_folder(mask)
+        if folder_of_pictures is None:
+            raise ArgumentError(f"{mask}: holds no pictures; give --pictures, where they are")
+        found = pictures_of(masks, folder_of_pictures)
         predict_pictures(prediction, "saliency", found, folder, advance)
 
     with _maps(prediction, predict, keep_maps) as maps, _progress("scoring") as advance:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featheredge.batch import IMAGE_SUFFIXES
 from featheredge.bsds import SPLITS, boundaries
 from featheredge.errors import EvaluationError, ImageError
 from featheredge.image import load
+from featheredge.mask_sets import refuse_missing
 
 PREDICTION_SUFFIXES = (".png", ".npy", ".mat")
 
@@ -69,61 +69,8 @@ def pair_up(predictions: Path, annotations: list[Path]) -> list[Pair]:
             by_stem[path.stem] = path
     wanted = [path.stem for path in annotations]
     expected = "ID.png, ID.npy or ID.mat for every annotation"
-    _refuse_missing("predictions", wanted, by_stem, predictions, expected)
+    refuse_missing("predictions", wanted, by_stem, predictions, expected)
     return [Pair(path.stem, by_stem[path.stem], path) for path in annotations]
-
-
-def mask_files(dataset: Path, split: str | None) -> list[Path]:
-    """Find the masks of a saliency data set: a folder of ID.png, or one that has it as ``masks``.
-
-    Args:
-        dataset: that folder.
-        split: name of a list in it, ``SPLIT.txt`` with one ID a line; None for every mask.
-
-    Raises:
-        EvaluationError: there are none, no such list, or masks that it names are missing.
-    """
-    folder = dataset / "masks" if (dataset / "masks").is_dir() else dataset
-    found = {path.stem: path for path in sorted(folder.glob("*.png"))}
-    if not found:
-        raise EvaluationError(f"{folder}: no masks; expected a folder of ID.png, white on black")
-    if split is None:
-        return list(found.values())
-    listing = dataset / f"{split}.txt"
-    if not listing.is_file():
-        raise EvaluationError(f"{listing}: no such list; expected one ID a line")
-    wanted = listing.read_text("utf-8").split()
-    _refuse_missing("masks", wanted, found, folder, "ID.png for every ID in the list")
-    return [found[id] for id in wanted]
-
-
-def pictures_of(masks: list[Path], folder: Path) -> dict[str, Path]:
-    """Find the picture of every mask, by its stem, in a folder or the folders inside it.
-
-    Raises:
-        EvaluationError: pictures are missing (they are named), or there are two of one name.
-    """
-    found: dict[str, Path] = {}
-    wanted = dict.fromkeys(mask.stem for mask in masks)
-    for path in sorted(set(folder.rglob("*")) - set(masks)):  # some sets keep both in one folder
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.stem in wanted:
-            if path.stem in found:
-                raise EvaluationError(f"{path} and {found[path.stem]}: two pictures of one name")
-            found[path.stem] = path
-    _refuse_missing("pictures", list(wanted), found, folder, "ID.jpg or the like for every mask")
-    return found
-
-
-def _refuse_missing(
-    kind: str, wanted: list[str], found: dict[str, Path], folder: Path, expected: str
-) -> None:
-    missing = [id for id in wanted if id not in found]
-    if missing:
-        shown = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
-        raise EvaluationError(
-            f"{folder}: {len(missing)} of {len(wanted)} {kind} are missing: {shown}; "
-            f"expected {expected}"
-        )
 
 
 def read_prediction(path: Path) -> NDArray[np.generic]:
