@@ -3,10 +3,11 @@
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import save_file
 
 from featheredge.deploy.onnx import export
 from featheredge.errors import ArgumentError
-from featheredge.models.build import create_model
+from featheredge.models.build import create_model, load_backbone
 from featheredge.models.cost import multiply_adds
 from featheredge.models.csf import (
     CSF,
@@ -96,3 +97,14 @@ def test_exports(groups, tmp_path):
     torch.manual_seed(0)
     network = CSF(CSFConfig(TOY.encoder, TOY.head, groups))
     assert export(network, tmp_path / "a.onnx", name="toy", task="saliency") <= 1e-4
+
+
+def test_a_classifiers_file_goes_into_the_encoder(tmp_path):
+    torch.manual_seed(1)
+    network, donor = CSF(TOY), CSF(TOY)
+    state = {key: torch.rand_like(x.float()) for key, x in donor.encoder.state_dict().items()}
+    classifier = {"fc.weight": torch.rand(10, 20), "fc.bias": torch.rand(10)}
+    save_file(state | classifier, tmp_path / "res2net.safetensors")
+    load_backbone(network, tmp_path / "res2net.safetensors")
+    for key, tensor in network.encoder.state_dict().items():
+        torch.testing.assert_close(tensor, state[key].to(tensor.dtype))

@@ -216,14 +216,14 @@ def load_backbone(network: Network, path: Path) -> None:
     encoder = getattr(network, "encoder", None)
     if not isinstance(encoder, nn.Module):
         raise RecipeError(f"{type(network).__name__} has no encoder for {path} to go into")
-    depth = len(encoder.get_submodule("features"))  # type: ignore[arg-type]
-    load_weights(encoder, _features(_read_safetensors(path), depth), str(path))
+    load_weights(encoder, _encoder_part(_read_safetensors(path), encoder), str(path))
 
 
-def _features(state: Mapping[str, Tensor], depth: int) -> dict[str, Tensor]:
-    """What a classifier's tensors hold for an encoder of `depth` layers `features.I`."""
-    wanted = {f"features.{layer}" for layer in range(depth)}
-    others = ("features.", "classifier.")
+def _encoder_part(state: Mapping[str, Tensor], encoder: nn.Module) -> dict[str, Tensor]:
+    """What a classifier's tensors hold for an encoder, whose `features.I` may end early."""
+    layers = getattr(encoder, "features", ())
+    wanted = {f"features.{layer}" for layer in range(len(layers))}
+    others = ("features.", "classifier.", "fc.")
     return {
         key: tensor
         for key, tensor in state.items()
