@@ -133,6 +133,20 @@ def test_another_recipe_does_not_take_over_a_run(recipe_path, recipe, tmp_path):
         train(load_recipe(recipe_path, ["seed=1"]), tmp_path / "run")
 
 
+def test_a_run_from_before_a_setting_existed_goes_on(recipe, tmp_path):
+    with pytest.raises(Stopped):
+        train(recipe, tmp_path / "run", report=stop_after(7))
+    note = tmp_path / "run" / "recipe.json"
+    older = json.loads(note.read_text())
+    del older["decay"], older["optimiser"]["betas"]
+    note.write_text(json.dumps(older))
+    train(recipe, tmp_path / "run")
+    assert json.loads(note.read_text()) == json.loads(recipe.model_dump_json())
+    note.write_text("{}")
+    with pytest.raises(RecipeError, match="another recipe"):
+        train(recipe, tmp_path / "run")
+
+
 def test_a_damaged_checkpoint_is_named(recipe, tmp_path):
     train(recipe, tmp_path / "run")
     path = tmp_path / "run" / "checkpoint.safetensors"

@@ -49,7 +49,7 @@ def test_settings_change_values(recipe):
         ("loss.eta=2", "loss.eta"),
         ("loss.lamda=1", "loss.lamda"),
         ("schedule.epochs=many", "schedule.epochs"),
-        ("optimiser.kind=adam", "sgd"),
+        ("optimiser.kind=rmsprop", "sgd"),
         ("seed", "key.subkey=value"),
         ("seed.of=3", "not a section"),
     ],

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from pydantic import ValidationError
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -28,6 +29,7 @@ from featheredge.models.network import Network
 from featheredge.training import checkpoint
 from featheredge.training.allocator import keep_freed_memory
 from featheredge.training.average import moving_average, reestimate_norms
+from featheredge.training.decay import NormDecay
 from featheredge.training.log import Length, Log, Record, Report
 from featheredge.training.objective import Objective
 from featheredge.training.recipe import Data, Recipe
@@ -89,7 +91,10 @@ class _Run:
 
         self.network = _make_network(recipe)
         self.objective = Objective(self.network, recipe.loss, recipe.distill, fabric.device)
-        optimiser = make_optimiser(self.objective, recipe.optimiser)
+        self.decay = NormDecay(
+            self.network, recipe.decay, recipe.augment.crop_px, fabric.all_reduce
+        )
+        optimiser = make_optimiser(self.objective, recipe.optimiser, self.decay.scales)
         self.model, self.optimiser = fabric.setup(self.objective, optimiser)
         self.average = moving_average(self.network, recipe.run.ema_decay)
         self.checkpoint = folder / "checkpoint.safetensors"
@@ -105,12 +110,15 @@ class _Run:
         lr = set_lr(self.optimiser, factor)
         self.model.train()
         self.optimiser.zero_grad()
-        loss = self._accumulate_gradients()
+        with self.decay.listening():
+            loss = self._accumulate_gradients()
         if self.recipe.optimiser.clip_norm is not None:
             self.fabric.clip_gradients(
                 self.model, self.optimiser, max_norm=self.recipe.optimiser.clip_norm
             )
+        self.decay.add_to_gradients()
         self.optimiser.step()
+        self.decay.shrink(self.optimiser)
         self.average.update_parameters(self.network)
         rate = self.samples_per_step / (time.perf_counter() - started)
         self._write({"step": step, "loss": loss, "lr": lr, "samples_per_s": rate})
@@ -224,10 +232,18 @@ def _make_network(recipe: Recipe) -> Network:
 def _claim(folder: Path, recipe: Recipe) -> None:
     """Note the recipe in the run folder, or check that the run there has the same one."""
     note = folder / "recipe.json"
-    wanted = recipe.model_dump_json(indent=1).encode()
-    if note.exists() and note.read_bytes() != wanted:
+    wanted = recipe.model_dump_json(indent=1)
+    if note.exists() and _noted(note) != wanted:
         raise RecipeError(
             f"{folder}: holds a run of another recipe (see {note.name}); give another folder, or "
             "remove this one to start again"
         )
-    write_bytes(note, wanted)
+    write_bytes(note, wanted.encode())
+
+
+def _noted(note: Path) -> str | None:
+    """The recipe of a run as it would be noted now: settings with defaults may have come since."""
+    try:
+        return Recipe.model_validate_json(note.read_bytes()).model_dump_json(indent=1)
+    except ValidationError:
+        return None

@@ -21,6 +21,7 @@ from pydantic import (
 
 from featheredge.data.augment import Augmentation
 from featheredge.errors import RecipeError
+from featheredge.training.decay import ChannelDecay
 from featheredge.training.distill import Adaptation, OutputDistillation
 from featheredge.training.losses import EdgeLoss
 from featheredge.training.mask_loss import MaskLoss
@@ -117,8 +118,11 @@ class Distillation(_Section):
         return self
 
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
 class Optimiser(_Section):
-    """SGD (Nesterov off) or AdamW.
+    """SGD (Nesterov off), AdamW, or Adam with weight decay in the gradient.
 
     Attributes:
         kind: which.
@@ -126,17 +130,19 @@ class Optimiser(_Section):
         weight_decay: of weights with more than one dimension.
         decay_norms_and_biases: whether it acts on the other parameters too.
         momentum: of SGD.
+        betas: of Adam and AdamW.
         rates: factors on `lr` by the beginning of a parameter's dotted name, such as
             {encoder = 0.25}; the longest that fits counts.
         bias_rate: factor on the rate of biases; Caffe's recipes use 2.
         clip_norm: largest norm of the gradient.
     """
 
-    kind: Literal["sgd", "adamw"]
+    kind: Literal["sgd", "adam", "adamw"]
     lr: float = Field(gt=0)
     weight_decay: float = Field(0.0, ge=0)
     decay_norms_and_biases: bool = False
     momentum: float = Field(0.9, ge=0, lt=1)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
     rates: dict[str, PositiveFloat] = {}
     bias_rate: float = Field(1.0, gt=0)
     clip_norm: float | None = Field(None, gt=0)
@@ -191,6 +197,7 @@ class Recipe(_Section):
     network: Network
     loss: TaskLoss
     distill: Distillation | None = None
+    decay: ChannelDecay | None = None
     optimiser: Optimiser
     schedule: Schedule
     run: Run

@@ -2,35 +2,40 @@
 
 import bisect
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import nn
 
 from featheredge.errors import RecipeError
+from featheredge.models.parts import begins, longest_beginning
 from featheredge.training.recipe import Optimiser, Schedule
 
 
-def make_optimiser(model: nn.Module, settings: Optimiser) -> torch.optim.Optimizer:
+def make_optimiser(
+    model: nn.Module, settings: Optimiser, undecayed: Iterable[nn.Parameter] = ()
+) -> torch.optim.Optimizer:
     """An optimiser over parameter groups that carry their own base rate as `base_lr`.
 
     Args:
         model: a network, or an `Objective` with the network as `student`.
         settings: rates are by names in the network.
+        undecayed: parameters that weight decay leaves to something else.
 
     Raises:
         RecipeError: no parameter's name begins as one of the rates says.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    unused = set(settings.rates)
+    unused, exempt = set(settings.rates), set(undecayed)
     for full_name, parameter in model.named_parameters():
         name = full_name.removeprefix("student.")
-        fitting = [beginning for beginning in settings.rates if _begins(name, beginning)]
-        unused -= set(fitting)
-        lr = settings.lr * (settings.rates[max(fitting, key=len)] if fitting else 1.0)
+        unused -= {beginning for beginning in settings.rates if begins(name, beginning)}
+        beginning = longest_beginning(name, settings.rates)
+        lr = settings.lr * (settings.rates[beginning] if beginning else 1.0)
         if name.endswith(".bias"):
             lr *= settings.bias_rate
         decays = parameter.ndim > 1 or settings.decay_norms_and_biases
-        decay = settings.weight_decay if decays else 0.0
+        decay = settings.weight_decay if decays and parameter not in exempt else 0.0
         groups.setdefault((lr, decay), []).append(parameter)
     if unused:
         raise RecipeError(
@@ -43,11 +48,8 @@ def make_optimiser(model: nn.Module, settings: Optimiser) -> torch.optim.Optimiz
     ]
     if settings.kind == "sgd":
         return torch.optim.SGD(listed, momentum=settings.momentum)
-    return torch.optim.AdamW(listed)
-
-
-def _begins(name: str, beginning: str) -> bool:
-    return f"{name}.".startswith(f"{beginning}.")
+    adam = torch.optim.Adam if settings.kind == "adam" else torch.optim.AdamW
+    return adam(listed, betas=settings.betas)
 
 
 def _parts(model: nn.Module) -> list[str]:
