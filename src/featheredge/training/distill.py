@@ -76,7 +76,8 @@ class KnowledgeAdaptor(nn.Module):
     Each encoder's last map is averaged over its cells and passes through a fully connected layer
     of its own; the loss is the mean squared error between the two vectors. After the adaptor of
     He et al., "Knowledge Adaptation for Efficient Semantic Segmentation" (CVPR 2019), reduced to
-    global averages.
+    global averages. The teacher's averages are brought to mean 0 and deviation 1 first: a teacher
+    without batch norm has features of any size, and one published weight is to fit all.
 
     The fully connected layers are part of the module: what trains the student must train and
     store them too.
@@ -100,5 +101,6 @@ class KnowledgeAdaptor(nn.Module):
             A scalar: the weighted mean over batch and dimensions.
         """
         student = self.student(student_map.mean((2, 3)))
-        teacher = self.teacher(teacher_map.mean((2, 3)))
+        averages = teacher_map.mean((2, 3))
+        teacher = self.teacher(F.layer_norm(averages, averages.shape[1:]))
         return self.settings.weight * F.mse_loss(student, teacher)
