@@ -32,6 +32,7 @@ NETWORKS = {
     "MobileEdge with side outputs": lambda: toy_network(side_outputs=True),
     "MobileEdge without scale enhancement": lambda: toy_network(dilations=[], top=0),
     "MobileEdge at half size": lambda: toy_network(output_stride=2, context=[2, 3]),
+    "MobileEdge at a quarter": lambda: toy_network(output_stride=4),
     "PiDiNet": lambda: PiDiNet(PiDiNetConfig((4, 6, 8, 6), context=3)),
     "PiDiNet-L": lambda: PiDiNet(PiDiNetConfig((4, 6, 8, 6), context=0)),
     "PiDiNet, plain": lambda: to_plain(PiDiNet(PiDiNetConfig((4, 6, 8, 6)))),
@@ -77,6 +78,12 @@ def test_the_configuration_rebuilds_the_network(network):
     twin = type(network)(network.config)
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
     assert {name: tensor.shape for name, tensor in twin.state_dict().items()} == shapes
+
+
+def test_the_form_to_deploy_computes_the_same(network):
+    image = network.eval().normalise(picture(1, 3, 45, 31))
+    difference = network.deployable()(image).final - network(image).final
+    assert difference.abs().max() <= 1e-5
 
 
 def test_saved_networks_come_back_equal(network, tmp_path):
