@@ -2,12 +2,15 @@
 
 from copy import deepcopy
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from torch import nn
 
+from featheredge.cli.lab import RECIPES_DIR
 from featheredge.errors import RecipeError
 from featheredge.models.build import create_model, load
 from featheredge.models.csf import HeadWidths
@@ -309,3 +312,27 @@ def test_a_run_with_decay_stops_and_goes_on_without_a_trace(tmp_path, form):
     runs = [load(tmp_path / run / "model").state_dict() for run in ("whole", "stopped")]
     assert all(torch.equal(runs[0][key], runs[1][key]) for key in runs[0])
     assert any(not torch.equal(runs[0][k], v) for k, v in load(alone).state_dict().items())
+
+
+def write_masks(root):
+    """Three pictures of a bright square and the masks of it."""
+    for index in range(3):
+        mask = np.zeros((40, 50), np.uint8)
+        mask[8 + index : 25, 10:30] = 255
+        for folder, content in (("images", np.stack([mask // 2 + 40] * 3, 2)), ("masks", mask)):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(content).save(root / folder / f"{index}.png")
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted(RECIPES_DIR.glob("csnet-x*.toml")), ids=lambda p: p.stem)
+def test_every_shipped_csnet_recipe_learns(path, tmp_path):
+    small = ["augment.crop_px=32", "run.batch_size=2", "run.norm_batches=1", "schedule.epochs=1"]
+    data = [f"data.root={write_masks(tmp_path / 'set')}", "data.train_splits=['all']"]
+    recipe = load_recipe(path, [*small, *data, "data.val_splits=[]", "schedule.warmup_steps=0"])
+    assert recipe.decay is not None
+    network = load(train(recipe, tmp_path / "run"))
+    assert type(network) is CSNet
+    scales = dict(network.named_parameters())
+    assert all(scales[name].min() < 1 for name in scale_names(network)), "none is as it began"
