@@ -1,0 +1,1 @@
+"""Channel pruning: choose channels, cut them out, refit what reads them."""
