@@ -1,0 +1,160 @@
+"""Channels that training has decided on, read from norm scales that `training.decay` let decay.
+
+A channel passes through several norms on its way: after the convolution that makes it and after
+the depthwise ones behind that. Where any of these has lost its scale the channel says the same of
+every picture and can be cut. What it says, a constant, the norm of the layer that reads it takes
+off once its statistics are estimated anew (`training.average.reestimate_norms`): exactly if that
+layer is 1x1, up to a rim of a few cells if it pads with zeros.
+
+Shapes: C channels of a norm, U units of a group (see `featheredge.pruning.trace.Group`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featheredge.errors import ArgumentError
+from featheredge.models.cost import multiply_adds, num_params
+from featheredge.models.network import Network
+from featheredge.models.parts import norms_below
+from featheredge.pruning.trace import Group, find_groups
+
+#: Below this a scale counts as gone; scales that decayed long enough are many orders smaller.
+THRESHOLD = 1e-4
+#: Decades that a histogram covers: float32's smallest number is 1.4e-45.
+_DECADES = (-46, 2)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Which channels training has kept.
+
+    Attributes:
+        keep: group -> numbers of the units to keep, as `featheredge.pruning.surgery.cut` takes it.
+        sizes: group -> units before.
+        gap: decades between the largest scale that is cut and the smallest that is kept. Where
+            training has truly decided it is wide, and any threshold in it gives the same network;
+            infinite where nothing is cut, or nothing but zeros.
+    """
+
+    keep: dict[str, list[int]]
+    sizes: dict[str, int]
+    gap: float
+
+
+@dataclass(frozen=True)
+class Saving:
+    """What a network costs before and after channels were cut.
+
+    Attributes:
+        params: numbers that are trained, before and after.
+        multiply_adds: for one picture, before and after.
+    """
+
+    params: tuple[int, int]
+    multiply_adds: tuple[float, float]
+
+    def __str__(self) -> str:
+        (params, fewer), (work, less) = self.params, self.multiply_adds
+        return (
+            f"{params:,} -> {fewer:,} parameters ({fewer / params - 1:+.1%}), "
+            f"{work / 1e9:.3f} -> {less / 1e9:.3f} GMAC ({less / work - 1:+.1%})"
+        )
+
+
+def learned_channels(
+    network: Network,
+    *,
+    threshold: float = THRESHOLD,
+    layers: Sequence[str] = ("stages",),
+    groups: Mapping[str, Group] | None = None,
+) -> Learned:
+    """Read which channels training has kept: those whose scales all reach `threshold`.
+
+    The published CSNet looks at the first norm of each block alone (with 1e-20) and so keeps some
+    channels that are gone behind it.
+
+    Args:
+        network: one whose norm scales decayed.
+        threshold: on |scale|.
+        layers: beginnings of the names of the norms that decayed, as in the recipe.
+        groups: as `find_groups` gave them for this network, to save a second tracing.
+
+    Raises:
+        ArgumentError: the threshold is not positive.
+        RecipeError: the network has no norms below one of `layers`.
+    """
+    if threshold <= 0:
+        raise ArgumentError(f"the threshold on norm scales is {threshold}; expected more than 0")
+    scales = norm_scales(network, layers)
+    strengths = {
+        name: strength
+        for name, group in (groups or find_groups(network)).items()
+        if (strength := _strength(group, scales)) is not None
+    }
+    every = np.concatenate(list(strengths.values()))
+    return Learned(
+        keep={n: np.flatnonzero(s >= threshold).tolist() for n, s in strengths.items()},
+        sizes={n: len(s) for n, s in strengths.items()},
+        gap=_gap(every, threshold),
+    )
+
+
+def saving(before: Network, after: Network, size_px: int) -> Saving:
+    """Compare two networks for a picture of `size_px` x `size_px`."""
+    pair = (before, after)
+    work = [multiply_adds(lambda n=n: type(n)(n.config), size_px, size_px) for n in pair]  # type: ignore[misc]
+    return Saving((num_params(before), num_params(after)), (work[0], work[1]))
+
+
+def norm_scales(
+    network: Network, layers: Sequence[str] = ("stages",)
+) -> dict[str, NDArray[np.float64]]:
+    """|scale| of the channels of every batch norm below `layers`: norm -> (C,)."""
+    norms = norms_below(network, layers)
+    return {n: norm.weight.detach().abs().cpu().double().numpy() for n, norm in norms.items()}
+
+
+def scale_histogram(
+    scales: Mapping[str, NDArray[np.float64]], bins_per_decade: int = 2
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """How many norm scales there are of every order of magnitude, for a plot.
+
+    Args:
+        scales: as `norm_scales` gives them.
+        bins_per_decade: bins between two powers of ten.
+
+    Returns:
+        (N,) counts and (N + 1,) edges in scale, log-spaced from 1e-46 to 100. Scales outside,
+        zeros above all, count in the first and last bin, so that none is lost.
+    """
+    low, high = _DECADES
+    edges = np.logspace(low, high, (high - low) * bins_per_decade + 1)
+    values = np.concatenate(list(scales.values())).clip(edges[0], edges[-1])
+    counts, _ = np.histogram(values, edges)
+    return counts, edges
+
+
+def _strength(
+    group: Group, scales: Mapping[str, NDArray[np.float64]]
+) -> NDArray[np.float64] | None:
+    """The least scale that every unit meets on its way, (U,); None if none of its norms decayed.
+
+    A unit of several channels is as strong as the strongest of these.
+    """
+    met = [
+        scales[norm][indices].max(1)
+        for (tensor, _), indices in group.axes.items()
+        if (norm := tensor.removesuffix(".weight")) in scales
+    ]
+    return np.min(met, 0) if met else None
+
+
+def _gap(strengths: NDArray[np.float64], threshold: float) -> float:
+    """Decades between the strengths on either side of the threshold."""
+    cut, kept = strengths[strengths < threshold], strengths[strengths >= threshold]
+    if not len(kept) or not cut.max(initial=0):
+        return float("inf")
+    return float(np.log10(kept.min() / cut.max()))

@@ -1,0 +1,164 @@
+"""Channels that training has decided on: read from norm scales, and cut as if they were zero."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from masking import masked, randomised
+from torch import nn
+
+from featheredge.errors import ArgumentError, RecipeError
+from featheredge.models.build import create_model
+from featheredge.models.csf import HeadWidths
+from featheredge.models.csnet import CSNet, CSNetConfig
+from featheredge.pruning.learned import learned_channels, norm_scales, saving, scale_histogram
+from featheredge.pruning.surgery import cut
+from featheredge.pruning.trace import find_groups
+from featheredge.training.average import reestimate_norms
+from toys import toy_network
+
+TOY = CSNetConfig(
+    (((3, 2),), ((2, 3),), ((3, 2), (4, 0)), ((3, 2), (5, 0)), ((2, 4), (6, 0))),
+    HeadWidths((3, 3, 4), ((0, 1, 1, 1, 1), (1, 0, 1, 1, 1), (1, 1, 1, 1, 1)), 6),
+)
+
+
+@cache
+def groups():
+    return find_groups(CSNet(TOY))
+
+
+def norms_of(block: nn.Module, scale: int) -> list[nn.BatchNorm2d]:
+    """The three norms that one block's channels at a scale pass."""
+    depthwise = [getattr(block, f"depthwise{i}")[scale][1][0] for i in (1, 2)]
+    return [block.mix_act[scale][0], *depthwise]
+
+
+def blocks_and_scales(network: CSNet):
+    for stage in network.stages:
+        for block in stage:
+            for scale in range(len(block.mix_act)):
+                yield block, scale
+
+
+def decayed(seed: int, scale: float = 1e-30) -> CSNet:
+    """A network of which some channels have lost the scale of one of their norms, not all."""
+    torch.manual_seed(seed)
+    network, random = randomised(CSNet(TOY)), np.random.default_rng(seed)
+    with torch.no_grad():
+        for block, at in blocks_and_scales(network):
+            norms = norms_of(block, at)
+            for channel in random.permutation(norms[0].num_features)[1:]:
+                if random.random() < 0.5:
+                    norms[random.integers(3)].weight[channel] = random.choice([-scale, scale])
+    return network
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_the_cut_network_is_the_one_with_dead_channels_masked(seed):
+    network, image = decayed(seed), torch.rand(1, 3, 32, 48)
+    learned = learned_channels(network, groups=groups())
+    smaller = cut(network, learned.keep, groups=groups())
+    with torch.no_grad():
+        ours = smaller(image).final
+    theirs = masked(network, groups(), learned.keep, image).final
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+
+
+def test_channels_stay_whose_scales_are_all_alive():
+    network = decayed(7)
+    alive = [
+        sum(
+            all(norm.weight[channel].abs() >= 1e-4 for norm in norms_of(block, scale))
+            for channel in range(norms_of(block, scale)[0].num_features)
+        )
+        for block, scale in blocks_and_scales(network)
+    ]
+    config = cut(network, learned_channels(network).keep).config
+    assert [w for stage in config.stages for block in stage for w in block if w] == alive
+    assert config.head == TOY.head, "the head does not decay"
+    assert sum(alive) < sum(w for stage in TOY.stages for block in stage for w in block)
+
+
+def test_the_next_norm_takes_off_what_a_dead_channel_still_says():
+    """Exactly so where its reader is a 1x1 layer: zeros are padded around a 3x3 one."""
+    torch.manual_seed(0)
+    network = randomised(CSNet(TOY))
+    with torch.no_grad():
+        for number, scale in ((0, 0), (0, 1), (2, 0), (3, 1), (4, 1)):
+            last = norms_of(network.stages[number][0], scale)[2]
+            last.weight[1] = 1e-30
+            assert last.bias[1] != 0
+    smaller = cut(network, learned_channels(network).keep)
+    images = [torch.rand(4, 3, 32, 32) for _ in range(2)]
+    for each in (network, smaller):
+        reestimate_norms(each, images)
+    with torch.no_grad():
+        torch.testing.assert_close(smaller(images[0]).final, network(images[0]).final)
+
+
+def test_residual_networks_lose_channels_that_no_layer_keeps():
+    network = toy_network()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.startswith("encoder.") and parameter.ndim == 1 and name.endswith("weight"):
+                parameter[0] = 0
+    learned = learned_channels(network, layers=["encoder"])
+    assert all(0 not in units for units in learned.keep.values())
+    assert set(map(len, learned.keep.values())) != set(learned.sizes.values())
+    image = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        ours = cut(network, learned.keep)(image).final
+    theirs = masked(network, find_groups(network), learned.keep, image).final
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+
+
+def test_the_gap_says_whether_training_has_decided():
+    network = decayed(3, scale=1e-30)  # alive ones are 0.5 and more
+    assert 29.5 < learned_channels(network, groups=groups()).gap < 31
+    same = [learned_channels(network, threshold=t, groups=groups()) for t in (1e-20, 1e-4)]
+    assert same[0] == same[1]
+    undecided = learned_channels(network, threshold=0.8, groups=groups())
+    assert undecided.gap < 1
+    whole = learned_channels(randomised(CSNet(TOY)), groups=groups())
+    assert whole.gap == float("inf")
+    assert {name: len(units) for name, units in whole.keep.items()} == whole.sizes
+
+
+def test_a_histogram_counts_every_scale_once():
+    network = decayed(1)
+    with torch.no_grad():
+        network.stages[0][0].mix_act[0][0].weight[:] = torch.tensor([0.0, 1e-44, 500.0])
+    scales = norm_scales(network)
+    counts, edges = scale_histogram(scales)
+    assert counts.sum() == sum(map(len, scales.values()))
+    assert len(edges) == len(counts) + 1
+    values = np.concatenate(list(scales.values()))
+    for count, low, high in zip(counts[1:-1], edges[1:], edges[2:-1], strict=False):
+        assert count == ((values >= low) & (values < high)).sum()
+    assert counts[0] == 1
+    assert counts[-1] == 1
+
+
+def test_a_saving_counts_both_networks():
+    before, after = create_model("csnet-x1"), create_model("csnet-l-x1")
+    found = saving(before, after, 224)
+    assert found.params == (210_985, 93_647)
+    assert [round(work / 1e9, 3) for work in found.multiply_adds] == [0.433, 0.284]
+    expected = "210,985 -> 93,647 parameters (-55.6%), 0.433 -> 0.284 GMAC (-34."
+    assert str(found).startswith(expected)
+
+
+def test_what_cannot_be_done_is_refused():
+    with pytest.raises(ArgumentError, match="more than 0"):
+        learned_channels(CSNet(TOY), threshold=0)
+    with pytest.raises(RecipeError, match="no batch norm below 'stages'"):
+        learned_channels(toy_network())
+    network = randomised(CSNet(TOY))
+    nn.init.zeros_(network.stages[2][1].mix_act[0][0].weight)
+    with pytest.raises(ArgumentError, match=r"last block of a fused stage|no channels left"):
+        cut(network, learned_channels(network, groups=groups()).keep, groups=groups())
