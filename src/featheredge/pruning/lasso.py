@@ -1,0 +1,203 @@
+"""Channel pruning with least-squares refit (He et al., ICCV 2017, arXiv 1707.06168).
+
+Group after group, in the network's order: choose the channels by which the layers that read them
+are explained best, and refit these layers to what the original network answers, given what the
+network as pruned so far feeds them. Layers that read the same channels are explained together.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from featheredge.errors import ArgumentError
+from featheredge.pruning.criteria import CRITERIA
+from featheredge.pruning.reader import Reader, read
+from featheredge.pruning.responses import Matrix, measure
+from featheredge.pruning.surgery import cut
+from featheredge.pruning.trace import Group, find_groups
+
+#: Pull of a refitted kernel to what it was, in units of its inputs' mean square.
+RIDGE = 1e-3
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What layers are measured on.
+
+    Attributes:
+        inputs: what the network takes, (B, C, H, W) each; sizes may differ. For networks of the
+            zoo that is what `normalise` returns.
+        points: random places per layer and picture.
+        seed: of the places, and of units chosen by chance.
+    """
+
+    inputs: Sequence[Tensor]
+    points: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class GroupError:
+    """How well the readers of a group answer without some of its units.
+
+    Attributes:
+        group: its name.
+        kept: units.
+        size: units before.
+        criterion: how the units were chosen, a name in `CRITERIA`.
+        refit: whether the readers' kernels were fitted again.
+        error: squared error over the variance of the original's answers, mean of the readers; 1
+            is as bad as answering the mean everywhere.
+    """
+
+    group: str
+    kept: int
+    size: int
+    criterion: str
+    refit: bool
+    error: float
+
+
+def prune(
+    network: nn.Module,
+    counts: Mapping[str, int],
+    sampling: Sampling,
+    *,
+    criterion: str = "lasso",
+    refit: bool = True,
+    ridge: float = RIDGE,
+) -> tuple[Any, list[GroupError]]:
+    """Prune groups to given counts, one after the other.
+
+    Args:
+        network: of the zoo, or any module that can be traced; it is left as it is.
+        counts: group (see `find_groups`) -> units to keep, from 1.
+        sampling: pictures to explain the layers on.
+        criterion: "lasso", "magnitude", "geometric-median" or "random".
+        refit: whether to refit the layers that read what was pruned.
+        ridge: pull of the refitted kernels to what they were.
+
+    Returns:
+        The smaller network, as `cut` returns it, and the error of every group in turn, of the
+        layers as they then are against the original network's answers.
+
+    Raises:
+        ArgumentError: an unknown group or criterion, a count that is not from 1 to the group's
+            size, a layer that cannot be explained, or widths that the class cannot have.
+    """
+    example = _example(sampling)
+    groups = find_groups(network, example)
+    original, working = deepcopy(network).eval(), deepcopy(network).eval()
+    _check(working, counts, groups, criterion, example)
+    random = np.random.default_rng(sampling.seed)
+    keep: dict[str, list[int]] = {}
+    errors = []
+    # Cut channels are read with weights of 0 until the end: that changes no shapes on the way.
+    for name in [name for name in groups if name in counts]:
+        readers = _readers(working, original, groups[name], sampling)
+        units = CRITERIA[criterion](
+            working, groups[name], [*readers.values()], counts[name], random
+        )
+        kernels = {
+            layer: reader.refitted(units, ridge) if refit else reader.without(units)
+            for layer, reader in readers.items()
+        }
+        for layer, kernel in kernels.items():
+            _write(working.get_submodule(layer), kernel)
+        keep[name] = units.tolist()
+        error = _error(readers, kernels)
+        errors.append(GroupError(name, counts[name], groups[name].size, criterion, refit, error))
+    smaller = cut(working, keep, groups=groups, example=example)
+    return smaller.train(network.training), errors
+
+
+def compare(
+    network: nn.Module, counts: Mapping[str, int], sampling: Sampling, *, ridge: float = RIDGE
+) -> list[GroupError]:
+    """The error of every criterion, with and without refit, each group pruned alone.
+
+    Arguments and errors are those of `prune`.
+    """
+    groups = find_groups(network, _example(sampling))
+    still = deepcopy(network).eval()
+    rows = []
+    for name, count in counts.items():
+        _check_count(name, count, groups)
+        readers = _readers(still, still, groups[name], sampling)
+        for criterion, choose in CRITERIA.items():
+            random = np.random.default_rng(sampling.seed)
+            units = choose(still, groups[name], [*readers.values()], count, random)
+            fits = (
+                {layer: reader.without(units) for layer, reader in readers.items()},
+                {layer: reader.refitted(units, ridge) for layer, reader in readers.items()},
+            )
+            rows += [
+                GroupError(
+                    name, count, groups[name].size, criterion, refit, _error(readers, kernels)
+                )
+                for refit, kernels in zip((False, True), fits, strict=True)
+            ]
+    return rows
+
+
+def _example(sampling: Sampling) -> Tensor:
+    if not sampling.inputs:
+        raise ArgumentError("layers are explained on pictures; give at least one")
+    return sampling.inputs[0][:1]
+
+
+def _check(
+    network: nn.Module,
+    counts: Mapping[str, int],
+    groups: Mapping[str, Group],
+    criterion: str,
+    example: Tensor,
+) -> None:
+    """Refuse what cannot be pruned before anything is measured."""
+    if criterion not in CRITERIA:
+        known = ", ".join(CRITERIA)
+        raise ArgumentError(f"no criterion is called {criterion!r}; there are {known}")
+    for name, count in counts.items():
+        _check_count(name, count, groups)
+    cut(network, {k: range(n) for k, n in counts.items()}, groups=groups, example=example)
+
+
+def _check_count(name: str, count: int, groups: Mapping[str, Group]) -> None:
+    if name not in groups:
+        raise ArgumentError(f"no group is called {name!r}; there are {', '.join(groups)}")
+    if not 1 <= count <= groups[name].size:
+        raise ArgumentError(f"{name} has {groups[name].size} units; asked to keep {count}")
+
+
+def _readers(
+    working: nn.Module, original: nn.Module, group: Group, sampling: Sampling
+) -> dict[str, Reader]:
+    """The layers that read a group, measured."""
+    sums = measure(
+        working,
+        original,
+        group.readers(),
+        sampling.inputs,
+        points=sampling.points,
+        seed=sampling.seed,
+    )
+    return {layer: read(working, layer, group, sums[layer]) for layer in sums}
+
+
+def _error(readers: Mapping[str, Reader], kernels: Mapping[str, Matrix]) -> float:
+    return float(np.mean([readers[layer].sums.error(kernels[layer]) for layer in readers]))
+
+
+def _write(layer: nn.Module, kernel: Matrix) -> None:
+    """Give a convolution a flattened kernel with the bias last."""
+    assert isinstance(layer, nn.Conv2d)
+    values = torch.from_numpy(kernel).to(layer.weight)
+    with torch.no_grad():
+        layer.weight.copy_(values[:, :-1].reshape(layer.weight.shape))
+        if layer.bias is not None:
+            layer.bias.copy_(values[:, -1])
