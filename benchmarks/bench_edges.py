@@ -1,7 +1,7 @@
-"""What finding edges costs: `featheredge.edges` at two sizes, one thread and two.
+"""What finding edges costs: every shipped network at two sizes, on one thread and two.
 
 Every case runs once in each round, so they share whatever else the machine does; quote the ratio
-to the baseline, the BSDS500 size on one thread.
+to the baseline, the default network at BSDS500's size on one thread.
 
     python benchmarks/bench_edges.py [ROUNDS]
 """
@@ -16,23 +16,28 @@ from interleaved import time_cases, write_result
 
 SIZES = ((321, 481), (1000, 1000))
 THREADS = (1, 2)
-BASELINE = "321x481, 1 thread"
 
 
 def main(rounds: int) -> None:
     random = np.random.default_rng(0)
     images = {size: random.integers(0, 256, (*size, 3), np.uint8) for size in SIZES}
+    models = [entry.name for entry in featheredge.list_models() if entry.task == "edges"]
     cases = {}
-    for size, threads in product(SIZES, THREADS):
-        name = f"{size[0]}x{size[1]}, {threads} thread{'s' * (threads > 1)}"
-        cases[name] = lambda size=size, threads=threads: featheredge.edges(
-            images[size], threads=threads
+    for model, size, threads in product(models, SIZES, THREADS):
+        session = featheredge.Session(model, threads=threads)
+        cases[name_of(model, size, threads)] = lambda session=session, size=size: session(
+            images[size]
         )
     times = time_cases(cases, rounds)
+    baseline = name_of(models[0], SIZES[0], THREADS[0])
     for row in times.values():
-        row["ratio"] = round(row["min_ms"] / times[BASELINE]["min_ms"], 2)
-    model = featheredge.list_models()[0].name
-    write_result("edges", {"model": model, "baseline": BASELINE, "cases": times})
+        row["ratio"] = round(row["min_ms"] / times[baseline]["min_ms"], 2)
+    write_result("edges", {"baseline": baseline, "cases": times})
+
+
+def name_of(model: str, size: tuple[int, int], threads: int) -> str:
+    """What a case is called in the result."""
+    return f"{model}, {size[0]}x{size[1]}, {threads} thread{'s' * (threads > 1)}"
 
 
 if __name__ == "__main__":
