@@ -112,7 +112,7 @@ ENTRIES: tuple[Entry, ...] = (
         stride=32,
         trained_by="the featheredge authors, recipes mobile-edge-start and mobile-edge",
         scores=_bsds(0.781, 0.796, 0.818),
-        notes="The most accurate of the three, at about four times the time of mobile-edge-s.",
+        notes="The most accurate of the three, at a bit over twice the time of mobile-edge-s.",
     ),
     Entry(
         name="mobile-edge-xs",

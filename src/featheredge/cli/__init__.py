@@ -7,6 +7,7 @@ nothing but the standard library, cyclopts and `featheredge.errors` at their top
 call inside the functions.
 """
 
+import os
 import sys
 
 from cyclopts import App
@@ -39,3 +40,6 @@ def main() -> None:
         app(sys.argv[1:])
     except FeatheredgeError as error:
         sys.exit(f"featheredge: {error}")
+    except BrokenPipeError:  # whoever reads, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
