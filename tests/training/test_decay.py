@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from stopping import train_with_a_stop
 from torch import nn
 
 from featheredge.cli.lab import RECIPES_DIR
@@ -290,24 +291,13 @@ def test_channels_that_say_nothing_die_and_others_live():
     assert scales[~alive].max() < 0.005
 
 
-class Stopped(Exception):
-    """Stands for whatever ends a run early."""
-
-
 @pytest.mark.parametrize("form", ["coupled", "decoupled"])
 def test_a_run_with_decay_stops_and_goes_on_without_a_trace(tmp_path, form):
     path = write_recipe(tmp_path, write_bsds(tmp_path / "bsds", "train", 5))
     setting = f"decay={{kind='dynamic', form='{form}', layers=['encoder']}}"
     recipe = load_recipe(path, ["data.val_splits=[]", "run.accumulate=2", setting])
-
-    def stop(record, length):
-        if record["step"] == 4:
-            raise Stopped
-
     train(recipe, tmp_path / "whole")
-    with pytest.raises(Stopped):
-        train(recipe, tmp_path / "stopped", report=stop)
-    train(recipe, tmp_path / "stopped")
+    train_with_a_stop(recipe, tmp_path / "stopped", 4)
     alone = train(recipe.model_copy(update={"decay": None}), tmp_path / "alone")
     runs = [load(tmp_path / run / "model").state_dict() for run in ("whole", "stopped")]
     assert all(torch.equal(runs[0][key], runs[1][key]) for key in runs[0])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from stopping import train_until, train_with_a_stop
 
 from featheredge.data.datasets import EdgePairs
 from featheredge.errors import RecipeError, WeightsError
@@ -17,10 +18,6 @@ from featheredge.models.build import load
 from featheredge.training.loop import train
 from featheredge.training.recipe import load_recipe
 from toys import write_bsds, write_recipe
-
-
-class Stopped(Exception):
-    """Stands for whatever ends a run early."""
 
 
 @pytest.fixture
@@ -49,14 +46,6 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
-def stop_after(step: int):
-    def report(record, length):
-        if record["step"] == step:
-            raise Stopped
-
-    return report
-
-
 def test_a_run_leaves_everything_behind(recipe, tmp_path):
     model = train(recipe, tmp_path / "run")
     assert model == tmp_path / "run" / "model"
@@ -82,9 +71,7 @@ def test_training_finds_the_rectangles(recipe_path, tmp_path):
 @pytest.mark.parametrize("step", [1, 3, 7, 12])
 def test_a_stopped_run_goes_on_as_if_it_had_not(recipe, tmp_path, step):
     train(recipe, tmp_path / "whole")
-    with pytest.raises(Stopped):
-        train(recipe, tmp_path / "stopped", report=stop_after(step))
-    train(recipe, tmp_path / "stopped")
+    train_with_a_stop(recipe, tmp_path / "stopped", step)
     assert_same_run(tmp_path / "stopped", tmp_path / "whole")
 
 
@@ -113,8 +100,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not(recipe_path, recipe, tmp_path):
 
 def test_a_half_written_log_line_is_dropped(recipe, tmp_path):
     train(recipe, tmp_path / "whole")
-    with pytest.raises(Stopped):
-        train(recipe, tmp_path / "cut", report=stop_after(7))
+    train_until(recipe, tmp_path / "cut", 7)
     with (tmp_path / "cut/log.jsonl").open("a") as log:
         log.write('{"step": 8, "lo')
     train(recipe, tmp_path / "cut")
@@ -134,8 +120,7 @@ def test_another_recipe_does_not_take_over_a_run(recipe_path, recipe, tmp_path):
 
 
 def test_a_run_from_before_a_setting_existed_goes_on(recipe, tmp_path):
-    with pytest.raises(Stopped):
-        train(recipe, tmp_path / "run", report=stop_after(7))
+    train_until(recipe, tmp_path / "run", 7)
     note = tmp_path / "run" / "recipe.json"
     older = json.loads(note.read_text())
     del older["decay"], older["optimiser"]["betas"]

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from stopping import train_with_a_stop
 
 from featheredge.errors import RecipeError, UnknownModelError
 from featheredge.models import build
@@ -126,19 +127,9 @@ def test_runs_learn_from_stored_maps_and_unlabelled_pictures(tmp_path):
     assert build.load(train(onwards, tmp_path / "onwards")).config == build.load(first).config
 
 
-class Stopped(Exception):
-    """Stands for whatever ends a run early."""
-
-
 def test_a_distilled_run_stops_and_goes_on_without_a_trace(recipe, tmp_path):
-    def stop(record, length):
-        if record["step"] == 7:
-            raise Stopped
-
     train(recipe, tmp_path / "whole")
-    with pytest.raises(Stopped):
-        train(recipe, tmp_path / "stopped", report=stop)
-    train(recipe, tmp_path / "stopped")
+    train_with_a_stop(recipe, tmp_path / "stopped", 7)
     whole, stopped = (build.load(tmp_path / run / "model") for run in ("whole", "stopped"))
     assert type(whole) is type(toy_network())
     for key, value in whole.state_dict().items():
