@@ -204,15 +204,17 @@ class Recipe(_Section):
 
     @model_validator(mode="after")
     def _one_source_of_maps(self) -> Self:
-        output = self.distill.output if self.distill else None
-        stored = self.data.maps is not None
-        if stored and output is None:
-            raise ValueError("data.maps are read but nothing learns from them: [distill.output]")
-        if output is not None and self.distill is not None:
-            if stored and self.distill.teachers and self.distill.adaptor is None:
-                raise ValueError("maps come from data.maps or from distill.teachers, not from both")
-            if not stored and not self.distill.teachers:
-                raise ValueError("[distill.output] needs distill.teachers or data.maps")
+        distill, stored = self.distill, self.data.maps is not None
+        if distill is None or distill.output is None:
+            if stored:
+                raise ValueError(
+                    "data.maps are read but nothing learns from them: [distill.output]"
+                )
+            return self
+        if stored and distill.teachers and distill.adaptor is None:
+            raise ValueError("maps come from data.maps or from distill.teachers, not from both")
+        if not stored and not distill.teachers:
+            raise ValueError("[distill.output] needs distill.teachers or data.maps")
         return self
 
 
