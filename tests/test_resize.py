@@ -23,7 +23,8 @@ def test_some_rows_are_those_of_the_whole(height, width, new_height, new_width, 
         for start, stop in ((0, cut), (cut, new_height))
         if start < stop
     ]
-    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-6)
+    # Pillow keeps the box in float32: at 40 pixels a border may be 2e-6 off, and so the values.
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5)
 
 
 @settings(max_examples=50, deadline=None)

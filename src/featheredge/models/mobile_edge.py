@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
@@ -37,9 +36,9 @@ class MobileEdgeConfig:
         context: dilations of one on the coarsest map, where a wide view is cheap; likewise.
         activation: of the encoder; the decoder always uses ReLU.
         side_outputs: whether each decoder step predicts a map of its own, fused at the end.
-        output_stride: 1 where the last decoder step works at the picture's size. Where it is 2 or
-            more the decoder ends at that stride and gives each cell the logits of its pixels,
-            which takes nearly all work at full size away.
+        output_stride: 1 where the output layer works at the picture's size. Where it is 2 or 4
+            the logits are made at that stride and enlarged bilinearly, which takes nearly all
+            work at full size away.
     """
 
     stem: PositiveInt = 32
@@ -75,11 +74,11 @@ class DecoderStep(nn.Sequential):
 
 
 class Output(nn.Sequential):
-    """Scale enhancement, then a 1x1 convolution to `cells` x `cells` logits for each cell."""
+    """Scale enhancement, then a 1x1 convolution to one channel of logits."""
 
-    def __init__(self, channels: int, dilations: tuple[int, ...], cells: int = 1) -> None:
+    def __init__(self, channels: int, dilations: tuple[int, ...]) -> None:
         layers: list[nn.Module] = [ScaleEnhancement(channels, dilations)] if dilations else []
-        super().__init__(*layers, nn.Conv2d(channels, cells * cells, 1))
+        super().__init__(*layers, nn.Conv2d(channels, 1, 1))
 
 
 class MobileEdge(Network):
@@ -109,9 +108,7 @@ class MobileEdge(Network):
         self.context = ScaleEnhancement(deepest, config.context) if config.context else None
         self.steps = nn.ModuleList(DecoderStep(*pair) for pair in pairwise(widths))
         outputs = widths[1:] if config.side_outputs else widths[-1:]
-        self.outputs = nn.ModuleList(
-            Output(width, config.dilations, config.output_stride) for width in outputs
-        )
+        self.outputs = nn.ModuleList(Output(width, config.dilations) for width in outputs)
         self.fuse = nn.Conv2d(len(outputs), 1, 1) if config.side_outputs else None
         self._initialise()
 
@@ -124,8 +121,7 @@ class MobileEdge(Network):
             return Logits(self.fuse(torch.cat(sides, 1)), sides)
         logits = self.outputs[0](decoded[-1])
         if self.config.output_stride > 1:
-            pixels = F.pixel_shuffle(logits, self.config.output_stride)
-            logits = pixels[..., : image.shape[2], : image.shape[3]]
+            logits = resize_like(logits, image)
         return Logits(logits, ())
 
     def _decode(self, image: Tensor) -> list[Tensor]:
@@ -145,7 +141,7 @@ class MobileEdge(Network):
     def _initialise(self) -> None:
         """Kaiming for the convolutions; outputs start near 0, their fusion as their mean.
 
-        An output has one channel or few, for which Kaiming's deviation would be so large that
+        An output has one channel, for which Kaiming's deviation would be so large that
         training begins with maps that are sure of themselves and wrong.
         """
         for module in self.modules():
