@@ -1,6 +1,5 @@
 """MobileEdge against what is known of the published student."""
 
-import math
 from pathlib import Path
 
 import pytest
@@ -160,17 +159,19 @@ def test_side_outputs_want_the_pictures_size():
 
 
 @pytest.mark.parametrize("stride", [2, 4])
-def test_below_full_size_each_cell_gives_its_pixels(stride):
+def test_below_full_size_an_impulse_stays_in_its_place(stride):
     network = toy_network(output_stride=stride, dilations=[])
-    image = network.normalise(torch.rand(1, 3, 33, 47))
-    cells = []
-    network.outputs[0].register_forward_hook(lambda module, inputs, out: cells.append(out))
-    logits = network(image).final
-    (coarse,) = cells
-    assert coarse.shape == (1, stride**2, math.ceil(33 / stride), math.ceil(47 / stride))
-    for row, column in [(0, 0), (7, 12), (32, 46), (31, 45)]:
-        channel = stride * (row % stride) + column % stride
-        assert logits[0, 0, row, column] == coarse[0, channel, row // stride, column // stride]
+    impulse = torch.zeros(1, 1, 32 // stride, 48 // stride)
+    impulse[0, 0, 3, 5] = 1
+    made = []
+    network.outputs[0].register_forward_hook(lambda *call: made.append(call[-1]) or impulse)
+    logits = network(network.normalise(torch.rand(1, 3, 32, 48))).final[0, 0]
+    assert made[0].shape == impulse.shape
+    assert logits.shape == (32, 48)
+    for axis, cell in ((0, 3), (1, 5)):
+        marginal = logits.sum(1 - axis)
+        centroid = (marginal * torch.arange(len(marginal))).sum() / marginal.sum()
+        assert centroid == pytest.approx((cell + 0.5) * stride - 0.5, abs=1e-5)
 
 
 def test_a_residual_across_widths_is_refused():
