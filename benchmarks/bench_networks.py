@@ -1,13 +1,15 @@
-"""What networks cost on a CPU, relative to RCF: ONNX Runtime, two picture sizes, one run.
+"""What networks cost on a CPU, relative to a published one: ONNX Runtime, all in one run.
 
-Every network runs once in each round. Weights do not change a network's time, so those that are
-not shipped (RCF, PiDiNet) are timed with random ones.
+Every network runs once in each round. Weights do not change a network's time, so all are timed
+with random ones.
 
-    python benchmarks/bench_networks.py [--rounds 20] [--threads 2]
+    python benchmarks/bench_networks.py edges [--rounds 20] [--threads 2]
+    python benchmarks/bench_networks.py saliency [--rounds 20] [--threads 1]
 """
 
 import argparse
-from itertools import product
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,44 +22,66 @@ from featheredge.models.build import create_model
 from featheredge.models.cost import multiply_adds, num_params
 from interleaved import time_cases, write_result
 
-SIZES = ((321, 481), (1000, 1000))
-BASELINE = "rcf"
-NETWORKS = (
-    BASELINE,
-    "pidinet",
-    "pidinet-small",
-    "pidinet-tiny-l",
-    "mobile-edge",
-    "mobile-edge-s",
-    "mobile-edge-xs",
-)
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Networks of one task, the first being what the others are held against, at (H, W) sizes."""
+
+    networks: tuple[str, ...]
+    sizes: tuple[Size, ...]
+
+
+COMPARISONS = {
+    "edges": Comparison(
+        (
+            "rcf",
+            "pidinet",
+            "pidinet-small",
+            "pidinet-tiny-l",
+            "mobile-edge",
+            "mobile-edge-s",
+            "mobile-edge-xs",
+        ),
+        ((321, 481), (1000, 1000)),
+    ),
+    "saliency": Comparison(
+        ("csnet-l-x2", "csnet-l-x1", "feather-saliency", "feather-saliency-s"), ((224, 224),)
+    ),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("task", choices=COMPARISONS)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
+    networks = COMPARISONS[options.task].networks
+    sizes = COMPARISONS[options.task].sizes
     random = np.random.default_rng(0)
-    images = {size: random.integers(0, 256, (*size, 3), np.uint8) for size in SIZES}
+    images = {size: random.integers(0, 256, (*size, 3), np.uint8) for size in sizes}
     with TemporaryDirectory() as folder:
-        sessions = {name: open_session(name, Path(folder), options.threads) for name in NETWORKS}
-        times = {}
-        for size in SIZES:
-            cases = {
-                name: lambda session=session, size=size: session(images[size])
-                for name, session in sessions.items()
-            }
-            times[f"{size[0]}x{size[1]}"] = time_cases(cases, options.rounds)
-    for (label, rows), name in product(times.items(), NETWORKS):
-        rows[name]["times_faster"] = round(rows[BASELINE]["min_ms"] / rows[name]["min_ms"], 1)
-        print(label, name, rows[name])
+        sessions = {name: open_session(name, Path(folder), options.threads) for name in networks}
+        times = {
+            f"{size[0]}x{size[1]}": time_cases(
+                {name: partial(session, images[size]) for name, session in sessions.items()},
+                options.rounds,
+            )
+            for size in sizes
+        }
+    for rows in times.values():
+        for row in rows.values():
+            row["times_faster"] = round(rows[networks[0]]["min_ms"] / row["min_ms"], 1)
     costs = {
-        name: {"params": num_params(create_model(name)), "gmac_321x481": gmac(name)}
-        for name in NETWORKS
+        name: {"params": num_params(create_model(name)), "gmac": gmac(name, sizes[0])}
+        for name in networks
     }
-    facts = {"baseline": BASELINE, "threads": options.threads, "costs": costs}
-    write_result(f"networks-{options.threads}t", {**facts, "times": times})
+    facts = {"baseline": networks[0], "threads": options.threads, "gmac_size": list(sizes[0])}
+    write_result(
+        f"networks-{options.task}-{options.threads}t", {**facts, "costs": costs, "times": times}
+    )
 
 
 def open_session(name: str, folder: Path, threads: int) -> Session:
@@ -68,9 +92,9 @@ def open_session(name: str, folder: Path, threads: int) -> Session:
     return Session(path, threads=threads)
 
 
-def gmac(name: str) -> float:
-    """10^9 multiply-adds at 321x481 of the form that is deployed."""
-    return round(multiply_adds(lambda: create_model(name).deployable(), 321, 481) / 1e9, 3)
+def gmac(name: str, size: Size) -> float:
+    """10^9 multiply-adds at (H, W) of the form that is deployed."""
+    return round(multiply_adds(lambda: create_model(name).deployable(), *size) / 1e9, 3)
 
 
 if __name__ == "__main__":

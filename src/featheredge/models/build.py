@@ -27,6 +27,7 @@ from featheredge.models.csf import CSF, CSFConfig
 from featheredge.models.csnet import CSNET_L_X1, CSNET_L_X2, CSNet, CSNetConfig, fixed_split
 from featheredge.models.mobile_edge import (
     FEATHER_SALIENCY,
+    FEATHER_SALIENCY_S,
     MOBILE_EDGE_S,
     MOBILE_EDGE_XS,
     MobileEdge,
@@ -58,6 +59,7 @@ ZOO: dict[str, tuple[str, "DataclassInstance"]] = {
     "csnet-x1": ("CSNet", fixed_split(20)),
     "csnet-x2": ("CSNet", fixed_split(40)),
     "feather-saliency": ("MobileEdge", FEATHER_SALIENCY),
+    "feather-saliency-s": ("MobileEdge", FEATHER_SALIENCY_S),
     "mobile-edge": ("MobileEdge", MobileEdgeConfig()),
     "mobile-edge-s": ("MobileEdge", MOBILE_EDGE_S),
     "mobile-edge-xs": ("MobileEdge", MOBILE_EDGE_XS),

@@ -65,6 +65,11 @@ MOBILE_EDGE_XS = MobileEdgeConfig(
 #: The same family for salient objects, which need all of the encoder's view and less of the detail.
 FEATHER_SALIENCY = MobileEdgeConfig(top=0, head=32, dilations=(), context=(2, 3), output_stride=4)
 
+#: Down to stride 16, where the dilations of its context still reach across a 224 px picture.
+FEATHER_SALIENCY_S = MobileEdgeConfig(
+    blocks=MOBILENET_V2[:10], top=0, head=32, dilations=(), context=(1, 2, 4, 8), output_stride=4
+)
+
 
 class DecoderStep(nn.Sequential):
     """Depthwise 3x3, then pointwise 1x1; the caller resizes and adds the encoder tap."""
