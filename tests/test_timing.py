@@ -1,0 +1,47 @@
+"""Cases take turns, the first round does not count, and the machine is described."""
+
+from dataclasses import asdict
+
+import pytest
+
+from featheredge import timing
+
+
+def test_cases_take_turns_and_the_first_round_does_not_count(monkeypatch):
+    now = 0.0
+    order = []
+    durations = {"a": iter([9.0, 2.0, 4.0, 3.0]), "b": iter([9.0, 1.0, 1.0, 7.0])}
+
+    def run(name: str) -> None:
+        nonlocal now
+        order.append(name)
+        now += next(durations[name])
+
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now)
+    timed = timing.time_cases({"a": lambda: run("a"), "b": lambda: run("b")}, 3)
+    assert order == ["a", "b"] * 4
+    assert asdict(timed["a"]) == {"min_ms": 2000.0, "median_ms": 3000.0, "runs": 3}
+    assert asdict(timed["b"]) == {"min_ms": 1000.0, "median_ms": 1000.0, "runs": 3}
+
+
+def test_the_machine_is_described():
+    machine = timing.describe_machine()
+    assert machine["cpu"]
+    assert machine["cores"] >= 1
+    assert {"load_1_min", "system", "python", "date"} <= set(machine)
+
+
+def test_a_machine_without_proc_or_load(monkeypatch, tmp_path):
+    monkeypatch.setattr(timing, "Path", lambda path: tmp_path / "none")
+    monkeypatch.delattr(timing.os, "getloadavg", raising=False)
+    monkeypatch.delattr(timing.os, "sched_getaffinity", raising=False)
+    machine = timing.describe_machine()
+    assert machine["cpu"]
+    assert machine["load_1_min"] is None
+    assert machine["cores"] == timing.os.cpu_count()
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_every_case_is_timed(rounds):
+    timed = timing.time_cases({"nothing": int, "little": dict}, rounds)
+    assert [case.runs for case in timed.values()] == [rounds, rounds]
