@@ -2,12 +2,11 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from featheredge.cli import app, lab
-from featheredge.errors import ArgumentError, OutputError, ProviderError, RecipeError
+from featheredge.errors import ArgumentError, OutputError, ProviderError
 from featheredge.models import build
 from featheredge.session import Session
 from toys import toy_network, write_bsds, write_recipe
@@ -53,13 +52,6 @@ def test_an_existing_export_is_kept(tmp_path):
     with pytest.raises(OutputError, match="-f"):
         call("export", tmp_path, "-o", tmp_path / "mine.onnx")
     assert (tmp_path / "mine.onnx").read_bytes() == b"mine"
-
-
-def test_shipped_recipes_go_by_name():
-    assert lab._find_recipe("mobile-edge").is_file()
-    assert lab._find_recipe("own.toml") == Path("own.toml")
-    with pytest.raises(RecipeError, match="mobile-edge"):
-        lab._find_recipe("mobil-edge")
 
 
 def test_a_missing_lab_says_how_to_install_it(monkeypatch):

@@ -11,7 +11,6 @@ from PIL import Image
 from stopping import train_with_a_stop
 from torch import nn
 
-from featheredge.cli.lab import RECIPES_DIR
 from featheredge.errors import RecipeError
 from featheredge.models.build import create_model, load
 from featheredge.models.csf import HeadWidths
@@ -19,6 +18,7 @@ from featheredge.models.csnet import CSNet, CSNetConfig
 from featheredge.training.decay import ChannelDecay, NormDecay, response
 from featheredge.training.loop import train
 from featheredge.training.recipe import Optimiser, load_recipe
+from featheredge.training.recipe_file import RECIPES_DIR
 from featheredge.training.schedule import make_optimiser
 from toys import write_bsds, write_recipe
 

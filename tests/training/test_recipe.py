@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from featheredge.cli.lab import RECIPES_DIR
 from featheredge.errors import RecipeError
 from featheredge.models.build import create_model
 from featheredge.training.recipe import load_recipe
+from featheredge.training.recipe_file import RECIPES_DIR, find_recipe
 from featheredge.training.schedule import make_optimiser
 from toys import write_recipe
 
-SHIPPED = sorted(RECIPES_DIR.glob("*.toml"))
+SHIPPED = sorted(p for p in RECIPES_DIR.glob("*.toml") if not p.stem.startswith("prune-"))
 
 
 @pytest.fixture
@@ -71,6 +71,13 @@ def test_mistakes_in_settings_are_named(recipe, setting, said):
 def test_settings_that_contradict_each_other_are_refused(recipe, settings, said):
     with pytest.raises(RecipeError, match=said):
         load_recipe(recipe, settings)
+
+
+def test_shipped_recipes_go_by_name():
+    assert find_recipe("mobile-edge").is_file()
+    assert find_recipe("own.toml") == Path("own.toml")
+    with pytest.raises(RecipeError, match="mobile-edge"):
+        find_recipe("mobil-edge")
 
 
 def test_files_that_are_no_recipes_are_named(tmp_path):

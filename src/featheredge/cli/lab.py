@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from featheredge.errors import ArgumentError, OutputError, ProviderError, RecipeError
+from featheredge.errors import ArgumentError, OutputError, ProviderError
 
 if TYPE_CHECKING:
     from featheredge.training.log import Length
-
-RECIPES_DIR = Path(__file__).parents[1] / "recipes"
 
 
 def train(
@@ -41,8 +39,9 @@ def train(
     _require_lab()
     from featheredge.training.loop import train as run_recipe
     from featheredge.training.recipe import load_recipe
+    from featheredge.training.recipe_file import find_recipe
 
-    loaded = load_recipe(_find_recipe(recipe), settings)
+    loaded = load_recipe(find_recipe(recipe), settings)
     folder = output or Path("runs") / loaded.name
     with _progress() as report:
         network = run_recipe(
@@ -158,6 +157,7 @@ def reproduce(
     import os
     from dataclasses import asdict
 
+    from featheredge.training.recipe_file import RECIPES_DIR
     from featheredge.training.reproduce import Setting, edge_distillation, table
 
     runs = {"edge-distillation": edge_distillation}
@@ -194,18 +194,6 @@ def _require_lab() -> None:
 
 def _has(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
-
-
-def _find_recipe(recipe: str) -> Path:
-    """The file itself, or the shipped recipe of that name."""
-    path = Path(recipe)
-    if path.suffix == ".toml":
-        return path
-    shipped = RECIPES_DIR / f"{recipe}.toml"
-    if not shipped.is_file():
-        names = ", ".join(sorted(file.stem for file in RECIPES_DIR.glob("*.toml")))
-        raise RecipeError(f"no recipe is called {recipe!r}; shipped: {names}; or give a .toml file")
-    return shipped
 
 
 @contextmanager

@@ -3,43 +3,29 @@
 An unknown key is an error, so a misspelt setting cannot pass unnoticed.
 """
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PositiveFloat,
-    Tag,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Discriminator, Field, PositiveFloat, Tag, model_validator
 
 from featheredge.data.augment import Augmentation
-from featheredge.errors import RecipeError
 from featheredge.training.decay import ChannelDecay
 from featheredge.training.distill import Adaptation, OutputDistillation
 from featheredge.training.losses import EdgeLoss
 from featheredge.training.mask_loss import MaskLoss
+from featheredge.training.recipe_file import Section, check, read_toml
 from featheredge.training.teacher import Averaging
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Unlabelled(_Section):
+class Unlabelled(Section):
     """Pictures without annotations, and the folder of a teacher's maps of them, by name."""
 
     pictures: Path
     maps: Path
 
 
-class Data(_Section):
+class Data(Section):
     """What to learn from. Paths are taken relative to the working directory.
 
     Attributes:
@@ -71,7 +57,7 @@ class Data(_Section):
         return self
 
 
-class Network(_Section):
+class Network(Section):
     """Which network of the zoo, with which widths, from which weights.
 
     Attributes:
@@ -82,7 +68,7 @@ class Network(_Section):
     """
 
     name: str
-    widths: dict[str, Any] = {}
+    widths: dict[str, Any] = Field(default_factory=dict)
     backbone: Path | None = None
     initial: str | None = None
 
@@ -93,7 +79,7 @@ class Network(_Section):
         return self
 
 
-class Distillation(_Section):
+class Distillation(Section):
     """What to learn from teachers beside the labels.
 
     Attributes:
@@ -121,7 +107,7 @@ class Distillation(_Section):
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Optimiser(_Section):
+class Optimiser(Section):
     """SGD (Nesterov off), AdamW, or Adam with weight decay in the gradient.
 
     Attributes:
@@ -143,12 +129,12 @@ class Optimiser(_Section):
     decay_norms_and_biases: bool = False
     momentum: float = Field(0.9, ge=0, lt=1)
     betas: tuple[Beta, Beta] = (0.9, 0.999)
-    rates: dict[str, PositiveFloat] = {}
+    rates: dict[str, PositiveFloat] = Field(default_factory=dict)
     bias_rate: float = Field(1.0, gt=0)
     clip_norm: float | None = Field(None, gt=0)
 
 
-class Schedule(_Section):
+class Schedule(Section):
     """The learning rate over the run: linear warm-up, then cosine to zero or steps."""
 
     kind: Literal["cosine", "step"]
@@ -158,7 +144,7 @@ class Schedule(_Section):
     step_factor: float = Field(0.1, gt=0, lt=1)
 
 
-class Run(_Section):
+class Run(Section):
     """How the steps are carried out."""
 
     batch_size: int = Field(gt=0)
@@ -186,7 +172,7 @@ TaskLoss = Annotated[
 ]
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """A whole training run."""
 
     name: str
@@ -219,47 +205,9 @@ class Recipe(_Section):
 
 
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
-    """Read a recipe and apply `key.subkey=value` settings (values as in TOML, or bare text).
+    """Read a recipe and apply `key.subkey=value` settings, see `read_toml`.
 
     Raises:
         RecipeError: unreadable file, not TOML, or a key or value the recipe does not have.
     """
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except OSError as cause:
-        raise RecipeError(f"{path}: cannot be read: {cause.strerror}") from cause
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
-        raise RecipeError(f"{path}: not a TOML file: {cause}") from cause
-    for setting in settings:
-        _apply(table, setting)
-    try:
-        return Recipe.model_validate(table)
-    except ValidationError as cause:
-        lines = (f"{_key(e['loc'])}: {e['msg']}" for e in cause.errors())
-        raise RecipeError(f"{path}: " + "; ".join(lines)) from None
-
-
-def _key(location: tuple[int | str, ...]) -> str:
-    """Where a mistake is, as a setting is written; the kinds of loss are no part of that."""
-    return ".".join(str(part) for part in location if part not in _KINDS)
-
-
-def _apply(table: dict[str, Any], setting: str) -> None:
-    """Set one `key.subkey=value` in a parsed recipe."""
-    dotted, equals, text = setting.partition("=")
-    *parents, key = dotted.strip().split(".")
-    if not equals or not key:
-        raise RecipeError(f"a setting is written key.subkey=value; got {setting!r}")
-    for parent in parents:
-        table = table.setdefault(parent, {})
-        if not isinstance(table, dict):
-            raise RecipeError(f"{setting!r}: {parent} is a value, not a section")
-    table[key] = _parse(text.strip())
-
-
-def _parse(text: str) -> Any:
-    """A TOML value, or the text itself where it is none (a path, say)."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+    return check(Recipe, read_toml(path, settings), path, silent=_KINDS)
