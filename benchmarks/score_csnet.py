@@ -17,14 +17,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file
 
 from featheredge.errors import EvaluationError
 from featheredge.metrics.saliency import SaliencyMetric
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
-from featheredge.models.build import create_model, load_weights
+from featheredge.models.build import find
 from featheredge.models.cost import multiply_adds, num_params
-from featheredge.models.csnet import CSNet, from_public_names
+from featheredge.models.csnet import CSNet
 from featheredge.models.network import Network
 from interleaved import write_result
 
@@ -39,7 +38,8 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     name = options.weights.stem
-    network = load(name.replace("_", "-"), options.weights)
+    network = find(f"{name.replace('_', '-')}:{options.weights}")
+    assert isinstance(network, CSNet)
     metrics = [SaliencyMetric(SaliencyProtocol(name)) for name in ("pysod", "salmetric")]
     for image, mask, stem in pairs(options.masks, options.bsds):
         map = predict(network, image, mask.shape)
@@ -52,14 +52,6 @@ def main() -> int:
     scores = {metric.protocol.name: metric.compute().to_dict() for metric in metrics}
     write_result(name, {"side_px": SIDE_PX, **cost, "scores": scores})
     return 0
-
-
-def load(name: str, weights: Path) -> CSNet:
-    """The network of that name with the authors' weights."""
-    network = create_model(name).eval()
-    assert isinstance(network, CSNet)
-    load_weights(network, from_public_names(network, load_file(weights)), str(weights))
-    return network
 
 
 def pairs(masks: Path, bsds: Path) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:

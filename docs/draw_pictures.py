@@ -2,13 +2,18 @@
 
     python docs/draw_pictures.py                                   # docs/images/coffee.jpg
     python docs/draw_pictures.py --bsds data/bsds500 --out wall.jpg --models t.onnx mobile-edge
+    python docs/draw_pictures.py --masks data/sod --pictures data/bsds500/images --out wall.jpg \
+        --models feather-saliency feather-saliency-s
 
-A wall has a row for each of eight test pictures: photo, annotators' consensus, each model's map.
+A wall has a row for each of eight test pictures: photo, what people drew, each model's map. Edges:
+every 25th picture, so nobody chose them. Saliency: four at even distances, then the four on which
+the first model is worst.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,43 +21,78 @@ from PIL import Image, ImageDraw
 
 import featheredge as fe
 from featheredge import bsds
+from featheredge.mask_sets import mask_files, pictures_of
 
 ROOT = Path(__file__).parents[1]
 README_PICTURE = ROOT / "docs/images/coffee.jpg"
 SHOWN, CELL_WIDTH_PX, HEADER_PX = 8, 320, 24
 
+T = TypeVar("T")
 Cell = NDArray[np.uint8]
+Map = NDArray[np.float32]
+Pair = tuple[Cell, Map]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bsds", type=Path, help="BSDS500: draw a wall of test pictures")
+    truth = parser.add_mutually_exclusive_group()
+    truth.add_argument("--bsds", type=Path, help="BSDS500: draw a wall of test pictures")
+    truth.add_argument("--masks", type=Path, help="masks: draw a wall of salient objects")
+    parser.add_argument("--pictures", type=Path, help="folder of the masks' pictures")
     parser.add_argument("--out", type=Path, help="where the wall goes")
     parser.add_argument("--models", nargs="+", default=[fe.list_models()[0].name])
     options = parser.parse_args()
     sessions = [fe.Session(model) for model in options.models]
-    if options.bsds is None:
+    if options.bsds is not None:
+        picture = wall(list(test_pictures(options.bsds)), sessions)
+    elif options.masks is not None:
+        pairs = list(masked_pictures(options.masks, options.pictures))
+        picture = wall([*spread(pairs, SHOWN // 2), *worst(pairs, sessions[0])], sessions)
+    else:
         photo = fe.load_image(ROOT / "examples/coffee.jpg")
         picture = Image.fromarray(row(photo, *(session(photo) for session in sessions)))
-    else:
-        picture = wall(bsds.samples(options.bsds, "test"), sessions)
     out = options.out or README_PICTURE
     picture.save(out, quality=90)
     print(out)
 
 
-def wall(samples: Sequence[bsds.Sample], sessions: Sequence[fe.Session]) -> Image.Image:
-    """Every 25th test picture, so nobody chose them, under a line of names."""
+def test_pictures(root: Path) -> Iterator[Pair]:
+    """Pictures of BSDS500 test with the share of their annotators."""
+    for sample in spread(bsds.samples(root, "test"), SHOWN):
+        drawn = bsds.consensus(bsds.boundaries(sample.annotations))
+        yield fe.load_image(sample.image), drawn
+
+
+def masked_pictures(masks: Path, pictures: Path) -> Iterator[Pair]:
+    """All pictures that have a mask, with it."""
+    files = mask_files(masks, None)
+    found = pictures_of(files, pictures)
+    for file in files:
+        mask = fe.load_image(file)[..., 0] > 127
+        yield fe.load_image(found[file.stem]), mask.astype(np.float32)
+
+
+def spread(samples: Sequence[T], count: int) -> Sequence[T]:
+    """`count` of the samples at even distances."""
+    return samples[:: len(samples) // count][:count]
+
+
+def worst(pairs: Sequence[Pair], session: fe.Session) -> list[Pair]:
+    """The pairs of greatest mean absolute error."""
+    error = [float(np.abs(session(photo) - mask).mean()) for photo, mask in pairs]
+    return [pairs[index] for index in np.argsort(error)[: -SHOWN // 2 - 1 : -1]]
+
+
+def wall(pairs: Sequence[Pair], sessions: Sequence[fe.Session]) -> Image.Image:
+    """A row for each pair under a line of names."""
     rows = []
-    for sample in samples[:: len(samples) // SHOWN][:SHOWN]:
-        photo = fe.load_image(sample.image)
-        annotators = bsds.consensus(bsds.boundaries(sample.annotations))
-        cells = Image.fromarray(row(photo, annotators, *(session(photo) for session in sessions)))
+    for photo, drawn in pairs:
+        cells = Image.fromarray(row(photo, drawn, *(session(photo) for session in sessions)))
         width = CELL_WIDTH_PX * (2 + len(sessions))
         rows.append(cells.resize((width, width * cells.height // cells.width)))
     sheet = Image.new("RGB", (rows[0].width, HEADER_PX + sum(r.height for r in rows)), "white")
     pen = ImageDraw.Draw(sheet)
-    for column, name in enumerate(["photo", "annotators", *(s.name for s in sessions)]):
+    for column, name in enumerate(["photo", "people", *(s.name for s in sessions)]):
         pen.text((CELL_WIDTH_PX * column + 6, 4), name, fill="black", font_size=14)
     top = HEADER_PX
     for cells in rows:

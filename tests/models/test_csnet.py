@@ -13,7 +13,7 @@ from featheredge.errors import ArgumentError, RecipeError
 from featheredge.models.build import create_model, load_weights
 from featheredge.models.cost import multiply_adds
 from featheredge.models.csf import HeadWidths
-from featheredge.models.csnet import CSNet, CSNetConfig, fixed_split, from_public_names
+from featheredge.models.csnet import CSNet, CSNetConfig, fixed_split
 from featheredge.models.octave import GeneralOctConv
 
 PEERS = Path(__file__).parents[2] / "../shared/peers"
@@ -134,7 +134,7 @@ def test_published_weights_load_and_find_an_object(name):
     path = PEERS / f"{name.replace('-', '_')}.safetensors"
     state = load_file(path)
     before = {key: tensor.clone() for key, tensor in state.items()}
-    load_weights(network, from_public_names(network, state), str(path))
+    load_weights(network, network.published(state), str(path))
     assert all(torch.equal(state[key], tensor) for key, tensor in before.items())
     picture = torch.full((1, 3, 224, 224), 0.2)
     picture[:, 0, 70:150, 60:160] = 0.9
@@ -157,8 +157,10 @@ def test_public_kernels_are_cut_and_scaled_once():
         "oct_fuse.fuse1x1.bns.0.running_var": torch.full((6,), 7.0),
         "cls_layer.bias": torch.full((1,), 8.0),
     }
-    ours = from_public_names(network, public)
+    ours = network.published(public)
     assert set(ours) <= set(network.state_dict())
+    again = network.published(ours)
+    assert all(torch.equal(again[name], tensor) for name, tensor in ours.items())
     low, high = "stages.2.0.mix.paths.0to0.weight", "stages.2.0.mix.paths.1to0.weight"
     assert torch.equal(ours[low], joint[:3, :2])
     assert torch.equal(ours[high], joint[:3, 2:])

@@ -10,7 +10,7 @@ from featheredge.deploy.onnx import export
 from featheredge.errors import WeightsError
 from featheredge.models.build import create_model, load_backbone, load_weights
 from featheredge.models.cost import multiply_adds
-from featheredge.models.rcf import RCF, RCFConfig, from_public_names
+from featheredge.models.rcf import RCF, RCFConfig
 
 #: VGG16 by stage (Simonyan and Zisserman, table 1, configuration D).
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -81,7 +81,7 @@ def test_multiply_adds_of_the_published_network():
 @pytest.mark.parametrize("size", [(32, 48), (37, 50), (33, 41)])
 def test_equals_the_authors_steps_with_the_authors_names(size):
     network, state = toy(), public_state(TOY_STAGES, side=2)
-    load_weights(network, from_public_names(network, state), "public")
+    load_weights(network, network.published(state), "public")
     image = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(1))
     logits = network(image)
     final, maps = slow_rcf(state, TOY_STAGES, image)
@@ -92,12 +92,12 @@ def test_equals_the_authors_steps_with_the_authors_names(size):
 
 def test_the_authors_checkpoint_fits():
     network, state = create_model("rcf"), public_state()
-    load_weights(network, from_public_names(network, state), "public")
+    load_weights(network, network.published(state), "public")
     loaded = network.encoder.features[28].weight
     torch.testing.assert_close(loaded, state["conv5_3.weight"])
     state["conv5_4.weight"] = torch.zeros(1)
     with pytest.raises(WeightsError, match=r"unknown, such as conv5_4\.weight"):
-        load_weights(network, from_public_names(network, state), "public")
+        load_weights(network, network.published(state), "public")
 
 
 #: Where torchvision's `vgg16` and `vgg16_bn` have their convolutions.

@@ -140,8 +140,8 @@ def find(source: str) -> Network:
 
     Args:
         source: the folder of a saved network; a name of the catalog, for shipped weights; or
-            NAME:FILE, a name of the zoo and a .safetensors file with that network's tensors, such
-            as "pidinet:pidinet_bsds_voc.safetensors".
+            NAME:FILE, a name of the zoo and a .safetensors file with that network's tensors, by
+            their names here or by its authors', such as "pidinet:pidinet_bsds_voc.safetensors".
 
     Raises:
         UnknownModelError: no such folder and no such name.
@@ -152,7 +152,7 @@ def find(source: str) -> Network:
         return load(Path(source))
     if name in ZOO and colon:
         network = create_model(name)
-        load_weights(network, _read_safetensors(Path(file)), file)
+        load_weights(network, network.published(_read_safetensors(Path(file))), file)
         return network.eval()
     if source in ZOO:
         return create_model(source, pretrained=True).eval()

@@ -3,17 +3,16 @@
 from collections.abc import Callable
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from featheredge.models.network import Network
 
-
-def num_params(network: Network) -> int:
+def num_params(network: nn.Module) -> int:
     """How many numbers are trained."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def multiply_adds(make: Callable[[], Network], height: int, width: int) -> float:
+def multiply_adds(make: Callable[[], nn.Module], height: int, width: int) -> float:
     """Multiply-adds of convolutions and matrix products for one picture of `height` x `width`.
 
     Counted by PyTorch on tensors without content, so nothing is computed.

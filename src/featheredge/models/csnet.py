@@ -176,6 +176,33 @@ class CSNet(Network):
                 fused += maps
         return Logits(crop_like(enlarge(self.head(fused), 2), image), ())
 
+    def published(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See `Network.published`; authors' names are `stage0.0.conv1x1.conv.weight` and so on.
+
+        The published convolutions between scales are one kernel each, which
+        `GeneralOctConv.split` cuts; depthwise and dilated weights are multiplied by 100 there
+        before every use, here once.
+        """
+        own = self.state_dict().keys()
+        mixes = {n: m for n, m in self.named_modules() if isinstance(m, GeneralOctConv)}
+        renamed: dict[str, Tensor] = {}
+        for key, value in state.items():
+            name = key if key in own else _our_name(key)
+            module = name.removesuffix(".weight")
+            if module in mixes:
+                kernels = mixes[module].split(value)
+                renamed |= {f"{module}.{path}": kernel for path, kernel in kernels.items()}
+            else:
+                renamed[name] = _PUBLISHED_FACTOR * value if _SCALED.search(key) else value
+        return renamed
+
+
+def _our_name(name: str) -> str:
+    """What a published tensor is called here."""
+    for pattern, ours in _OUR_NAMES:
+        name = re.sub(pattern, ours, name)
+    return name
+
 
 def _check(config: CSNetConfig) -> None:
     """Refuse stages without blocks, and fused stages that do not end in one scale."""
@@ -193,31 +220,3 @@ def _depthwise(channels: int) -> nn.Sequential:
     """A 3x3 depthwise convolution, norm and PReLU."""
     conv = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
     return nn.Sequential(conv, NormAct(channels))
-
-
-def from_public_names(network: CSNet, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the tensors of a published CSNet checkpoint, and scale and cut them as here.
-
-    Args:
-        network: what the tensors are for.
-        state: tensors named `stage0.0.conv1x1.conv.weight`, `oct_fuse.ms.convs.0.bn.weight`,
-            `cls_layer.bias` and so on.
-
-    Returns:
-        Tensors for `featheredge.models.build.load_weights`. The published convolutions between
-        scales are one kernel each, which `GeneralOctConv.split` cuts; depthwise and dilated
-        weights are multiplied by 100 there before every use, here once.
-    """
-    mixes = {n: m for n, m in network.named_modules() if isinstance(m, GeneralOctConv)}
-    renamed: dict[str, Tensor] = {}
-    for key, value in state.items():
-        name = key
-        for pattern, ours in _OUR_NAMES:
-            name = re.sub(pattern, ours, name)
-        module = name.removesuffix(".weight")
-        if module in mixes:
-            kernels = mixes[module].split(value)
-            renamed |= {f"{module}.{path}": kernel for path, kernel in kernels.items()}
-        else:
-            renamed[name] = _PUBLISHED_FACTOR * value if _SCALED.search(key) else value
-    return renamed

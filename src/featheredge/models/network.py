@@ -3,6 +3,7 @@
 Shapes: B batch, H W pixels.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor, nn
@@ -54,6 +55,17 @@ class Network(nn.Module):
         mean, std = image.new_tensor(IMAGENET_MEAN), image.new_tensor(IMAGENET_STD)
         normalised: Tensor = (image - mean[:, None, None]) / std[:, None, None]
         return normalised
+
+    def published(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of its authors' checkpoint, named and shaped as here.
+
+        Args:
+            state: by the authors' names, or by names here, which stay.
+
+        Returns:
+            Tensors for `featheredge.models.build.load_weights`.
+        """
+        return dict(state)
 
     def deployable(self) -> "Network":
         """The same function in the form to export and to time; the network itself unless said."""

@@ -80,6 +80,26 @@ class RCF(Network):
             sides.append(_deconvolve(self.scores[stage](reduced), stage, image))
         return Logits(self.fuse(torch.cat(sides, 1)), tuple(reversed(sides)))
 
+    def published(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See `Network.published`; authors' names are `conv1_1.weight`, `score_dsn1.weight` etc.
+
+        Their weights need `normalisation="caffe"`.
+        """
+        features = self.encoder.features.named_children()
+        convolutions = iter([name for name, layer in features if isinstance(layer, nn.Conv2d)])
+        ours = {"score_final": "fuse"}
+        for stage, widths in enumerate(self.config.widths):
+            ours[f"score_dsn{stage + 1}"] = f"scores.{stage}"
+            for index in range(len(widths)):
+                theirs = f"conv{stage + 1}_{index + 1}"
+                ours[theirs] = f"encoder.features.{next(convolutions)}"
+                ours[f"{theirs}_down"] = f"downs.{stage}.{index}"
+        renamed = {}
+        for key, value in state.items():
+            module, dot, parameter = key.rpartition(".")
+            renamed[f"{ours.get(module, module)}{dot}{parameter}"] = value
+        return renamed
+
     def _initialise(self) -> None:
         """Normal with deviation 0.01 for the side layers; the fusion starts as the mean."""
         for conv in [*self.downs.modules(), *self.scores.modules(), self.fuse]:
@@ -101,30 +121,3 @@ def _deconvolve(x: Tensor, stage: int, image: Tensor) -> Tensor:
     large = F.interpolate(framed, scale_factor=factor, mode="bilinear", align_corners=False)
     start = factor - _SHIFTS_PX[stage]
     return large[..., start : start + height, start : start + width]
-
-
-def from_public_names(network: RCF, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the tensors of the authors' PyTorch checkpoint to this network's names.
-
-    Args:
-        network: what the tensors are for; the authors' needs `normalisation="caffe"`.
-        state: tensors named `conv1_1.weight`, `conv1_1_down.weight`, `score_dsn1.weight`,
-            `score_final.weight` and so on; other names are kept as they are.
-
-    Returns:
-        The same tensors, for `featheredge.models.build.load_weights`.
-    """
-    features = network.encoder.features.named_children()
-    convolutions = iter([name for name, layer in features if isinstance(layer, nn.Conv2d)])
-    ours = {"score_final": "fuse"}
-    for stage, widths in enumerate(network.config.widths):
-        ours[f"score_dsn{stage + 1}"] = f"scores.{stage}"
-        for index in range(len(widths)):
-            theirs = f"conv{stage + 1}_{index + 1}"
-            ours[theirs] = f"encoder.features.{next(convolutions)}"
-            ours[f"{theirs}_down"] = f"downs.{stage}.{index}"
-    renamed = {}
-    for key, value in state.items():
-        module, dot, parameter = key.rpartition(".")
-        renamed[f"{ours.get(module, module)}{dot}{parameter}"] = value
-    return renamed
