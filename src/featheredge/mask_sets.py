@@ -1,5 +1,6 @@
 """Data sets of pictures and the masks of what stands out in them: where they keep what."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,6 +64,12 @@ def mask_files(dataset: Path, split: str | None) -> list[Path]:
     wanted = listing.read_text("utf-8").split()
     refuse_missing("masks", wanted, found, folder, "ID.png for every ID in the list")
     return [found[id] for id in wanted]
+
+
+def split_masks(dataset: Path, splits: Sequence[str]) -> list[Path]:
+    """The masks of several lists, joined; "all" is every mask. Errors are those of `mask_files`."""
+    lists = [None if split == "all" else split for split in splits]
+    return [mask for each in lists for mask in mask_files(dataset, each)]
 
 
 def picture_folder(dataset: Path) -> Path | None:

@@ -42,7 +42,7 @@ def test_reestimated_norms_make_evaluation_equal_training():
     network = toy_network()
     batch = torch.rand(4, 3, 64, 64)
     before = network(network.normalise(batch)).final
-    reestimate_norms(network, [batch])
+    reestimate_norms(network, [network.normalise(batch)])
     assert not network.training
     after = network(network.normalise(batch)).final
     expected = network.train()(network.normalise(batch)).final
@@ -53,8 +53,8 @@ def test_reestimated_norms_make_evaluation_equal_training():
 def test_reestimation_averages_batches_and_forgets_the_past():
     first, second = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32) / 3
     network = toy_network(seed=1)
-    reestimate_norms(network, [first, second])
-    reestimate_norms(network, [first, second])
+    reestimate_norms(network, map(network.normalise, [first, second]))
+    reestimate_norms(network, map(network.normalise, [first, second]))
     mean = network.encoder.features[0][1].running_mean
     stem = network.encoder.features[0][0]
     expected = sum(stem(network.normalise(b)).mean((0, 2, 3)) for b in (first, second)) / 2

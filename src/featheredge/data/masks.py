@@ -10,7 +10,7 @@ import numpy as np
 from featheredge import image
 from featheredge.data.datasets import Arrays, Decoded, read_map
 from featheredge.errors import EvaluationError
-from featheredge.mask_sets import mask_files, picture_folder, pictures_of
+from featheredge.mask_sets import picture_folder, pictures_of, split_masks
 
 
 class MaskPairs(Decoded):
@@ -32,8 +32,7 @@ class MaskPairs(Decoded):
         """
         super().__init__()
         self._maps = maps
-        lists = [None if split == "all" else split for split in splits]
-        self._masks = [mask for each in lists for mask in mask_files(root, each)]
+        self._masks = split_masks(root, splits)
         self._pictures = pictures_of(self._masks, picture_folder(root) or root)
 
     def __len__(self) -> int:

@@ -1,12 +1,16 @@
 """Let a model predict the pictures of a benchmark, as the files that are then scored."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from featheredge.bsds import samples
 from featheredge.image import save_map
+from featheredge.mask_sets import picture_folder, pictures_of, split_masks
 from featheredge.metrics.evaluate import evaluate
 from featheredge.metrics.protocol import EdgeProtocol
+from featheredge.metrics.saliency_evaluate import evaluate_saliency
+from featheredge.metrics.saliency_protocol import SaliencyProtocol
+from featheredge.metrics.saliency_scores import SaliencyScores
 from featheredge.metrics.scores import EdgeScores
 from featheredge.metrics.sources import annotation_files, pair_up
 from featheredge.session import Session, Task
@@ -38,18 +42,40 @@ def predict_bsds(
     predict_pictures(model, "edges", pictures, folder, progress)
 
 
-def score_bsds(model: str, dataset: Path, folder: Path, *, workers: int = 1) -> EdgeScores:
-    """Let a model predict the test pictures of BSDS500, and score it by the default protocol.
+def score_bsds(
+    model: str, dataset: Path, folder: Path, *, splits: Sequence[str] = ("test",), workers: int = 1
+) -> EdgeScores:
+    """Let a model predict pictures of BSDS500, and score it by the default protocol.
 
     Args:
         model: a name in the catalog or the path of an .onnx file.
         dataset: BSDS500 in its own layout.
         folder: where the maps go.
+        splits: train, val and test, joined.
         workers: processes that score.
     """
-    predict_bsds(model, dataset, "test", folder)
-    pairs = pair_up(folder, annotation_files(dataset, "test"))
-    return evaluate(pairs, EdgeProtocol(), workers=workers)
+    for split in splits:
+        predict_bsds(model, dataset, split, folder)
+    annotations = [file for split in splits for file in annotation_files(dataset, split)]
+    return evaluate(pair_up(folder, annotations), EdgeProtocol(), workers=workers)
+
+
+def score_masks(
+    model: str, dataset: Path, folder: Path, *, splits: Sequence[str] = ("all",), workers: int = 1
+) -> SaliencyScores:
+    """Let a model predict the pictures of a saliency set, and score it by the default protocol.
+
+    Args:
+        model: a name in the catalog or the path of an .onnx file.
+        dataset: a folder in one of `featheredge.mask_sets.LAYOUTS`.
+        folder: where the maps go.
+        splits: lists `SPLIT.txt` in it, joined; "all" is every mask.
+        workers: processes that score.
+    """
+    masks = split_masks(dataset, splits)
+    pictures = pictures_of(masks, picture_folder(dataset) or dataset)
+    predict_pictures(model, "saliency", pictures, folder)
+    return evaluate_saliency(pair_up(folder, masks), SaliencyProtocol(), workers=workers)
 
 
 def predict_pictures(

@@ -1,6 +1,6 @@
 """The moving average of a network's weights, and batch norms that fit changed weights.
 
-Shapes: B batch, H W pixels.
+Shapes: B batch, C channels, H W pixels.
 """
 
 from collections.abc import Iterable
@@ -8,8 +8,6 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
-
-from featheredge.models.network import Network
 
 
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:
@@ -29,13 +27,13 @@ def moving_average(network: nn.Module, decay: float) -> AveragedModel:
 
 
 @torch.no_grad()
-def reestimate_norms(network: Network, images: Iterable[Tensor]) -> None:
+def reestimate_norms(network: nn.Module, inputs: Iterable[Tensor]) -> None:
     """Set every batch norm's mean and variance to those of the network's own activations.
 
     Args:
         network: changed in place and left in evaluation mode.
-        images: batches of (B, 3, H, W) float in [0, 1], RGB, all of one size; the statistics are
-            the plain mean over batches.
+        inputs: batches of what it takes, (B, C, H, W), all of one size (networks of the zoo take
+            what `normalise` returns); the statistics are the plain mean over batches.
     """
     norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
@@ -43,8 +41,8 @@ def reestimate_norms(network: Network, images: Iterable[Tensor]) -> None:
         norm.reset_running_stats()
         norm.momentum = None  # PyTorch's cumulative mean
     network.train()
-    for batch in images:
-        network(network.normalise(batch))
+    for batch in inputs:
+        network(batch)
     network.eval()
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

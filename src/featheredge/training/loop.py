@@ -16,14 +16,12 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
-from pydantic import ValidationError
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from featheredge.data.datasets import Crops, EdgePairs, Joined, Pair, Pairs, TaughtPairs
 from featheredge.data.masks import MaskPairs
 from featheredge.errors import RecipeError
-from featheredge.files import write_bytes
 from featheredge.models import build
 from featheredge.models.network import Network
 from featheredge.training import checkpoint
@@ -33,6 +31,7 @@ from featheredge.training.decay import NormDecay
 from featheredge.training.log import Length, Log, Record, Report
 from featheredge.training.objective import Objective
 from featheredge.training.recipe import Data, Recipe
+from featheredge.training.recipe_file import claim
 from featheredge.training.schedule import lr_factor, make_optimiser, set_lr
 from featheredge.training.validation import draw_maps, mean_loss
 
@@ -65,7 +64,7 @@ def train(
     keep_freed_memory()
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=recipe.run.precision)
     fabric.launch()
-    _claim(folder, recipe)
+    claim(folder, recipe)
     run = _Run(recipe, folder, fabric, report)
     for step in range(run.first_step + 1, run.length.steps + 1):
         run.learn(step)
@@ -84,7 +83,7 @@ class _Run:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.fabric = recipe, folder, fabric
         self.train_pairs = _training_pairs(recipe.data)
-        self.val_pairs = _annotated_pairs(recipe.data, recipe.data.val_splits, None)
+        self.val_pairs = annotated_pairs(recipe.data, recipe.data.val_splits, None)
         self.samples_per_step = recipe.run.batch_size * recipe.run.accumulate * fabric.world_size
         steps_per_epoch = math.ceil(len(self.train_pairs) / self.samples_per_step)
         self.length = Length(steps_per_epoch, recipe.schedule.epochs)
@@ -193,7 +192,8 @@ class _Run:
         batches = ([self.crops[n][0] for n in range(start, start + size)] for start in starts)
         network = self.average.module
         assert isinstance(network, Network)
-        reestimate_norms(network, (torch.stack(batch).to(device) for batch in batches))
+        pictures = (torch.stack(batch).to(device) for batch in batches)
+        reestimate_norms(network, map(network.normalise, pictures))
         return network
 
     def _write(self, record: Record) -> None:
@@ -201,15 +201,15 @@ class _Run:
             self.log.write(record)
 
 
-def _annotated_pairs(data: Data, splits: tuple[str, ...], maps: Path | None) -> Pairs:
-    """Pictures that people annotated, with a teacher's maps if there are any."""
+def annotated_pairs(data: Data, splits: tuple[str, ...], maps: Path | None) -> Pairs:
+    """Pictures of these splits that people annotated, with a teacher's maps if there are any."""
     kind = EdgePairs if data.dataset == "bsds500" else MaskPairs
     return kind(data.root, splits, maps)
 
 
 def _training_pairs(data: Data) -> Joined:
     """Annotated pictures as often as the recipe says, then those that only a teacher knows."""
-    annotated = _annotated_pairs(data, data.train_splits, data.maps)
+    annotated = annotated_pairs(data, data.train_splits, data.maps)
     if data.unlabelled is None:
         return Joined((annotated, data.repeat))
     taught = TaughtPairs(data.unlabelled.pictures, data.unlabelled.maps)
@@ -227,23 +227,3 @@ def _make_network(recipe: Recipe) -> Network:
     if recipe.run.channels_last:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
-
-
-def _claim(folder: Path, recipe: Recipe) -> None:
-    """Note the recipe in the run folder, or check that the run there has the same one."""
-    note = folder / "recipe.json"
-    wanted = recipe.model_dump_json(indent=1)
-    if note.exists() and _noted(note) != wanted:
-        raise RecipeError(
-            f"{folder}: holds a run of another recipe (see {note.name}); give another folder, or "
-            "remove this one to start again"
-        )
-    write_bytes(note, wanted.encode())
-
-
-def _noted(note: Path) -> str | None:
-    """The recipe of a run as it would be noted now: settings with defaults may have come since."""
-    try:
-        return Recipe.model_validate_json(note.read_bytes()).model_dump_json(indent=1)
-    except ValidationError:
-        return None

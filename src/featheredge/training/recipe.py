@@ -210,4 +210,13 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     Raises:
         RecipeError: unreadable file, not TOML, or a key or value the recipe does not have.
     """
-    return check(Recipe, read_toml(path, settings), path, silent=_KINDS)
+    return make_recipe(read_toml(path, settings), path)
+
+
+def make_recipe(table: dict[str, Any], source: object) -> Recipe:
+    """A recipe from the tables of its sections; messages call them `source`.
+
+    Raises:
+        RecipeError: a key or value the recipe does not have.
+    """
+    return check(Recipe, table, source, silent=_KINDS)

@@ -1,4 +1,4 @@
-"""Recipe files: TOML, looked up by name or path, changed by settings, checked key by key."""
+"""Recipe files: TOML, found by name or path, changed by settings, checked key by key, noted."""
 
 import tomllib
 from collections.abc import Collection, Sequence
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from featheredge.errors import RecipeError
+from featheredge.files import write_bytes
 
 RECIPES_DIR = Path(__file__).parents[1] / "recipes"
 
@@ -76,6 +77,30 @@ def check(
             for e in cause.errors()
         )
         raise RecipeError(f"{source}: " + "; ".join(lines)) from None
+
+
+def claim(folder: Path, recipe: Section) -> None:
+    """Note the recipe in a run folder, or check that the run there has the same one.
+
+    Raises:
+        RecipeError: it has another.
+    """
+    note = folder / "recipe.json"
+    wanted = recipe.model_dump_json(indent=1)
+    if note.exists() and _noted(note, type(recipe)) != wanted:
+        raise RecipeError(
+            f"{folder}: holds a run of another recipe (see {note.name}); give another folder, or "
+            "remove this one to start again"
+        )
+    write_bytes(note, wanted.encode())
+
+
+def _noted(note: Path, kind: type[Section]) -> str | None:
+    """The recipe of a run as it would be noted now: settings with defaults may have come since."""
+    try:
+        return kind.model_validate_json(note.read_bytes()).model_dump_json(indent=1)
+    except ValidationError:
+        return None
 
 
 def _apply(table: dict[str, Any], setting: str) -> None:
