@@ -36,14 +36,14 @@ def train(
         accelerator: cpu, cuda, mps, ...; never replaced by another.
         devices: How many of them.
     """
-    _require_lab()
+    require_lab()
     from featheredge.training.loop import train as run_recipe
     from featheredge.training.recipe import load_recipe
     from featheredge.training.recipe_file import find_recipe
 
     loaded = load_recipe(find_recipe(recipe), settings)
     folder = output or Path("runs") / loaded.name
-    with _progress() as report:
+    with training_progress() as report:
         network = run_recipe(
             loaded, folder, accelerator=accelerator, devices=devices, report=report
         )
@@ -73,7 +73,7 @@ def export(
         storage: fp16 halves the file; the arithmetic is float32 either way.
         force: Replace an existing file.
     """
-    _require_lab()
+    require_lab()
     from featheredge.deploy import onnx
     from featheredge.models import build
 
@@ -112,7 +112,7 @@ def label(
         scales: Sizes of the picture that are averaged, as in --scales 0.5 1 1.5.
         flip: Average over the mirrored picture too.
     """
-    _require_lab()
+    require_lab()
     from featheredge.errors import ArgumentError
     from featheredge.models import build
     from featheredge.training.allocator import keep_freed_memory
@@ -152,7 +152,7 @@ def reproduce(
         published: Train with the published schedule (days on a CPU) instead of the fast variants.
         as_json: Print one JSON object.
     """
-    _require_lab()
+    require_lab()
     import json
     import os
     from dataclasses import asdict
@@ -170,7 +170,7 @@ def reproduce(
         fast=not published,
         workers=os.cpu_count() or 1,
     )
-    with _progress() as report:
+    with training_progress() as report:
         rows = runs[chain](setting, report, lambda line: sys.stderr.write(f"{line}\n"))
     rows_json = [{**asdict(row), "difference": row.difference} for row in rows]
     sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else table(rows)}\n")
@@ -183,7 +183,12 @@ def _pictures_in(path: Path) -> list[Path]:
     return sorted(file for file in path.iterdir() if file.suffix.lower() in (".jpg", ".png"))
 
 
-def _require_lab() -> None:
+def require_lab() -> None:
+    """Refuse to go on where the lab half is not installed.
+
+    Raises:
+        ProviderError: it says what is missing, and how to install it.
+    """
     missing = [m for m in ("torch", "lightning_fabric", "pydantic", "onnx") if not _has(m)]
     if missing:
         raise ProviderError(
@@ -209,7 +214,7 @@ def _counter(what: str) -> "Iterator[Callable[[int, int], None]]":
 
 
 @contextmanager
-def _progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
+def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
     """A bar with loss and rate on a terminal; elsewhere one line for each epoch."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -222,7 +227,8 @@ def _progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("train", total=None, loss=float("nan"), rate=0.0)
+        # Its columns are numbers, which there are none of before the first step.
+        task = bar.add_task("train", visible=False)
 
         def report(record: "dict[str, Any]", length: "Length") -> None:
             step = record["step"]
@@ -230,7 +236,7 @@ def _progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
                 console.print(f"epoch {record['epoch']}: validation loss {record['val_loss']:.4g}")
                 return
             loss, rate = record["loss"], record["samples_per_s"]
-            bar.update(task, total=length.steps, completed=step, loss=loss, rate=rate)
+            bar.update(task, total=length.steps, completed=step, loss=loss, rate=rate, visible=True)
             if not console.is_terminal and step % length.steps_per_epoch == 0:
                 epoch = step // length.steps_per_epoch
                 console.print(f"epoch {epoch}/{length.epochs}: loss {loss:.4g}")
