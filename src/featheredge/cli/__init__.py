@@ -13,7 +13,7 @@ import sys
 from cyclopts import App
 
 from featheredge import __version__
-from featheredge.cli import evaluate, lab, predict, shipped
+from featheredge.cli import evaluate, lab, predict, prune, shipped
 from featheredge.errors import FeatheredgeError
 
 app = App(
@@ -29,6 +29,7 @@ app.command(evaluate.app)
 app.command(shipped.models)
 app.command(shipped.doctor)
 app.command(lab.train)
+app.command(prune.prune)
 app.command(lab.export)
 app.command(lab.label)
 app.command(lab.reproduce)

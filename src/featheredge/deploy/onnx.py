@@ -153,7 +153,7 @@ def _round(module: nn.Module, storage: Storage) -> None:
 def _to_onnx(deployed: nn.Module) -> onnx.ModelProto:
     """Trace with any batch size, height and width, and fold constants but no batch norm."""
     image = torch.zeros(2, 65, 97, 3, dtype=torch.uint8)
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(
             deployed,
             (image,),
@@ -219,7 +219,7 @@ def _replace(field: Any, values: Iterable[Any]) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """The exporter prints progress and warns about libraries that are not used here."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

@@ -131,7 +131,7 @@ def load(folder: Path) -> Network:
         raise WeightsError(
             f"{folder}: expected the {CONFIG_FILE} of a saved network: {cause}"
         ) from cause
-    load_weights(network, _read_safetensors(folder / WEIGHTS_FILE), str(folder))
+    load_weights(network, read_safetensors(folder / WEIGHTS_FILE), str(folder))
     return network.eval()
 
 
@@ -152,7 +152,7 @@ def find(source: str) -> Network:
         return load(Path(source))
     if name in ZOO and colon:
         network = create_model(name)
-        load_weights(network, network.published(_read_safetensors(Path(file))), file)
+        load_weights(network, network.published(read_safetensors(Path(file))), file)
         return network.eval()
     if source in ZOO:
         return create_model(source, pretrained=True).eval()
@@ -218,7 +218,7 @@ def load_backbone(network: Network, path: Path) -> None:
     encoder = getattr(network, "encoder", None)
     if not isinstance(encoder, nn.Module):
         raise RecipeError(f"{type(network).__name__} has no encoder for {path} to go into")
-    load_weights(encoder, _encoder_part(_read_safetensors(path), encoder), str(path))
+    load_weights(encoder, _encoder_part(read_safetensors(path), encoder), str(path))
 
 
 def _encoder_part(state: Mapping[str, Tensor], encoder: nn.Module) -> dict[str, Tensor]:
@@ -233,7 +233,12 @@ def _encoder_part(state: Mapping[str, Tensor], encoder: nn.Module) -> dict[str, 
     }
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file.
+
+    Raises:
+        WeightsError: missing, or not a .safetensors file.
+    """
     try:
         return load_file(path)
     except (OSError, SafetensorError) as cause:

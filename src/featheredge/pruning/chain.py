@@ -1,0 +1,238 @@
+"""A pruning run: plan, cut, refit, norms, fine-tuning; one recipe in, one run folder out.
+
+The run folder holds `recipe.json` (as run), `plan.json` (units each group keeps), a folder for each
+step and, at the end, `report.json`. A step's folder holds `model/`, `network.onnx`, `score.json`
+where the recipe says what to score on, and `step.json`, which is written last: a step that has one
+is not done again, so a run that was stopped goes on where it was, within a fine-tuning at its last
+checkpoint.
+
+The steps are `unpruned`; `cut`, channels chosen and cut, nothing else; `refit`, chosen and cut
+anew, each layer refitted before the next is looked at; `norms`, where there are batch norms, their
+statistics estimated anew; and then every fine-tuning of the recipe, each from there.
+"""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import asdict
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from featheredge.files import write_bytes
+from featheredge.metrics.predict import score_bsds, score_masks
+from featheredge.models import build
+from featheredge.models.cost import multiply_adds, num_params
+from featheredge.models.network import Network
+from featheredge.pruning.calibration import calibration_pictures
+from featheredge.pruning.lasso import GroupError, Sampling, prune
+from featheredge.pruning.plan import make_plan
+from featheredge.pruning.recipe import CUT, NORMS, REFIT, UNPRUNED, PruneRecipe, Training
+from featheredge.pruning.source import open_source
+from featheredge.pruning.steps import REPORT_FILE, STEP_FILE, Report, Step, report_on
+from featheredge.timing import num_cores
+from featheredge.training import log
+from featheredge.training.average import reestimate_norms
+from featheredge.training.loop import train
+from featheredge.training.recipe import Distillation, Recipe, make_recipe
+from featheredge.training.recipe_file import claim, find_recipe, read_toml
+
+PLAN_FILE = "plan.json"
+
+#: What a step makes: a network, and the errors of the groups if it pruned.
+Made = tuple[Any, list[GroupError]]
+
+
+def run_chain(
+    recipe: PruneRecipe,
+    folder: Path,
+    *,
+    announce: Callable[[str], object] = lambda line: None,
+    report: log.Report = lambda record, length: None,
+) -> Report:
+    """Run `recipe` in `folder`, or go on with the run that is there.
+
+    Args:
+        recipe: what to do.
+        folder: the run folder; made if absent.
+        announce: called with a line as each step begins, and with its numbers when it is done.
+        report: called with every line of a training log.
+
+    Returns:
+        All steps, timed in turns. Of a run that is done, what was measured then.
+
+    Raises:
+        RecipeError: the folder holds a run of another recipe, or the recipe cannot be carried out.
+        ArgumentError: groups or counts that the network does not have.
+        UnknownModelError, WeightsError: the source is not there, or damaged.
+        EvaluationError: a data set is not where the recipe says.
+    """
+    claim(folder, recipe)
+    done = folder / REPORT_FILE
+    if not done.exists():
+        result = _Chain(recipe, folder, announce, report).run()
+        write_bytes(done, json.dumps(result.to_dict(), indent=1).encode() + b"\n")
+    return Report.from_dict(json.loads(done.read_bytes()))
+
+
+class _Chain:
+    """The steps, each of which starts from what those before left on disk."""
+
+    def __init__(
+        self,
+        recipe: PruneRecipe,
+        folder: Path,
+        announce: Callable[[str], object],
+        report: log.Report,
+    ) -> None:
+        self.recipe, self.folder = recipe, folder
+        self.announce, self.report = announce, report
+        self.source = open_source(recipe)
+        self.steps: list[Step] = []
+
+    def run(self) -> Report:
+        """Do every step that is not done, then time all networks."""
+        self._step(UNPRUNED, lambda: (self.source.network, []))
+        self._step(CUT, partial(self._prune, refit=False))
+        self._step(REFIT, partial(self._prune, refit=True))
+        last = REFIT
+        if any(
+            isinstance(m, nn.modules.batchnorm._BatchNorm) for m in self.source.network.modules()
+        ):
+            self._step(NORMS, self._fit_norms)
+            last = NORMS
+        for name, training in self.recipe.training.items():
+            self._step(name, partial(self._tune, name, training, self.folder / last / "model"))
+        timing = self.recipe.timing
+        self.announce("timing")
+        return report_on(
+            self.steps,
+            {
+                step.name: self.source.case(
+                    self.folder / step.name / "network.onnx", timing.threads
+                )
+                for step in self.steps
+            },
+            size=self.recipe.size,
+            threads=timing.threads,
+            rounds=timing.rounds,
+        )
+
+    @cached_property
+    def sampling(self) -> Sampling:
+        """What layers are measured on."""
+        pictures = calibration_pictures(self.recipe)
+        inputs = [self.source.inputs(batch) for batch in pictures]
+        return Sampling(inputs, self.recipe.calibration.points, self.recipe.seed)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Group -> units to keep: what the recipe says, or what was planned for its budget."""
+        given, budget = self.recipe.prune.counts, self.recipe.budget
+        if given is not None:
+            return given
+        assert budget is not None
+        path = self.folder / PLAN_FILE
+        if not path.exists():
+            self.announce("plan")
+            network, criterion = self.source.network, self.recipe.prune.criterion
+            plan = make_plan(network, budget, self.sampling, criterion=criterion)
+            write_bytes(path, json.dumps(asdict(plan), indent=1).encode() + b"\n")
+        counts: dict[str, int] = json.loads(path.read_bytes())["counts"]
+        return counts
+
+    def _step(self, name: str, make: Callable[[], Made]) -> None:
+        """Do a step unless it is done; take down what it left."""
+        folder = self.folder / name
+        if not (folder / STEP_FILE).exists():
+            self.announce(name)
+            network, errors = make()
+            self._keep(name, network, errors)
+            self.announce(str(Step.read(folder)))
+        self.steps.append(Step.read(folder))
+
+    def _prune(self, *, refit: bool) -> Made:
+        """Choose and cut, with or without refitting what reads the channels."""
+        settings = self.recipe.prune
+        return prune(
+            self.source.network,
+            self.counts,
+            self.sampling,
+            criterion=settings.criterion,
+            refit=refit,
+            ridge=settings.ridge,
+        )
+
+    def _fit_norms(self) -> Made:
+        """Estimate the refitted network's batch norms on the calibration pictures."""
+        network = self.source.load(self.folder / REFIT / "model")
+        reestimate_norms(network, self.sampling.inputs)
+        return network, []
+
+    def _tune(self, name: str, training: Training, start: Path) -> Made:
+        """Train the pruned network on."""
+        recipe = training_recipe(self.recipe, name, training, start)
+        return build.load(train(recipe, self.folder / name, report=self.report)), []
+
+    def _keep(self, name: str, network: nn.Module, errors: list[GroupError]) -> None:
+        """Save, export and score a step's network; note that the step is done."""
+        folder = self.folder / name
+        counts = {} if name == UNPRUNED else self.counts
+        self.source.save(network, counts, folder / "model")
+        self.source.export(network, folder / "network.onnx")
+        measure, score = self._score(folder)
+        work = multiply_adds(lambda: deepcopy(network).to("meta"), *self.recipe.size)
+        shares = {error.group: error.error for error in errors}
+        Step(name, num_params(network), work, shares, measure, score).write(folder)
+
+    def _score(self, folder: Path) -> tuple[str | None, float | None]:
+        """Score an exported network on the recipe's validation pictures, if it names any."""
+        data = self.recipe.data
+        if data is None or not data.val_splits:
+            return None, None
+        evaluate = score_bsds if self.recipe.task == "edges" else score_masks
+        scores = evaluate(
+            str(folder / "network.onnx"),
+            data.root,
+            folder / "val-maps",
+            splits=data.val_splits,
+            workers=num_cores(),
+        ).to_dict()
+        write_bytes(folder / "score.json", json.dumps(scores, indent=1).encode() + b"\n")
+        return ("ODS", scores["ods"]["f"]) if "ods" in scores else ("max F", scores["max_f"])
+
+
+def training_recipe(recipe: PruneRecipe, name: str, training: Training, start: Path) -> Recipe:
+    """The recipe for training that a fine-tuning amounts to.
+
+    Args:
+        recipe: the run.
+        name: of the step.
+        training: what is trained by.
+        start: the folder of the pruned network to go on from.
+
+    Raises:
+        RecipeError: no such recipe, or one that these data or this teacher contradict.
+    """
+    assert recipe.data is not None
+    network = build.load(start)
+    table = read_toml(find_recipe(training.recipe), training.settings)
+    table["name"] = f"{recipe.name}-{name}"
+    table["data"] = recipe.data.model_dump()
+    table["network"] = {
+        "name": _name_in_zoo(network),
+        "widths": asdict(network.config),
+        "initial": str(start),
+    }
+    if training.distill is not None:
+        taught = Distillation(teachers=(recipe.source,), output=training.distill)
+        table["distill"] = taught.model_dump()
+    return make_recipe(table, f"training.{name}")
+
+
+def _name_in_zoo(network: Network) -> str:
+    """A name of the network's class; its widths say the rest."""
+    kind = type(network).__name__
+    return next(name for name, (its_class, _) in build.ZOO.items() if its_class == kind)

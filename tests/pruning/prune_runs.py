@@ -1,0 +1,115 @@
+"""Small pruning runs: recipes on toys, and files that stand for exports where none is needed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import write_network
+from featheredge.models import build
+from featheredge.pruning import source
+from featheredge.pruning.recipe import PruneRecipe, load_prune_recipe
+from toys import toy_network, write_bsds, write_recipe
+
+#: Two groups of the toy network that nothing else is tied to, and fewer units than they have.
+COUNTS = {"encoder.features.3.conv.0.0": 6, "encoder.features.5.conv.0.0": 8}
+
+OWN = """
+import torch
+from torch import nn
+
+def build():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(),
+        nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 1),
+    )
+
+number = 3
+"""
+
+
+def zoo_recipe(folder: Path, *settings: str) -> PruneRecipe:
+    """Prunes the toy network on rectangles, scores it, tunes it with the whole one as teacher."""
+    bsds = write_bsds(write_bsds(folder / "bsds", "train", 4), "val", 1)
+    build.save(toy_network(), folder / "toy")
+    tuning = write_recipe(folder, folder / "elsewhere", "tuning")
+    path = folder / "prune.toml"
+    counts = "\n".join(f'"{group}" = {count}' for group, count in COUNTS.items())
+    path.write_text(
+        f"""
+name = "prune-toy"
+about = "two groups of a toy"
+source = "{(folder / "toy").as_posix()}"
+
+[data]
+root = "{bsds.as_posix()}"
+
+[calibration]
+count = 10
+crop_px = 48
+
+[prune.counts]
+{counts}
+
+[training.taught]
+recipe = "{tuning.as_posix()}"
+settings = ["schedule.epochs=2", "run.checkpoint_every_steps=1"]
+
+[training.taught.distill]
+kind = "cross_entropy"
+reduction = "mean"
+
+[timing]
+rounds = 2
+""",
+        "utf-8",
+    )
+    return load_prune_recipe(path, settings)
+
+
+def own_recipe_file(folder: Path) -> Path:
+    """Prunes a network of one's own on noise."""
+    (folder / "pictures/deep").mkdir(parents=True)
+    for index in range(3):
+        noise = np.random.default_rng(index).integers(0, 256, (30, 40, 3), np.uint8)
+        Image.fromarray(noise).save(folder / f"pictures/deep/{index}.png")
+    (folder / "mine.py").write_text(OWN)
+    path = folder / "own.toml"
+    path.write_text(
+        f"""
+name = "prune-own"
+about = "a network of one's own"
+source = "{(folder / "mine.py").as_posix()}:build"
+
+[calibration]
+pictures = "{(folder / "pictures").as_posix()}"
+count = 9
+crop_px = 24
+mean = [0.5, 0.5, 0.5]
+std = [0.25, 0.25, 0.25]
+
+[prune.counts]
+"0" = 4
+"3" = 3
+
+[timing]
+rounds = 2
+""",
+        "utf-8",
+    )
+    return path
+
+
+def without_exports(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let a file that computes something else stand for every export; returns who was exported."""
+    exported = []
+
+    def write(network: Any, path: Path, **facts: Any) -> None:
+        exported.append(path.parent.name)
+        write_network(path)
+
+    monkeypatch.setattr(source.onnx, "export", write)
+    return exported
