@@ -34,6 +34,7 @@ def test_recipes_for_training_are_none_for_pruning(tmp_path):
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.slow
 def test_the_example_is_pruned_and_goes_to_its_own_loop(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     small = ["--set", "calibration.count=8", "--set", "timing.rounds=2"]

@@ -6,6 +6,7 @@ Shapes: B batch, C channels, H W pixels.
 """
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -28,6 +29,9 @@ from featheredge.pruning.surgery import cut
 from featheredge.session import Session
 
 WIDTHS_FILE = "widths.json"
+
+#: What the file of a network of one's own is called as a module.
+_MODULE = "featheredge_own_network"
 
 
 class Source(Protocol):
@@ -106,8 +110,9 @@ class OwnSource:
     """A module of one's own: its widths are those of its tensors."""
 
     def __init__(self, recipe: PruneRecipe) -> None:
+        assert recipe.own is not None
         self._calibration = recipe.calibration
-        self.network = _make(*recipe.own or ())
+        self.network = _make(*recipe.own)
         self._example = torch.zeros(1, 3, *recipe.size)
 
     def inputs(self, pictures: Tensor) -> Tensor:
@@ -171,10 +176,11 @@ def load_own(network: nn.Module, folder: Path, example: Tensor) -> Any:
 
 def _make(file: Path, function: str) -> nn.Module:
     """Run a file and call its function."""
-    spec = spec_from_file_location(file.stem, file)
+    spec = spec_from_file_location(_MODULE, file)
     if not file.is_file() or spec is None or spec.loader is None:
         raise RecipeError(f"source: there is no Python file {file}")
     module = module_from_spec(spec)
+    sys.modules[_MODULE] = module  # dataclasses look there for what a file defines
     spec.loader.exec_module(module)
     make = getattr(module, function, None)
     network = make() if callable(make) else None
