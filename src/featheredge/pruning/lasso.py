@@ -5,9 +5,10 @@ are explained best, and refit these layers to what the original network answers,
 network as pruned so far feeds them. Layers that read the same channels are explained together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from featheredge.errors import ArgumentError
-from featheredge.pruning.criteria import CRITERIA
+from featheredge.pruning.criteria import CRITERIA, Units
 from featheredge.pruning.reader import Reader, read
 from featheredge.pruning.responses import Matrix, measure
 from featheredge.pruning.surgery import cut
@@ -103,10 +104,7 @@ def prune(
         units = CRITERIA[criterion](
             working, groups[name], [*readers.values()], counts[name], random
         )
-        kernels = {
-            layer: reader.refitted(units, ridge) if refit else reader.without(units)
-            for layer, reader in readers.items()
-        }
+        kernels = _kernels(readers, units, ridge if refit else None)
         for layer, kernel in kernels.items():
             _write(working.get_submodule(layer), kernel)
         keep[name] = units.tolist()
@@ -123,25 +121,50 @@ def compare(
 
     Arguments and errors are those of `prune`.
     """
+    one_each = {name: (count,) for name, count in counts.items()}
+    return _alone(network, one_each, sampling, CRITERIA, (False, True), ridge)
+
+
+def error_curves(
+    network: nn.Module,
+    counts: Mapping[str, Sequence[int]],
+    sampling: Sampling,
+    *,
+    criterion: str = "lasso",
+    ridge: float = RIDGE,
+) -> list[GroupError]:
+    """The error, with refit, at several counts of every group, each group pruned alone.
+
+    A group is measured once for all its counts. Arguments and errors are otherwise those of
+    `prune`.
+    """
+    _check_criterion(criterion)
+    return _alone(network, counts, sampling, (criterion,), (True,), ridge)
+
+
+def _alone(
+    network: nn.Module,
+    counts: Mapping[str, Sequence[int]],
+    sampling: Sampling,
+    criteria: Collection[str],
+    refits: Sequence[bool],
+    ridge: float,
+) -> list[GroupError]:
+    """The errors of all ways to prune each group by itself."""
     groups = find_groups(network, _example(sampling))
     still = deepcopy(network).eval()
     rows = []
-    for name, count in counts.items():
-        _check_count(name, count, groups)
-        readers = _readers(still, still, groups[name], sampling)
-        for criterion, choose in CRITERIA.items():
+    for name in counts:
+        for count in counts[name]:
+            _check_count(name, count, groups)
+        group = groups[name]
+        readers = _readers(still, still, group, sampling)
+        for count, criterion in product(counts[name], criteria):
             random = np.random.default_rng(sampling.seed)
-            units = choose(still, groups[name], [*readers.values()], count, random)
-            fits = (
-                {layer: reader.without(units) for layer, reader in readers.items()},
-                {layer: reader.refitted(units, ridge) for layer, reader in readers.items()},
-            )
-            rows += [
-                GroupError(
-                    name, count, groups[name].size, criterion, refit, _error(readers, kernels)
-                )
-                for refit, kernels in zip((False, True), fits, strict=True)
-            ]
+            units = CRITERIA[criterion](still, group, [*readers.values()], count, random)
+            for refit in refits:
+                error = _error(readers, _kernels(readers, units, ridge if refit else None))
+                rows.append(GroupError(name, count, group.size, criterion, refit, error))
     return rows
 
 
@@ -159,12 +182,16 @@ def _check(
     example: Tensor,
 ) -> None:
     """Refuse what cannot be pruned before anything is measured."""
-    if criterion not in CRITERIA:
-        known = ", ".join(CRITERIA)
-        raise ArgumentError(f"no criterion is called {criterion!r}; there are {known}")
+    _check_criterion(criterion)
     for name, count in counts.items():
         _check_count(name, count, groups)
     cut(network, {k: range(n) for k, n in counts.items()}, groups=groups, example=example)
+
+
+def _check_criterion(criterion: str) -> None:
+    if criterion not in CRITERIA:
+        known = ", ".join(CRITERIA)
+        raise ArgumentError(f"no criterion is called {criterion!r}; there are {known}")
 
 
 def _check_count(name: str, count: int, groups: Mapping[str, Group]) -> None:
@@ -187,6 +214,14 @@ def _readers(
         seed=sampling.seed,
     )
     return {layer: read(working, layer, group, sums[layer]) for layer in sums}
+
+
+def _kernels(readers: Mapping[str, Reader], units: Units, ridge: float | None) -> dict[str, Matrix]:
+    """The readers' kernels for these units alone, refitted unless `ridge` is None."""
+    return {
+        layer: reader.without(units) if ridge is None else reader.refitted(units, ridge)
+        for layer, reader in readers.items()
+    }
 
 
 def _error(readers: Mapping[str, Reader], kernels: Mapping[str, Matrix]) -> float:

@@ -88,7 +88,7 @@ def measure(
     Raises:
         ArgumentError: a layer is no plain convolution, or there are no inputs.
     """
-    convs = {name: _plain(network, name) for name in layers}
+    convs = {name: plain_conv(network, name) for name in layers}
     random = np.random.default_rng(seed)
     sums: dict[str, NormalEquations] = {}
     for image in inputs:
@@ -109,8 +109,12 @@ def measure(
     return sums
 
 
-def _plain(network: nn.Module, name: str) -> nn.Conv2d:
-    """The layer, if its answer is one matrix times each patch."""
+def plain_conv(network: nn.Module, name: str) -> nn.Conv2d:
+    """The layer, if its answer is one matrix times each patch.
+
+    Raises:
+        ArgumentError: it is not.
+    """
     layer = network.get_submodule(name)
     if (
         not isinstance(layer, nn.Conv2d)
