@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 Share = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(gt=0)]
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})
@@ -29,10 +30,10 @@ class Budget:
     ratio: Share | None = None
     macs: Share | None = None
     latency: Share | None = None
-    multiple: int = Field(8, gt=0)
+    multiple: Count = 8
     least: Share = 0.125
     keep: tuple[str, ...] = ()
-    size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] = (321, 481)
+    size: tuple[Count, Count] = (321, 481)
 
     @model_validator(mode="after")
     def _one_measure(self) -> Self:
@@ -40,6 +41,8 @@ class Budget:
         if len(given) != 1:
             found = " and ".join(given) or "none"
             raise ValueError(f"a budget is one of ratio, macs and latency; got {found}")
+        if self.ratio is not None and self.ratio < self.least:
+            raise ValueError(f"ratio = {self.ratio:g} is less than least = {self.least:g}")
         return self
 
     def counts(self, units: int) -> list[int]:

@@ -1,13 +1,35 @@
-"""How many channels to keep in every group, so that a budget is met at the least error."""
+"""How many channels to keep in every group, so that a budget is met at the least error.
 
+The error of a group is measured where it alone is pruned, at a few counts, and errors are added
+up. What a count saves follows from what the convolutions that it makes narrower cost.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
+import numpy as np
+from scipy.interpolate import PchipInterpolator
 from torch import nn
 
+from featheredge.errors import ArgumentError
+from featheredge.pruning.allocate import ROUNDING, Choice, Term, allocate, total_cost
 from featheredge.pruning.budget import Budget
-from featheredge.pruning.lasso import Sampling
+from featheredge.pruning.convolutions import find_convolutions
+from featheredge.pruning.lasso import GroupError, Sampling, error_curves
+from featheredge.pruning.latency import Stopwatch, time_convolutions
+from featheredge.pruning.layer_cost import macs_terms, spread, time_terms
+from featheredge.pruning.responses import plain_conv
+from featheredge.pruning.ties import find_ties
+from featheredge.pruning.trace import Group, find_groups
 
 __all__ = ["Budget", "Plan", "make_plan"]
+
+#: Groups that keep equally many units, by name.
+Tie: TypeAlias = tuple[str, ...]
+
+#: Counts at which the error of a group is measured.
+_MEASURED = 4
 
 
 @dataclass(frozen=True)
@@ -33,7 +55,160 @@ class Plan:
 
 
 def make_plan(
-    network: nn.Module, budget: Budget, sampling: Sampling, *, criterion: str = "lasso"
+    network: nn.Module,
+    budget: Budget,
+    sampling: Sampling,
+    *,
+    criterion: str = "lasso",
+    stopwatch: Stopwatch = time_convolutions,
 ) -> Plan:
-    """Decide how many units each group keeps."""
-    raise NotImplementedError
+    """Decide how many units each group keeps.
+
+    Args:
+        network: of the zoo, in the form that is deployed, or any module that can be traced.
+        budget: what may be left of it, and what must.
+        sampling: pictures to explain the layers on.
+        criterion: how units will be chosen, a name in `featheredge.pruning.criteria.CRITERIA`.
+        stopwatch: measures convolutions, for a budget in time; to keep the times, give
+            `functools.partial(time_convolutions, cache=path)`.
+
+    Raises:
+        ArgumentError: the budget is out of reach, `keep` names no group, the criterion is not
+            known, there are no pictures, or the network cannot be traced.
+    """
+    if not sampling.inputs:
+        raise ArgumentError("layers are explained on pictures; give at least one")
+    example = sampling.inputs[0][:1]
+    groups = find_groups(network, example)
+    ties, whole = _prunable(network, groups, budget)
+    options = [budget.counts(groups[tie[0]].size) for tie in ties]
+    calls = find_convolutions(network, example.new_zeros(*example.shape[:2], *budget.size))
+    members = [[groups[name] for name in tie] for tie in ties]
+    macs = macs_terms(calls, members)
+    times = None
+    if budget.latency is not None:
+        times = time_terms(calls, members, options, stopwatch)
+    if budget.ratio is not None:
+        options = [[counts[0], _nearest(counts, budget.ratio)] for counts in options]
+        curves = _error_curves(network, sampling, criterion, ties, options)
+        left = [counts[-1] for counts in options]
+    else:
+        _check_reach(times or macs, options, [counts[-1] for counts in options], budget)
+        curves = _error_curves(network, sampling, criterion, ties, options)
+        left = _allocated(ties, options, curves, times or macs, budget)
+    full = [counts[0] for counts in options]
+    kept = {n: c for tie, c in zip(ties, left, strict=True) for n in tie if c < groups[n].size}
+    return Plan(
+        counts={name: kept[name] for name in groups if name in kept},
+        macs=(total_cost(macs, full), total_cost(macs, left)),
+        latency_ms=None if times is None else (total_cost(times, full), total_cost(times, left)),
+        errors={name: float(curves[name](kept[name])) for name in groups if name in kept},
+        whole=whole,
+    )
+
+
+def _prunable(
+    network: nn.Module, groups: Mapping[str, Group], budget: Budget
+) -> tuple[list[Tie], dict[str, str]]:
+    """The ties that may shrink, and why the other groups may not."""
+    for start in budget.keep:
+        if not any(name.startswith(start) for name in groups):
+            raise ArgumentError(
+                f"keep: no group begins with {start!r}; there are {', '.join(groups)}"
+            )
+    whole = {name: why for name in groups if (why := _obstacle(network, groups[name], budget))}
+    ties = []
+    for tie in find_ties(network, groups):
+        held = [name for name in tie if name in whole]
+        if not held:
+            ties.append(tie)
+        for name in tie if held else ():
+            whole.setdefault(name, f"has to be as wide as {held[0]}")
+    free = {name for tie in ties for name in tie}
+    reason = f"{type(network).__name__} has a constant width there"
+    return ties, {name: whole.get(name, reason) for name in groups if name not in free}
+
+
+def _obstacle(network: nn.Module, group: Group, budget: Budget) -> str:
+    """Why a group cannot be pruned, by itself; empty if it can."""
+    if group.name.startswith(budget.keep):
+        return "was to be kept"
+    if len(budget.counts(group.size)) == 1:
+        return f"has only {group.size} units"
+    if not group.readers():
+        return "is read by no convolution"
+    try:
+        for layer in group.readers():
+            plain_conv(network, layer)
+    except ArgumentError as cause:
+        return str(cause)
+    return ""
+
+
+def _nearest(counts: Sequence[int], ratio: float) -> int:
+    return min(counts, key=lambda count: abs(count - ratio * counts[0]))
+
+
+def _error_curves(
+    network: nn.Module,
+    sampling: Sampling,
+    criterion: str,
+    ties: Sequence[Tie],
+    options: Sequence[Sequence[int]],
+) -> dict[str, PchipInterpolator]:
+    """The error of every group by the units it keeps, which never rises with them."""
+    grids = {
+        name: spread(counts[1:], _MEASURED)
+        for tie, counts in zip(ties, options, strict=True)
+        for name in tie
+    }
+    rows = error_curves(network, grids, sampling, criterion=criterion)
+    return {name: _curve([row for row in rows if row.group == name]) for name in grids}
+
+
+def _curve(rows: Sequence[GroupError]) -> PchipInterpolator:
+    """A curve through measured errors, and through none where all units stay.
+
+    Where an error rises with the units, which is chance, the largest so far counts.
+    """
+    points = sorted({row.kept: row.error for row in rows}.items(), reverse=True)
+    kept, errors = zip((rows[0].size, 0.0), *points, strict=True)
+    rising = np.maximum.accumulate(errors)
+    return PchipInterpolator(kept[::-1], rising[::-1])
+
+
+def _allocated(
+    ties: Sequence[Tie],
+    options: Sequence[Sequence[int]],
+    curves: Mapping[str, PchipInterpolator],
+    terms: Sequence[Term],
+    budget: Budget,
+) -> list[int]:
+    """The counts that meet a budget at the least error found."""
+    choices = [
+        Choice(tuple(counts), tuple(np.sum([curves[name](counts) for name in tie], 0)))
+        for tie, counts in zip(ties, options, strict=True)
+    ]
+    share = budget.latency or budget.macs
+    assert share is not None
+    full = total_cost(terms, [counts[0] for counts in options])
+    left = allocate(choices, terms, share * full)
+    _check_reach(terms, options, left, budget)
+    return left
+
+
+def _check_reach(
+    terms: Sequence[Term],
+    options: Sequence[Sequence[int]],
+    counts: Sequence[int],
+    budget: Budget,
+) -> None:
+    """Refuse a budget that is not met by what is meant to be the least."""
+    kind, share = ("latency", budget.latency) if budget.latency else ("macs", budget.macs)
+    reached = total_cost(terms, counts) / total_cost(terms, [c[0] for c in options])
+    if share is not None and reached > share * (1 + ROUNDING):
+        raise ArgumentError(
+            f"{kind} = {share:g} is out of reach: with least = {budget.least:g}, multiple = "
+            f"{budget.multiple} and {len(budget.keep)} names in keep, {reached:.3g} is the least "
+            "share that can be left; allow more, or lower least"
+        )
