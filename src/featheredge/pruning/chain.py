@@ -1,10 +1,10 @@
 """A pruning run: plan, cut, refit, norms, fine-tuning; one recipe in, one run folder out.
 
-The run folder holds `recipe.json` (as run), `plan.json` (units each group keeps), a folder for each
-step and, at the end, `report.json`. A step's folder holds `model/`, `network.onnx`, `score.json`
-where the recipe says what to score on, and `step.json`, which is written last: a step that has one
-is not done again, so a run that was stopped goes on where it was, within a fine-tuning at its last
-checkpoint.
+The run folder holds `recipe.json` (as run), `plan.json` (units each group keeps), `latency.json`
+(how long convolutions take, if the plan asked), a folder for each step and, at the end,
+`report.json`. A step's folder holds `model/`, `network.onnx`, `score.json` where the recipe says
+what to score on, and `step.json`, which is written last: a step that has one is not done again, so
+a run that was stopped goes on where it was, within a fine-tuning at its last checkpoint.
 
 The steps are `unpruned`; `cut`, channels chosen and cut, nothing else; `refit`, chosen and cut
 anew, each layer refitted before the next is looked at; `norms`, where there are batch norms, their
@@ -28,6 +28,7 @@ from featheredge.models.cost import multiply_adds, num_params
 from featheredge.models.network import Network
 from featheredge.pruning.calibration import calibration_pictures
 from featheredge.pruning.lasso import GroupError, Sampling, prune
+from featheredge.pruning.latency import time_convolutions
 from featheredge.pruning.plan import make_plan
 from featheredge.pruning.recipe import CUT, NORMS, REFIT, UNPRUNED, PruneRecipe, Training
 from featheredge.pruning.source import open_source
@@ -39,7 +40,7 @@ from featheredge.training.loop import train
 from featheredge.training.recipe import Distillation, Recipe, make_recipe
 from featheredge.training.recipe_file import claim, find_recipe, read_toml
 
-PLAN_FILE = "plan.json"
+PLAN_FILE, TIMES_FILE = "plan.json", "latency.json"
 
 #: What a step makes: a network, and the errors of the groups if it pruned.
 Made = tuple[Any, list[GroupError]]
@@ -137,8 +138,13 @@ class _Chain:
         path = self.folder / PLAN_FILE
         if not path.exists():
             self.announce("plan")
-            network, criterion = self.source.network, self.recipe.prune.criterion
-            plan = make_plan(network, budget, self.sampling, criterion=criterion)
+            plan = make_plan(
+                self.source.network,
+                budget,
+                self.sampling,
+                criterion=self.recipe.prune.criterion,
+                stopwatch=partial(time_convolutions, cache=self.folder / TIMES_FILE),
+            )
             write_bytes(path, json.dumps(asdict(plan), indent=1).encode() + b"\n")
         counts: dict[str, int] = json.loads(path.read_bytes())["counts"]
         return counts
