@@ -13,7 +13,7 @@ import sys
 from cyclopts import App
 
 from featheredge import __version__
-from featheredge.cli import evaluate, lab, predict, prune, shipped
+from featheredge.cli import evaluate, lab, predict, prune, report, shipped
 from featheredge.errors import FeatheredgeError
 
 app = App(
@@ -33,6 +33,7 @@ app.command(prune.prune)
 app.command(lab.export)
 app.command(lab.label)
 app.command(lab.reproduce)
+app.command(report.report)
 
 
 def main() -> None:

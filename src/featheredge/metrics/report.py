@@ -15,6 +15,7 @@ from featheredge.metrics.scores import EdgeScores, best_point, f_measure, rates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 HUMAN_BSDS500 = (0.7235, 0.9014)  # recall, precision of one annotator against the others (test)
 _INKS, _FAINT = ("#1b4f72", "#148f77", "#ca6f1e", "#884ea0", "#7b241c"), "#9aa5ad"
@@ -82,16 +83,7 @@ def plot(
         ProviderError: matplotlib is not installed.
         EvaluationError: the suffix is none of these.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ProviderError(
-            f"plots need matplotlib ({error}); install it: pip install featheredge[eval]"
-        ) from error
-    kind = path.suffix.lower().removeprefix(".")
-    if kind not in ("png", "svg", "pdf"):
-        raise EvaluationError(f"{path}: plots are written as .png, .svg or .pdf")
-    figure = Figure(figsize=(5.6, 5.6), layout="constrained")
+    figure = new_figure(5.6, 5.6)
     axes = figure.subplots()
     _draw_equal_f(axes)
     for colour, (name, scores) in zip(cycle(_INKS), curves.items(), strict=False):
@@ -113,6 +105,33 @@ def plot(
         fontsize=8,
     )
     axes.legend(loc="lower left", fontsize=8, framealpha=1)
+    save_figure(figure, path)
+
+
+def new_figure(width_in: float, height_in: float) -> "Figure":
+    """Return an empty figure of a size in inches.
+
+    Raises:
+        ProviderError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ProviderError(
+            f"plots need matplotlib ({error}); install it: pip install featheredge[eval]"
+        ) from error
+    return Figure(figsize=(width_in, height_in), layout="constrained")
+
+
+def save_figure(figure: "Figure", path: Path) -> None:
+    """Write a figure whole or not at all.
+
+    Raises:
+        EvaluationError: The suffix is none of .png, .svg and .pdf.
+    """
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in ("png", "svg", "pdf"):
+        raise EvaluationError(f"{path}: plots are written as .png, .svg or .pdf")
     drawing = io.BytesIO()
     figure.savefig(drawing, format=kind, dpi=150)
     write_bytes(path, drawing.getvalue())

@@ -1,0 +1,227 @@
+"""Networks that have a score: in trees of run folders, and in the catalog.
+
+A folder with `network.onnx` and `score.json` is one network. Where the folder above it has a
+`report.json` that lists it among its steps, it is a step of that chain.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from featheredge import catalog
+from featheredge.errors import ArgumentError, EvaluationError
+from featheredge.metrics.saliency_protocol import SaliencyProtocol
+
+NETWORK_FILE, SCORE_FILE, CHAIN_FILE = "network.onnx", "score.json", "report.json"
+RECIPE_FILES = ("recipe.json", "recipe.toml")
+RECIPES_DIR = Path(__file__).parents[1] / "recipes"
+
+#: Measure -> where score.json holds it; the first is what the charts show.
+MEASURES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "edges": {"ODS-F": ("ods", "f"), "OIS-F": ("ois", "f"), "AP": ("ap",)},
+    "saliency": {"max-F": ("max_f",), "MAE": ("mae",), "S": ("s_measure",)},
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """Scores of one network on one benchmark.
+
+    Attributes:
+        benchmark: Pictures and protocol in words; only results with the same words are compared.
+        scores: Measure -> value in [0, 1]; the first measure is the one that counts.
+    """
+
+    benchmark: str
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network with scores.
+
+    Attributes:
+        name: As the report calls it.
+        task: "edges" or "saliency".
+        file: Its .onnx file.
+        results: At least one.
+        shipped: Whether it is one of the catalog's.
+        recipe: The file of the recipe that made it, None where there is none.
+        chain: Name of the run that it is a step of, None for one on its own.
+        step: Its place in that chain, from 0.
+    """
+
+    name: str
+    task: str
+    file: Path
+    results: tuple[Result, ...]
+    shipped: bool = False
+    recipe: Path | None = None
+    chain: str | None = None
+    step: int = 0
+
+
+def collect(
+    folders: Sequence[Path], *, with_catalog: bool = True
+) -> tuple[list[Network], list[str]]:
+    """Find every network with a score.
+
+    Args:
+        folders: Run folders, or folders with run folders anywhere inside.
+        with_catalog: Whether the shipped networks come first.
+
+    Returns:
+        The networks, the catalog's in its order and then the others by path; and what is wrong
+        with each folder that had to be left out.
+
+    Raises:
+        ArgumentError: A folder does not exist.
+    """
+    networks = _shipped() if with_catalog else []
+    failures = []
+    for root in folders:
+        if not root.is_dir():
+            raise ArgumentError(f"{root}: no such folder; expected run folders, or one of them")
+        for file in sorted(root.rglob(SCORE_FILE)):
+            try:
+                networks.append(_read_run(file.parent, root))
+            except EvaluationError as error:
+                failures.append(str(error))
+    return _with_unique_names(networks), failures
+
+
+def read_score(file: Path) -> tuple[str, Result]:
+    """Read what `featheredge eval --json` prints, and what every run keeps as score.json.
+
+    Returns:
+        The task and the result.
+
+    Raises:
+        EvaluationError: The file is unreadable, or its content no score.
+    """
+    try:
+        stored = json.loads(file.read_text("utf-8"))
+        task = "edges" if "ods" in stored else "saliency"
+        scores = {name: _dig(stored, path) for name, path in MEASURES[task].items()}
+        words = {"edges": _edge_benchmark, "saliency": _saliency_benchmark}[task](stored)
+    except OSError as error:
+        raise EvaluationError(f"{file}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise EvaluationError(
+            f"{file}: not a score ({type(error).__name__}: {error}); expected what "
+            "`featheredge eval --json` prints for edges (ods) or saliency (max_f)"
+        ) from error
+    return task, Result(words, scores)
+
+
+def _shipped() -> list[Network]:
+    networks = []
+    for entry in catalog.list_models():
+        recipe = RECIPES_DIR / f"{entry.name}.toml"
+        by_benchmark: dict[str, dict[str, float]] = {}
+        for score in entry.scores:
+            by_benchmark.setdefault(_catalog_benchmark(score), {})[score.measure] = score.value
+        if by_benchmark:
+            networks.append(
+                Network(
+                    name=entry.name,
+                    task=entry.task,
+                    file=catalog.weights_path(entry),
+                    results=tuple(Result(words, scores) for words, scores in by_benchmark.items()),
+                    shipped=True,
+                    recipe=recipe if recipe.is_file() else None,
+                )
+            )
+    return networks
+
+
+def _read_run(folder: Path, root: Path) -> Network:
+    """The network of a folder that holds a score."""
+    task, result = read_score(folder / SCORE_FILE)
+    file = folder / NETWORK_FILE
+    if not file.is_file():
+        raise EvaluationError(f"{folder}: has {SCORE_FILE} but no {NETWORK_FILE} to measure")
+    chain, step = (None, 0) if folder == root else _place_in_chain(folder)
+    return Network(
+        name=_relative_name(folder, root),
+        task=task,
+        file=file,
+        results=(result,),
+        recipe=_recipe_above(folder, root),
+        chain=None if chain is None else _relative_name(chain, root),
+        step=step,
+    )
+
+
+def _place_in_chain(folder: Path) -> tuple[Path | None, int]:
+    """The run that lists this folder among its steps, and the step's number."""
+    file = folder.parent / CHAIN_FILE
+    if not file.is_file():
+        return None, 0
+    try:
+        names = [step["name"] for step in json.loads(file.read_text("utf-8"))["steps"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EvaluationError(
+            f"{file}: not a chain ({type(error).__name__}: {error}); expected an object with "
+            "steps, each with a name"
+        ) from error
+    return (folder.parent, names.index(folder.name)) if folder.name in names else (None, 0)
+
+
+def _recipe_above(folder: Path, root: Path) -> Path | None:
+    """The recipe in the folder, or in the nearest one above it up to `root`."""
+    for place in (folder, *folder.parents):
+        for name in RECIPE_FILES:
+            if (place / name).is_file():
+                return place / name
+        if place == root:
+            break
+    return None
+
+
+def _relative_name(folder: Path, root: Path) -> str:
+    return root.resolve().name if folder == root else folder.relative_to(root).as_posix()
+
+
+def _with_unique_names(networks: Iterable[Network]) -> list[Network]:
+    """Drop files that were found twice; call by its path what shares its name with an earlier."""
+    by_file: dict[Path, Network] = {}
+    names = set()
+    for network in networks:
+        if network.file.resolve() not in by_file:
+            name = str(network.file.parent) if network.name in names else network.name
+            by_file[network.file.resolve()] = replace(network, name=name)
+            names.add(name)
+    return list(by_file.values())
+
+
+def _dig(stored: Any, path: Sequence[str]) -> float:
+    """A number at a path of keys."""
+    for key in path:
+        stored = stored[key]
+    if isinstance(stored, bool) or not 0 <= float(stored) <= 1.01:  # a perfect AP is 1.01
+        raise ValueError(f"{'.'.join(path)} is {stored}; expected a share")
+    return float(stored)
+
+
+def _edge_benchmark(stored: Mapping[str, Any]) -> str:
+    """In the words that the catalog uses, so that runs and shipped networks meet in one chart."""
+    protocol = stored["protocol"]
+    return (
+        f"BSDS500 boundaries, {stored['num_images']} pictures, single scale, {protocol['nms']} "
+        f"suppression, {protocol['thresholds']} thresholds, tolerance {protocol['max_dist']:g} of "
+        f"the diagonal, {protocol['matching']} matching"
+    )
+
+
+def _saliency_benchmark(stored: Mapping[str, Any]) -> str:
+    protocol = SaliencyProtocol(stored["protocol"]["name"])
+    return f"{stored['num_images']} pictures; {protocol.describe()}"
+
+
+def _catalog_benchmark(score: catalog.Score) -> str:
+    """The protocol, and the data set in front where the protocol does not name it."""
+    named = score.dataset.split()[0] in score.protocol
+    return score.protocol if named else f"{score.dataset}; {score.protocol}"

@@ -1,0 +1,142 @@
+"""Where things go in a trade-off chart: axes, ticks, labels that do not cover one another.
+
+Positions on an axis are shares of its length, from 0 to 1; places in a plot are in its own units,
+x to the right and y down from the upper left corner.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+_ROOM = 0.12  # share of the axis that stays free at either end
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a chart.
+
+    Attributes:
+        low: Value where it begins.
+        high: Value where it ends.
+        ticks: Values that are labelled, ascending.
+        log: Whether equal steps are equal ratios.
+    """
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    log: bool
+
+    def place(self, value: float) -> float:
+        """Return where a value lies, 0 at `low` and 1 at `high`."""
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+
+def log_axis(values: Sequence[float]) -> Axis:
+    """An axis of costs, all above 0, ticks at 1, 2 and 5 times powers of ten."""
+    least, most = min(values), max(values)
+    room = max(math.log(most / least) * _ROOM, 0.2)
+    low, high = least * math.exp(-room), most * math.exp(room)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = (digit * 10.0**power for power in decades for digit in (1, 2, 5))
+    return Axis(low, high, tuple(tick for tick in ticks if low <= tick <= high), log=True)
+
+
+def linear_axis(values: Sequence[float]) -> Axis:
+    """An axis of scores, with about five ticks at round values."""
+    least, most = min(values), max(values)
+    room = max((most - least) * _ROOM, 0.005)
+    low, high = least - room, most + room
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = power * next(digit for digit in (1, 2, 5, 10) if digit * power >= rough)
+    first = math.ceil(low / step)
+    ticks = (round(step * i, 9) for i in range(first, math.floor(high / step) + 1))
+    return Axis(low, high, tuple(ticks), log=False)
+
+
+class Label(NamedTuple):
+    """A text beside its point: `x` and `y` are the lower left corner of the text."""
+
+    x: float
+    y: float
+
+
+def place_labels(
+    points: Sequence[tuple[float, float]],
+    widths: Sequence[float],
+    plot: tuple[float, float],
+    *,
+    line: float,
+    gap: float,
+    path: Sequence[tuple[float, float]] = (),
+) -> list[Label | None]:
+    """Put a text beside each point where it covers no point, no other text and no path.
+
+    Earlier points choose first.
+
+    Args:
+        points: Where the points are.
+        widths: How wide each text is.
+        plot: Width and height of the plot; texts stay inside.
+        line: How high a text is.
+        gap: Between a point's centre and its text.
+        path: Corners of a line that no text covers, each straight above or beside the last.
+
+    Returns:
+        For each point the place of its text, or None where there is none left.
+    """
+    near = gap * 0.7
+    taken = [(x - near, y - near, x + near, y + near) for x, y in points]
+    taken += [
+        (min(a[0], b[0]) - 1, min(a[1], b[1]) - 1, max(a[0], b[0]) + 1, max(a[1], b[1]) + 1)
+        for a, b in pairwise(path)
+    ]
+    labels: list[Label | None] = []
+    for point, width in zip(points, widths, strict=True):
+        chosen = None
+        for label in _beside(*point, width, line, gap):
+            box = (label.x, label.y - line * 0.8, label.x + width, label.y + line * 0.2)
+            inside = box[0] >= 0 and box[1] >= 0 and box[2] <= plot[0] and box[3] <= plot[1]
+            if inside and not any(_overlap(box, other) for other in taken):
+                chosen = label
+                taken.append(box)
+                break
+        labels.append(chosen)
+    return labels
+
+
+def _beside(x: float, y: float, width: float, line: float, gap: float) -> list[Label]:
+    """Places for a text around a point, the best first: sides, above and below, corners."""
+    near, above, below = gap * 0.6, y - gap * 0.8, y + gap * 0.6 + line * 0.8
+    return [
+        Label(x + gap, y + line / 3),
+        Label(x - gap - width, y + line / 3),
+        Label(x - width / 2, y - gap),
+        Label(x - width / 2, y + gap + line * 0.8),
+        Label(x - width - near, above),
+        Label(x + near, below),
+        Label(x + near, above),
+        Label(x - width - near, below),
+    ]
+
+
+def staircase(points: Sequence[tuple[float, float]], right: float) -> list[tuple[float, float]]:
+    """The corners of a front: whoever spends up to the next cost has the last score.
+
+    Args:
+        points: (cost, score) of the front, by rising cost, in any units.
+        right: Cost where the line ends.
+    """
+    corners = [points[0]]
+    for x, y in points[1:]:
+        corners += [(x, corners[-1][1]), (x, y)]
+    return [*corners, (right, corners[-1][1])]
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
