@@ -21,6 +21,7 @@ from featheredge.pruning.source import load_own
 
 HERE = Path(__file__).parent
 SIZE_PX = 64
+DIMMED = ((0.4, 1, 1), (1, 0.4, 1), (1, 1, 0.4), (0.4, 0.4, 0.4), (1, 1, 1))
 
 
 class Classifier(nn.Module):
@@ -56,10 +57,10 @@ def build() -> nn.Module:
 
 
 def train(network: nn.Module, steps: int) -> float:
-    """Your own loop. This one learns how far a crop of the photos was turned and mirrored."""
+    """Your own loop. This one learns which colours of a crop of the photos were dimmed."""
     pictures = [to_tensor(path) for path in sorted(HERE.glob("*.jpg"))]
     random = torch.Generator().manual_seed(1)
-    optimiser = torch.optim.Adam(network.parameters(), 1e-3)
+    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
     network.train()
     loss = torch.tensor(0.0)
     for _ in range(steps):
@@ -73,14 +74,15 @@ def train(network: nn.Module, steps: int) -> float:
 
 
 def draw(pictures: list[Tensor], random: torch.Generator) -> tuple[Tensor, int]:
-    """A crop, turned by 0 to 3 quarters or mirrored, and which of these it was."""
+    """A crop with one colour dimmed, or all of them (3), or none (4), and which it was."""
     picture = pictures[int(torch.randint(len(pictures), (), generator=random))]
     top, left = (
         int(torch.randint(side - SIZE_PX, (), generator=random)) for side in picture.shape[1:]
     )
     crop = picture[:, top : top + SIZE_PX, left : left + SIZE_PX]
     kind = int(torch.randint(5, (), generator=random))
-    return (crop.flip(2) if kind == 4 else crop.rot90(kind, (1, 2))), kind
+    factors = torch.tensor(DIMMED[kind])
+    return crop * factors[:, None, None], kind
 
 
 def to_tensor(path: Path) -> Tensor:
