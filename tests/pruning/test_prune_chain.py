@@ -58,10 +58,10 @@ def test_a_run_leaves_a_scored_network_for_every_step(tmp_path, monkeypatch, noi
         assert report.times[step.name].runs == 2
     session = Session(folder / "taught/network.onnx")
     assert session.name == "prune-toy-taught"
-    image = torch.from_numpy(noise(16, 32)).permute(2, 0, 1)[None] / 255
+    image = torch.from_numpy(noise(32, 64)).permute(2, 0, 1)[None] / 255
     with torch.no_grad():
         expected = network(network.normalise(image)).final.sigmoid()[0, 0].numpy()
-    np.testing.assert_allclose(session(noise(16, 32)), expected, atol=1e-4)
+    np.testing.assert_allclose(session(noise(32, 64)), expected, atol=1e-4)
     assert {step.num_params for step in report.steps[1:]} == {report.steps[1].num_params}
     assert report.steps[1].num_params < whole.num_params
     assert report.steps[1].multiply_adds < whole.multiply_adds

@@ -5,10 +5,10 @@ just the module: what it is given, and what it returns.
 """
 
 from copy import deepcopy
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import onnx_ir
 import onnxruntime
 import torch
 from torch import Tensor, nn
@@ -69,6 +69,5 @@ def _to_onnx(network: nn.Module, example: Tensor) -> bytes:
                 f"{type(network).__name__} cannot be exported to ONNX: {cause}"
             ) from cause
     assert program is not None
-    content = BytesIO()
-    program.save(content)
-    return content.getvalue()
+    data: bytes = onnx_ir.to_proto(program.model).SerializeToString()
+    return data

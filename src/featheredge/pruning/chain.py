@@ -23,6 +23,7 @@ from torch import nn
 
 from featheredge.files import write_bytes
 from featheredge.metrics.predict import score_bsds, score_masks
+from featheredge.metrics.scores import EdgeScores
 from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.models.network import Network
@@ -205,9 +206,11 @@ class _Chain:
             folder / "val-maps",
             splits=data.val_splits,
             workers=num_cores(),
-        ).to_dict()
-        write_bytes(folder / "score.json", json.dumps(scores, indent=1).encode() + b"\n")
-        return ("ODS", scores["ods"]["f"]) if "ods" in scores else ("max F", scores["max_f"])
+        )
+        write_bytes(folder / "score.json", json.dumps(scores.to_dict(), indent=1).encode() + b"\n")
+        if isinstance(scores, EdgeScores):
+            return "ODS", scores.ods.f
+        return "max F", float(scores.f.max())
 
 
 def training_recipe(recipe: PruneRecipe, name: str, training: Training, start: Path) -> Recipe:

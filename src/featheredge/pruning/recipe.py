@@ -59,7 +59,7 @@ class Prune(Section):
     """
 
     criterion: str = "lasso"
-    ridge: float = Field(RIDGE, ge=0)
+    ridge: float = Field(default=RIDGE, ge=0)
     counts: dict[str, PositiveInt] | None = None
 
     @field_validator("criterion")

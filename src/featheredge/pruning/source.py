@@ -129,7 +129,7 @@ class OwnSource:
         write_bytes(folder / build.WEIGHTS_FILE, serialise(state))
         write_bytes(folder / WIDTHS_FILE, json.dumps({"kept": dict(counts)}, indent=1).encode())
 
-    def load(self, folder: Path) -> nn.Module:
+    def load(self, folder: Path) -> Any:
         """By `load_own`."""
         return load_own(self.network, folder, self._example)
 
