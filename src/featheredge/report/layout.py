@@ -112,7 +112,8 @@ def place_labels(
 
 def _beside(x: float, y: float, width: float, line: float, gap: float) -> list[Label]:
     """Places for a text around a point, the best first: sides, above and below, corners."""
-    near, above, below = gap * 0.6, y - gap * 0.8, y + gap * 0.6 + line * 0.8
+    near = gap * 0.75
+    above, below = y - near - line * 0.2, y + near + line * 0.8
     return [
         Label(x + gap, y + line / 3),
         Label(x - gap - width, y + line / 3),
