@@ -136,7 +136,7 @@ def _obstacle(network: nn.Module, group: Group, budget: Budget) -> str:
     if len(budget.counts(group.size)) == 1:
         return f"has only {group.size} units"
     if not group.readers():
-        return "is read by no convolution"
+        return "is read by no plain convolution"
     try:
         for layer in group.readers():
             plain_conv(network, layer)

@@ -98,7 +98,8 @@ def measure(
             _recorded(original, layers) as wanted,
         ):
             network(image)
-            original(image)
+            if original is not network:
+                original(image)
         for name, conv in convs.items():
             places = _places(wanted[name][1], points, random)
             patches = _patches(conv, here[name][0], places)

@@ -5,7 +5,7 @@ cutting one unit of a group, reading the configuration that follows, and looking
 become narrower in the network that it builds.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -28,18 +28,30 @@ def find_ties(network: nn.Module, groups: Mapping[str, Group]) -> list[tuple[str
     """
     if not isinstance(network, Network):
         return [(name,) for name in groups]
-    ties = {_shrunk_with(network, groups, name) for name in groups}
+    wide = [name for name in groups if groups[name].size > 1]
+    if all(_shrunk_with(network, groups, part) == part for part in _separating(wide)):
+        return [(name,) for name in wide]
+    ties = {_shrunk_with(network, groups, (name,)) for name in wide}
     equal = [tie for tie in ties if len({groups[name].size for name in tie}) == 1]
     return sorted(equal, key=lambda tie: [*groups].index(tie[0]))
 
 
-def _shrunk_with(network: Network, groups: Mapping[str, Group], name: str) -> tuple[str, ...]:
-    """The groups that the class makes narrower by a unit when one loses it; none if more is."""
-    if groups[name].size == 1:
-        return ()
+def _separating(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Few parts of the names that hold every name, and of any two in some part only one.
+
+    If all of them can be cut alone there are no ties; building a network for each name is slow.
+    """
+    for bit in range(len(names).bit_length()):
+        yield tuple(name for number, name in enumerate(names, 1) if number >> bit & 1)
+
+
+def _shrunk_with(
+    network: Network, groups: Mapping[str, Group], names: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The groups that the class makes narrower by a unit when these lose one; none if more is."""
     shapes = {tensor: tuple(values.shape) for tensor, values in network.state_dict().items()}
     try:
-        config = read_config(network, _one_less(shapes, groups, (name,)))
+        config = read_config(network, _one_less(shapes, groups, names))
         with torch.device("meta"):
             twin = type(network)(config)
     except ValueError:  # such as group norms that must all lose equally many groups
