@@ -1,0 +1,217 @@
+"""Plans: their budgets are met, by what the pruned networks then are."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+import torch
+import torch.nn.functional as F
+from pydantic import TypeAdapter, ValidationError
+from torch import nn
+
+from featheredge.errors import ArgumentError
+from featheredge.models.csnet import CSNet, fixed_split
+from featheredge.models.pidinet import PiDiNet, PiDiNetConfig
+from featheredge.models.rcf import RCF, RCFConfig
+from featheredge.pruning.convolutions import find_convolutions
+from featheredge.pruning.lasso import Sampling, error_curves, prune
+from featheredge.pruning.plan import Budget, make_plan
+from featheredge.pruning.ties import find_ties
+from featheredge.pruning.trace import find_groups
+from toys import toy_network
+
+SIZE = (33, 47)
+
+
+class Foreign(nn.Module):
+    """What is not of the zoo: a residual sum, a depthwise layer, a concatenation, a transposed."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 3, padding=1)
+        self.inner = nn.Conv2d(16, 16, 3, padding=1)
+        self.depthwise = nn.Conv2d(16, 16, 3, padding=1, groups=16)
+        self.side = nn.Conv2d(16, 12, 1)
+        self.mix = nn.Conv2d(28, 10, 1)
+        self.up = nn.ConvTranspose2d(10, 6, 2, stride=2)
+        self.last = nn.Conv2d(6, 1, 1)
+
+    def forward(self, image):
+        x = F.relu(self.stem(image))
+        x = F.relu(self.depthwise(x + self.inner(x)))
+        x = F.relu(self.mix(torch.cat([x, F.relu(self.side(x))], 1)))
+        return self.last(F.relu(self.up(x)))
+
+
+NETWORKS = {
+    "MobileEdge": toy_network,
+    "RCF": lambda: RCF(RCFConfig(((8, 8), (12, 12), *[(12, 12, 12)] * 3), 5)),
+    "PiDiNet": lambda: PiDiNet(PiDiNetConfig((8, 12, 16, 16), context=8)).deployable(),
+    "CSNet": lambda: CSNet(fixed_split(8)),
+    "foreign": Foreign,
+}
+
+
+def made(kind):
+    torch.manual_seed(0)
+    return NETWORKS[kind]().eval()
+
+
+def sampling(pictures=2, points=20):
+    noise = torch.rand(pictures, 3, 36, 36, generator=torch.Generator().manual_seed(1))
+    return Sampling(list(F.avg_pool2d(noise, 5, 1).mul(4).split(1)), points=points)
+
+
+def work(convolutions):
+    """A stopwatch for which a multiply-add is a microsecond; without any constant part."""
+    return {c: c.multiply_adds / 1e3 for c in convolutions}
+
+
+def counted(network):
+    found = find_convolutions(network, torch.zeros(1, 3, *SIZE))
+    return sum(c.multiply_adds for _, c in found)
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=[pytest.mark.slow] * (k == "CSNet")) for k in NETWORKS]
+)
+def test_the_pruned_network_costs_what_the_plan_says(kind):
+    network = made(kind)
+    plan = make_plan(network, Budget(macs=0.6, multiple=2, size=SIZE), sampling())
+    smaller, _ = prune(network, plan.counts, sampling())
+    assert plan.macs == (counted(network), counted(smaller))
+    assert 0.3 < plan.macs[1] / plan.macs[0] <= 0.6
+    groups = find_groups(network, torch.zeros(1, 3, 36, 36))
+    for name, count in plan.counts.items():
+        assert max(1, 0.125 * groups[name].size) <= count < groups[name].size
+        assert count % 2 == 0 or groups[name].size <= 2
+    assert plan.errors.keys() == plan.counts.keys()
+    assert plan.latency_ms is None
+    assert json.loads(json.dumps(asdict(plan)))["counts"] == plan.counts
+
+
+@pytest.mark.parametrize("kind", ["MobileEdge", "RCF", "PiDiNet", "foreign"])
+def test_the_time_of_a_plan_is_the_sum_over_its_layers(kind):
+    network = made(kind)
+    budget = Budget(latency=0.7, multiple=1, size=SIZE)
+    plan = make_plan(network, budget, sampling(), stopwatch=work)
+    smaller, _ = prune(network, plan.counts, sampling())
+    # Interpolation is exact for layers whose two widths are bound to different groups.
+    assert plan.latency_ms[0] == pytest.approx(counted(network) / 1e3)
+    assert plan.latency_ms[1] == pytest.approx(counted(smaller) / 1e3, rel=0.02)
+    assert plan.latency_ms[1] <= 0.7 * plan.latency_ms[0] * (1 + 1e-6)
+
+
+def test_accuracy_is_spent_where_time_is_cheap():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 16, 3), nn.ReLU(), nn.Conv2d(16, 1, 1)]
+    network = nn.Sequential(*layers)
+
+    def slow(where):
+        """Everything takes nothing but the channels of one layer, by its kernel's columns."""
+        return lambda found: {c: 1e-6 + c.rows * (c.columns == where) for c in found}
+
+    for where, group in ((3, "0"), (16, "2")):
+        budget = Budget(latency=0.5, multiple=2, keep=() if group == "0" else ("0",), size=SIZE)
+        plan = make_plan(network, budget, sampling(points=60), stopwatch=slow(where))
+        assert plan.counts[group] <= 10
+        assert set(plan.counts) == {group}
+
+
+def test_layers_are_timed_at_their_widths_and_maps_once():
+    asked = []
+
+    def stopwatch(convolutions):
+        asked.append(list(convolutions))
+        return work(convolutions)
+
+    network = made("foreign")
+    make_plan(network, Budget(latency=0.8, multiple=8, size=SIZE), sampling(), stopwatch=stopwatch)
+    assert len(asked) == 1
+    (asked,) = asked
+    stem = [c for c in asked if c.columns == 3]
+    assert [c.rows for c in stem] == [8, 16]
+    assert {c.reads for c in stem} == {SIZE}
+    depthwise = [c for c in asked if c.groups > 1]
+    assert {(c.rows, c.columns, c.groups) for c in depthwise} == {(8, 1, 8), (16, 1, 16)}
+
+
+def test_ratios_are_rounded_to_what_groups_can_have():
+    network = made("foreign")
+    plan = make_plan(network, Budget(ratio=0.5, multiple=8), sampling(points=60))
+    assert plan.counts == {"stem": 8, "side": 8}
+    assert "up is ConvTranspose2d" in plan.whole["up.bias"]
+    assert plan.whole["mix"] == "is read by no plain convolution"
+    measured = error_curves(network, {"side": [8]}, sampling(points=60))[0]
+    assert plan.errors["side"] == pytest.approx(measured.error)
+    by_chance = make_plan(
+        network, Budget(ratio=0.5, multiple=8), sampling(points=60), criterion="random"
+    )
+    assert by_chance.errors["side"] != plan.errors["side"]
+
+
+def test_layers_of_one_width_shrink_together():
+    network = made("RCF")
+    ties = find_ties(network, find_groups(network))
+    downs = tuple(f"downs.{stage}.0" for stage in range(5))
+    assert downs in ties
+    plan = make_plan(network, Budget(ratio=0.5, multiple=2, size=SIZE), sampling())
+    assert len({plan.counts[name] for name in downs}) == 1
+    assert prune(network, plan.counts, sampling())[0].config.side == plan.counts["downs.0.0"]
+    kept = make_plan(network, Budget(ratio=0.5, keep=("downs.1",), size=SIZE), sampling())
+    assert kept.whole["downs.1.0"] == "was to be kept"
+    assert {kept.whole[name] for name in downs if name != "downs.1.0"} == {
+        "has to be as wide as downs.1.0"
+    }
+
+
+def test_what_stays_whole_says_why():
+    network = made("PiDiNet")
+    plan = make_plan(network, Budget(ratio=0.5, keep=("init_block",)), sampling())
+    assert plan.whole["init_block"] == "was to be kept"
+    assert "constant width" in plan.whole["attentions.0.conv1"]
+    linear = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    linear = nn.Sequential(*linear, nn.Linear(4, 2))
+    assert "Linear" in make_plan(linear, Budget(ratio=0.5), sampling()).whole["0"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "options", "message"),
+    [
+        (Budget(macs=0.01), {}, r"macs = 0\.01 is out of reach.*least share"),
+        (Budget(latency=0.9, keep=("",)), {"stopwatch": work}, r"latency = 0\.9 .*1 is the least"),
+        (
+            Budget(ratio=0.5, keep=("nowhere",)),
+            {},
+            "no group begins with 'nowhere'; there are stem",
+        ),
+        (Budget(ratio=0.5), {"criterion": "lassso"}, "there are lasso, magnitude"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(budget, options, message):
+    with pytest.raises(ArgumentError, match=message):
+        make_plan(made("foreign"), budget, sampling(), **options)
+    with pytest.raises(ArgumentError, match="at least one"):
+        make_plan(made("foreign"), budget, Sampling([]), **options)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "got none"),
+        ({"macs": 0.5, "latency": 0.5}, "got macs and latency"),
+        ({"macs": 1.5}, "less than or equal to 1"),
+        ({"ratio": 0.1}, "less than least"),
+        ({"macs": 0.5, "most": 3}, "most"),
+    ],
+)
+def test_budgets_that_say_nothing_clear_are_refused(fields, message):
+    with pytest.raises(ValidationError, match=message):
+        TypeAdapter(Budget).validate_python(fields)
+
+
+@pytest.mark.parametrize(
+    ("units", "counts"), [(20, [20, 16, 8]), (8, [8, 7, 6, 5, 4]), (24, [24, 16]), (1, [1])]
+)
+def test_counts(units, counts):
+    assert Budget(macs=0.5, least=0.5 if units != 20 else 0.3).counts(units) == counts
