@@ -78,32 +78,72 @@ def make_plan(
     """
     if not sampling.inputs:
         raise ArgumentError("layers are explained on pictures; give at least one")
-    example = sampling.inputs[0][:1]
-    groups = find_groups(network, example)
+    groups = find_groups(network, sampling.inputs[0][:1])
     ties, whole = _prunable(network, groups, budget)
     options = [budget.counts(groups[tie[0]].size) for tie in ties]
-    calls = find_convolutions(network, example.new_zeros(*example.shape[:2], *budget.size))
-    members = [[groups[name] for name in tie] for tie in ties]
-    macs = macs_terms(calls, members)
-    times = None
-    if budget.latency is not None:
-        times = time_terms(calls, members, options, stopwatch)
+    costs = _costs(network, sampling, groups, ties, options, budget, stopwatch)
     if budget.ratio is not None:
         options = [[counts[0], _nearest(counts, budget.ratio)] for counts in options]
-        curves = _error_curves(network, sampling, criterion, ties, options)
+    else:
+        _check_reach(costs.budgeted, options, [counts[-1] for counts in options], budget)
+    curves = _error_curves(network, sampling, criterion, ties, options)
+    if budget.ratio is not None:
         left = [counts[-1] for counts in options]
     else:
-        _check_reach(times or macs, options, [counts[-1] for counts in options], budget)
-        curves = _error_curves(network, sampling, criterion, ties, options)
-        left = _allocated(ties, options, curves, times or macs, budget)
-    full = [counts[0] for counts in options]
-    kept = {n: c for tie, c in zip(ties, left, strict=True) for n in tie if c < groups[n].size}
+        left = _allocated(ties, options, curves, costs.budgeted, budget)
+    kept = {name: count for tie, count in zip(ties, left, strict=True) for name in tie}
+    shrunk = {n: kept[n] for n, group in groups.items() if kept.get(n, group.size) < group.size}
     return Plan(
-        counts={name: kept[name] for name in groups if name in kept},
-        macs=(total_cost(macs, full), total_cost(macs, left)),
-        latency_ms=None if times is None else (total_cost(times, full), total_cost(times, left)),
-        errors={name: float(curves[name](kept[name])) for name in groups if name in kept},
+        counts=shrunk,
+        macs=costs.change(costs.macs, left),
+        latency_ms=None if costs.times is None else costs.change(costs.times, left),
+        errors={name: float(curves[name](count)) for name, count in shrunk.items()},
         whole=whole,
+    )
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """What the convolutions cost as a function of the counts.
+
+    Attributes:
+        full: the counts of the whole network.
+        macs: terms that add up to multiply-adds.
+        times: terms that add up to milliseconds, where the budget is in time.
+    """
+
+    full: list[int]
+    macs: list[Term]
+    times: list[Term] | None
+
+    @property
+    def budgeted(self) -> list[Term]:
+        """The cost that the budget is in."""
+        return self.macs if self.times is None else self.times
+
+    def change(self, terms: list[Term], left: Sequence[int]) -> tuple[float, float]:
+        """The cost before and after."""
+        return total_cost(terms, self.full), total_cost(terms, left)
+
+
+def _costs(
+    network: nn.Module,
+    sampling: Sampling,
+    groups: Mapping[str, Group],
+    ties: Sequence[Tie],
+    options: Sequence[Sequence[int]],
+    budget: Budget,
+    stopwatch: Stopwatch,
+) -> _Costs:
+    """Count, and where the budget is in time measure, the convolutions at every option."""
+    image = sampling.inputs[0]
+    calls = find_convolutions(network, image.new_zeros(1, image.shape[1], *budget.size))
+    members = [[groups[name] for name in tie] for tie in ties]
+    timed = budget.latency is not None
+    return _Costs(
+        full=[counts[0] for counts in options],
+        macs=macs_terms(calls, members),
+        times=time_terms(calls, members, options, stopwatch) if timed else None,
     )
 
 
