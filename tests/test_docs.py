@@ -31,8 +31,9 @@ def readme_commands() -> list[str]:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory) -> Path:
-    """A user's folder: some photos, a recipe, a data set, maps of its test split."""
+    """A user's folder: some photos, a recipe, a data set, maps of its test split, the examples."""
     folder = tmp_path_factory.mktemp("user")
+    shutil.copytree(ROOT / "examples", folder / "examples")
     (folder / "holiday").mkdir()
     for name in ("photo.jpg", "other.jpg", "holiday/beach.jpg", "holiday/hill.jpg"):
         shutil.copy(ROOT / "examples/cat.jpg", folder / name)
