@@ -23,6 +23,7 @@ def exported(tmp_path_factory):
     return network, path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(64, 96), (33, 47), (321, 481)])
 def test_as_pytorch_counts(exported, size):
     network, path = exported
