@@ -8,7 +8,6 @@ also resizes, adds and reorders. Processor time in one thread, so that a busy ma
 """
 
 import argparse
-import time
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -24,7 +23,7 @@ from featheredge.models.network import Network
 from featheredge.pruning.convolutions import Convolution, find_convolutions
 from featheredge.pruning.latency import time_convolutions
 from featheredge.pruning.layer_cost import spread
-from featheredge.timing import time_cases
+from featheredge.timing import clock_for, time_cases
 from interleaved import write_result
 
 
@@ -90,7 +89,7 @@ def whole_ms(network: Network, size: Sequence[int], rounds: int) -> float:
         export(network, path, name="timed", task="edges", storage="fp32")
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         case = {"whole": lambda: session.run(None, {"image": image})}
-        return time_cases(case, rounds, time.thread_time)["whole"].min_ms
+        return time_cases(case, rounds, clock_for(1).read)["whole"].min_ms
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Writing files so that a reader finds the old one or the new one, never a half."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -31,6 +32,11 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path` through `replacing`."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` to `path` as JSON, through `replacing`."""
+    write_bytes(path, json.dumps(value, indent=1).encode() + b"\n")
 
 
 def _umask() -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,24 @@ class Timing:
     min_ms: float
     median_ms: float
     runs: int
+
+
+class Clock(NamedTuple):
+    """A way to read seconds since whenever, and what it reads in words."""
+
+    name: str
+    read: Callable[[], float]
+
+
+def clock_for(threads: int) -> Clock:
+    """The clock for cases that compute in so many threads.
+
+    One thread's processor time is what a case takes, whatever else runs beside it. Windows counts
+    that in steps of 16 ms, too coarse for what takes 20.
+    """
+    if threads == 1 and os.name != "nt":
+        return Clock("processor time of the thread", time.thread_time)
+    return Clock("elapsed time", time.perf_counter)
 
 
 def time_cases(
@@ -34,8 +52,7 @@ def time_cases(
     Args:
         cases: What to run, by name.
         rounds: At least 1.
-        clock: Seconds since whenever, on the wall unless given; `time.thread_time` for work in
-            one thread that others interrupt.
+        clock: Seconds since whenever, on the wall unless given; see `clock_for`.
     """
     clock = clock or time.perf_counter
     seconds: dict[str, list[float]] = {name: [] for name in cases}

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from featheredge import catalog
 from featheredge.errors import RecipeError, UnknownModelError, WeightsError
-from featheredge.files import write_bytes
+from featheredge.files import write_bytes, write_json
 from featheredge.models.csf import CSF, CSFConfig
 from featheredge.models.csnet import CSNET_L_X1, CSNET_L_X2, CSNet, CSNetConfig, fixed_split
 from featheredge.models.mobile_edge import (
@@ -115,7 +115,7 @@ def save(network: Network, folder: Path) -> None:
     config = {"network": type(network).__name__, "config": asdict(network.config)}
     state = {key: value.contiguous().cpu() for key, value in network.state_dict().items()}
     write_bytes(folder / WEIGHTS_FILE, serialise(state))
-    write_bytes(folder / CONFIG_FILE, json.dumps(config, indent=1).encode() + b"\n")
+    write_json(folder / CONFIG_FILE, config)
 
 
 def load(folder: Path) -> Network:

@@ -21,8 +21,8 @@ from typing import Any
 
 from torch import nn
 
-from featheredge.files import write_bytes
-from featheredge.metrics.predict import score_bsds, score_masks
+from featheredge.files import write_json
+from featheredge.metrics.predict import NETWORK_FILE, SCORE_FILE, score_bsds, score_masks
 from featheredge.metrics.scores import EdgeScores
 from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
@@ -75,7 +75,7 @@ def run_chain(
     done = folder / REPORT_FILE
     if not done.exists():
         result = _Chain(recipe, folder, announce, report).run()
-        write_bytes(done, json.dumps(result.to_dict(), indent=1).encode() + b"\n")
+        write_json(done, result.to_dict())
     return Report.from_dict(json.loads(done.read_bytes()))
 
 
@@ -112,9 +112,7 @@ class _Chain:
         return report_on(
             self.steps,
             {
-                step.name: self.source.case(
-                    self.folder / step.name / "network.onnx", timing.threads
-                )
+                step.name: self.source.case(self.folder / step.name / NETWORK_FILE, timing.threads)
                 for step in self.steps
             },
             size=self.recipe.size,
@@ -146,7 +144,7 @@ class _Chain:
                 criterion=self.recipe.prune.criterion,
                 stopwatch=partial(time_convolutions, cache=self.folder / TIMES_FILE),
             )
-            write_bytes(path, json.dumps(asdict(plan), indent=1).encode() + b"\n")
+            write_json(path, asdict(plan))
         counts: dict[str, int] = json.loads(path.read_bytes())["counts"]
         return counts
 
@@ -188,7 +186,7 @@ class _Chain:
         folder = self.folder / name
         counts = {} if name == UNPRUNED else self.counts
         self.source.save(network, counts, folder / "model")
-        self.source.export(network, folder / "network.onnx")
+        self.source.export(network, folder / NETWORK_FILE)
         measure, score = self._score(folder)
         work = multiply_adds(lambda: deepcopy(network).to("meta"), *self.recipe.size)
         shares = {error.group: error.error for error in errors}
@@ -201,13 +199,13 @@ class _Chain:
             return None, None
         evaluate = score_bsds if self.recipe.task == "edges" else score_masks
         scores = evaluate(
-            str(folder / "network.onnx"),
+            str(folder / NETWORK_FILE),
             data.root,
             folder / "val-maps",
             splits=data.val_splits,
             workers=num_cores(),
         )
-        write_bytes(folder / "score.json", json.dumps(scores.to_dict(), indent=1).encode() + b"\n")
+        write_json(folder / SCORE_FILE, scores.to_dict())
         if isinstance(scores, EdgeScores):
             return "ODS", scores.ods.f
         return "max F", float(scores.f.max())

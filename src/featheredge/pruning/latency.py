@@ -9,7 +9,6 @@ the machine does hardly changes them.
 """
 
 import json
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,9 +20,9 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from featheredge.errors import ArgumentError
-from featheredge.files import write_bytes
+from featheredge.files import write_json
 from featheredge.pruning.convolutions import Convolution
-from featheredge.timing import cpu_model, time_cases
+from featheredge.timing import clock_for, cpu_model, time_cases
 
 #: Convolutions -> milliseconds of each.
 Stopwatch: TypeAlias = Callable[[Collection[Convolution]], Mapping[Convolution, float]]
@@ -60,7 +59,7 @@ def time_convolutions(
         together = missing[start : start + _TOGETHER]
         here |= zip(map(_key, together), _measure(together, rounds), strict=True)
         if cache is not None:
-            write_bytes(cache, json.dumps(stored, indent=1).encode())
+            write_json(cache, stored)
     return {c: here[_key(c)] for c in convolutions}
 
 
@@ -90,7 +89,7 @@ def _measure(convolutions: Sequence[Convolution], rounds: int) -> Iterator[float
         for number, convolution in enumerate(convolutions)
         for copies in _COPIES
     }
-    times = time_cases(cases, rounds, time.thread_time)
+    times = time_cases(cases, rounds, clock_for(1).read)
     for number in range(len(convolutions)):
         few, many = (times[f"{number} x{copies}"].min_ms for copies in _COPIES)
         yield max((many - few) / (_COPIES[1] - _COPIES[0]), _LEAST_MS)

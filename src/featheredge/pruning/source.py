@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from featheredge.deploy import onnx
 from featheredge.deploy.module import export_module
 from featheredge.errors import RecipeError, WeightsError
-from featheredge.files import write_bytes
+from featheredge.files import write_bytes, write_json
 from featheredge.models import build
 from featheredge.models.network import Network
 from featheredge.pruning.recipe import PruneRecipe
@@ -127,7 +127,7 @@ class OwnSource:
         """As `load_own` reads it."""
         state = {key: value.contiguous().cpu() for key, value in network.state_dict().items()}
         write_bytes(folder / build.WEIGHTS_FILE, serialise(state))
-        write_bytes(folder / WIDTHS_FILE, json.dumps({"kept": dict(counts)}, indent=1).encode())
+        write_json(folder / WIDTHS_FILE, {"kept": dict(counts)})
 
     def load(self, folder: Path) -> Any:
         """By `load_own`."""

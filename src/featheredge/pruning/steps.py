@@ -1,14 +1,13 @@
 """What each step of a pruning run left, and the report that sets them side by side."""
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from featheredge.files import write_bytes
-from featheredge.timing import Timing, describe_machine, time_cases
+from featheredge.files import write_json
+from featheredge.timing import Timing, clock_for, describe_machine, time_cases
 
 STEP_FILE, REPORT_FILE = "step.json", "report.json"
 
@@ -41,7 +40,7 @@ class Step:
 
     def write(self, folder: Path) -> None:
         """Note in the step's folder that it is done, which is what says so."""
-        write_bytes(folder / STEP_FILE, json.dumps(asdict(self), indent=1).encode() + b"\n")
+        write_json(folder / STEP_FILE, asdict(self))
 
     @classmethod
     def read(cls, folder: Path) -> "Step":
@@ -142,6 +141,5 @@ def report_on(
         rounds: how often each network runs.
     """
     machine = describe_machine()
-    # A single thread's own clock stands still while others have the processor.
-    clock = time.thread_time if threads == 1 else time.perf_counter
-    return Report(tuple(steps), time_cases(cases, rounds, clock), size, threads, machine)
+    times = time_cases(cases, rounds, clock_for(threads).read)
+    return Report(tuple(steps), times, size, threads, machine)

@@ -12,11 +12,12 @@ from typing import Any
 
 from featheredge import catalog
 from featheredge.errors import ArgumentError, EvaluationError
+from featheredge.metrics.predict import NETWORK_FILE, SCORE_FILE
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
+from featheredge.pruning.steps import REPORT_FILE
+from featheredge.training.recipe_file import RECIPES_DIR
 
-NETWORK_FILE, SCORE_FILE, CHAIN_FILE = "network.onnx", "score.json", "report.json"
 RECIPE_FILES = ("recipe.json", "recipe.toml")
-RECIPES_DIR = Path(__file__).parents[1] / "recipes"
 
 #: Measure -> where score.json holds it; the first is what the charts show.
 MEASURES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -157,7 +158,7 @@ def _read_run(folder: Path, root: Path) -> Network:
 
 def _place_in_chain(folder: Path) -> tuple[Path | None, int]:
     """The run that lists this folder among its steps, and the step's number."""
-    file = folder.parent / CHAIN_FILE
+    file = folder.parent / REPORT_FILE
     if not file.is_file():
         return None, 0
     try:

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,19 +10,11 @@ from typing import Any
 import numpy as np
 
 from featheredge.session import Session
-from featheredge.timing import Timing, cpu_model, describe_machine, time_cases
+from featheredge.timing import Timing, clock_for, cpu_model, describe_machine, time_cases
 
 #: Height and width of the picture that networks are timed on, and multiply-adds counted for.
 PICTURE_PX = (321, 481)
 THREADS = 1
-
-# One thread computes, so its processor time is what a network takes, whatever else runs beside it.
-# Windows counts that in steps of 16 ms, too coarse for networks that take 20.
-_CLOCK, _CLOCK_NAME = (
-    (time.perf_counter, "elapsed time")
-    if os.name == "nt"
-    else (time.thread_time, "processor time of the thread")
-)
 
 
 @dataclass(frozen=True)
@@ -73,12 +63,13 @@ def measure(sessions: Mapping[str, Session], rounds: int) -> Measurement:
         return lambda: session(picture)
 
     cases = {digest: case(session) for digest, session in sessions.items()}
+    clock = clock_for(THREADS)
     machine = {
         **describe_machine(),
         "onnxruntime": onnxruntime.__version__,
-        "clock": _CLOCK_NAME,
+        "clock": clock.name,
     }
-    return Measurement(machine, time_cases(cases, rounds, _CLOCK))
+    return Measurement(machine, time_cases(cases, rounds, clock.read))
 
 
 def stored(file: Path, digests: Sequence[str], rounds: int) -> Measurement | None:

@@ -13,7 +13,7 @@ import torch
 from featheredge import image
 from featheredge.data.datasets import to_tensor
 from featheredge.errors import OutputError
-from featheredge.files import write_bytes
+from featheredge.files import write_json
 from featheredge.training.teacher import Teacher
 
 #: Says whose maps a folder holds.
@@ -67,7 +67,7 @@ def _claim(folder: Path, teacher: Teacher) -> None:
     note, fingerprint = folder / NOTE, teacher.fingerprint()
     if not note.exists():
         facts = {"teacher": fingerprint, "averaging": str(teacher.averaging)}
-        write_bytes(note, json.dumps(facts, indent=1).encode() + b"\n")
+        write_json(note, facts)
     elif json.loads(note.read_bytes())["teacher"] != fingerprint:
         raise OutputError(
             f"{folder}: holds the maps of another teacher, or of other scales (see {NOTE}); give "

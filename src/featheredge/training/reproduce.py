@@ -11,8 +11,8 @@ from pathlib import Path
 
 from featheredge import bsds
 from featheredge.deploy import onnx
-from featheredge.files import write_bytes
-from featheredge.metrics.predict import score_bsds
+from featheredge.files import write_json
+from featheredge.metrics.predict import NETWORK_FILE, SCORE_FILE, score_bsds
 from featheredge.metrics.protocol import EdgeProtocol
 from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
@@ -167,9 +167,9 @@ def _label(teacher: Network, recipe: Recipe) -> None:
 
 def _row(setting: Setting, network: Network, name: str, published: float | None, what: str) -> Row:
     """Score a network on the test pictures, or read the score that is there."""
-    score = setting.folder / name / "score.json"
+    score = setting.folder / name / SCORE_FILE
     if not score.exists():
-        write_bytes(score, json.dumps(_score(setting, network, score.parent)).encode())
+        write_json(score, _score(setting, network, score.parent))
     ods = json.loads(score.read_bytes())["ods"]["f"]
     twin = type(network)
     cost = multiply_adds(lambda: twin(network.config), HEIGHT, WIDTH)
@@ -179,6 +179,6 @@ def _row(setting: Setting, network: Network, name: str, published: float | None,
 def _score(setting: Setting, network: Network, folder: Path) -> dict[str, object]:
     """Export, predict the test pictures, evaluate."""
     folder.mkdir(parents=True, exist_ok=True)
-    file, maps = folder / "network.onnx", folder / "test-maps"
+    file, maps = folder / NETWORK_FILE, folder / "test-maps"
     onnx.export(network, file, name=folder.name, task="edges", storage="fp32")
     return score_bsds(str(file), setting.bsds, maps, workers=setting.workers).to_dict()
