@@ -33,6 +33,9 @@ NETWORKS = {
     "MobileEdge without scale enhancement": lambda: toy_network(dilations=[], top=0),
     "MobileEdge at half size": lambda: toy_network(output_stride=2, context=[2, 3]),
     "MobileEdge at a quarter": lambda: toy_network(output_stride=4),
+    "MobileEdge with laterals": lambda: toy_network(
+        laterals=[9, 7, 7, 5], gates=True, output_stride=4, top=0
+    ),
     "PiDiNet": lambda: PiDiNet(PiDiNetConfig((4, 6, 8, 6), context=3)),
     "PiDiNet-L": lambda: PiDiNet(PiDiNetConfig((4, 6, 8, 6), context=0)),
     "PiDiNet, plain": lambda: to_plain(PiDiNet(PiDiNetConfig((4, 6, 8, 6)))),

@@ -36,6 +36,9 @@ NETWORKS = {
     "MobileEdge": lambda: toy_network(),
     "MobileEdge with side outputs": lambda: toy_network(side_outputs=True, context=[2]),
     "MobileEdge at half size": lambda: toy_network(output_stride=2, dilations=[], top=0),
+    "MobileEdge with laterals": lambda: toy_network(
+        laterals=[9, 7, 7, 5], gates=True, output_stride=4, top=0
+    ),
     "PiDiNet": lambda: PiDiNet(PiDiNetConfig((4, 6, 8, 6), context=3)),
     "PiDiNet, plain": lambda: to_plain(PiDiNet(PiDiNetConfig((4, 6, 8, 6), context=0))),
     "RCF": lambda: RCF(RCFConfig(VGG, 3)),

@@ -17,6 +17,8 @@ from pydantic import Field, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from featheredge.data.draw import Draw
+
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -35,6 +37,7 @@ class Augmentation:
         brightness: added, uniform in [-brightness, brightness]; image range is [0, 1].
         contrast: factor, uniform in [1 - contrast, 1 + contrast]; likewise `saturation`.
         hue_rad: shift of the hue angle, uniform in [-hue_rad, hue_rad].
+        collage: share of crops that get another picture's object pasted in; of masks only.
     """
 
     crop_px: PositiveInt
@@ -47,6 +50,7 @@ class Augmentation:
     contrast: Share = 0.0
     saturation: Share = 0.0
     hue_rad: Annotated[float, Field(ge=0, le=math.pi)] = 0.0
+    collage: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 def augment(
@@ -64,7 +68,7 @@ def augment(
         image (3, P, P) float in [0, 1] and label (C, P, P) float in [0, 1]. Where the crop
         reaches beyond the picture, both are continued by reflection.
     """
-    draw = _Draw(seed)
+    draw = Draw(seed)
     height, width = image.shape[-2:]
     matrix = _crop_to_picture(draw, settings, height, width)
     pair = warp_affine(
@@ -77,20 +81,7 @@ def augment(
     return _recolour(pair[:3], draw, settings), pair[3:]
 
 
-class _Draw:
-    """Uniform draws from one seed."""
-
-    def __init__(self, seed: int) -> None:
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def uniform(self, low: float, high: float) -> float:
-        return low + (high - low) * torch.rand((), generator=self._generator).item()
-
-    def choice(self, options: int) -> int:
-        return int(torch.randint(options, (), generator=self._generator).item())
-
-
-def _crop_to_picture(draw: _Draw, settings: Augmentation, height: int, width: int) -> Tensor:
+def _crop_to_picture(draw: Draw, settings: Augmentation, height: int, width: int) -> Tensor:
     """The 3x3 affine matrix, float64, that takes crop pixel (x, y, 1) to picture pixel."""
     low, high = settings.scale
     scale = math.exp(draw.uniform(math.log(low), math.log(high)))
@@ -114,7 +105,7 @@ def _crop_to_picture(draw: _Draw, settings: Augmentation, height: int, width: in
     return matrix
 
 
-def _centre(draw: _Draw, size: int, reach: Tensor) -> float:
+def _centre(draw: Draw, size: int, reach: Tensor) -> float:
     """Where the crop's centre falls on one axis: inside the picture if it fits, else mid-way.
 
     Whole-pixel offsets keep an unrotated, unscaled crop free of resampling.
@@ -125,7 +116,7 @@ def _centre(draw: _Draw, size: int, reach: Tensor) -> float:
     return first + math.floor(draw.uniform(0, last - first + 1 - 1e-9))
 
 
-def _recolour(image: Tensor, draw: _Draw, settings: Augmentation) -> Tensor:
+def _recolour(image: Tensor, draw: Draw, settings: Augmentation) -> Tensor:
     """Shift brightness, contrast, saturation and hue of a (3, P, P) image in [0, 1]."""
     if settings.brightness:
         image = adjust_brightness(image, draw.uniform(-settings.brightness, settings.brightness))

@@ -19,6 +19,8 @@ from torch.utils.data import Dataset
 
 from featheredge import bsds, image
 from featheredge.data.augment import Augmentation, augment
+from featheredge.data.collage import paste
+from featheredge.data.draw import Draw
 from featheredge.errors import EvaluationError, ImageError
 
 Pair = tuple[Tensor, Tensor]
@@ -159,8 +161,12 @@ class Crops(Dataset[Pair]):
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._shuffle(epoch)
         picture, label = self._pairs[self._order[position]]
-        draw_seed = random.Random(f"{self._seed}/{n}").getrandbits(62)
-        return augment(picture, label, self._how, draw_seed)
+        own = random.Random(f"{self._seed}/{n}")
+        crop = augment(picture, label, self._how, own.getrandbits(62))
+        if own.random() >= self._how.collage:
+            return crop
+        other = self._pairs[own.randrange(len(self._pairs))]
+        return paste(crop, other, Draw(own.getrandbits(62)))
 
     def _shuffle(self, epoch: int) -> list[int]:
         order = list(range(len(self._pairs)))

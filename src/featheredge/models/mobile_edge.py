@@ -30,8 +30,12 @@ class MobileEdgeConfig:
         stem: channels of the first convolution, at stride 2.
         blocks: the inverted residual blocks, which halve the picture at least once more.
         top: channels of the last 1x1 convolution; 0 leaves it out.
-        head: channels of the last decoder step. The other steps take the widths of the
-            encoder taps that are added to them.
+        laterals: channels that a 1x1 layer makes of each encoder tap in use before it joins the
+            decoder, coarse to fine; empty takes the taps as they are. A decoder step is as wide
+            as the tap that it is joined with.
+        gates: whether a tap also multiplies what it is added to, so that detail counts most where
+            the coarser steps saw something.
+        head: channels of the last decoder step.
         dilations: of the scale-enhancement module before the output; empty leaves it out.
         context: dilations of one on the coarsest map, where a wide view is cheap; likewise.
         activation: of the encoder; the decoder always uses ReLU.
@@ -44,6 +48,8 @@ class MobileEdgeConfig:
     stem: PositiveInt = 32
     blocks: tuple[Bottleneck, ...] = MOBILENET_V2
     top: NonNegativeInt = 1280
+    laterals: tuple[PositiveInt, ...] = ()
+    gates: bool = False
     head: PositiveInt = 16
     dilations: tuple[PositiveInt, ...] = (4, 8, 12)
     context: tuple[PositiveInt, ...] = ()
@@ -105,12 +111,17 @@ class MobileEdge(Network):
         if halvings < 2 or 2**halvings <= config.output_stride:
             raise ValueError("the blocks halve the picture too rarely; give more of them stride 2")
         self._unused = max(config.output_stride.bit_length() - 2, 0)
-        widths = (*reversed(self.encoder.tap_widths[self._unused :]), config.head)
+        taps = self.encoder.tap_widths[self._unused :][::-1]
+        if config.laterals and len(config.laterals) != len(taps):
+            raise ValueError(f"laterals: expected one for each of {len(taps)} taps in use")
+        widths = (*(config.laterals or taps), config.head)
         if config.side_outputs and config.output_stride != 1:
             raise ValueError("side outputs are fused at the picture's size: output_stride 1")
         self.stride = 2**halvings
         deepest = self.encoder.tap_widths[-1]
         self.context = ScaleEnhancement(deepest, config.context) if config.context else None
+        pairs = zip(taps, config.laterals, strict=False)
+        self.laterals = nn.ModuleList(ConvNormAct(*pair, 1) for pair in pairs)
         self.steps = nn.ModuleList(DecoderStep(*pair) for pair in pairwise(widths))
         outputs = widths[1:] if config.side_outputs else widths[-1:]
         self.outputs = nn.ModuleList(Output(width, config.dilations) for width in outputs)
@@ -131,13 +142,16 @@ class MobileEdge(Network):
 
     def _decode(self, image: Tensor) -> list[Tensor]:
         """What each decoder step gives, coarse to fine, resized to what comes after it."""
-        *taps, x = self.encoder(image)[self._unused :]
+        x, *taps = self.encoder(image)[self._unused :][::-1]
         if self.context is not None:
             x = x + self.context(x)
+        if self.laterals:
+            x, *taps = (lateral(y) for lateral, y in zip(self.laterals, (x, *taps), strict=True))
         *steps, last = self.steps
         decoded = []
-        for step, tap in zip(steps, reversed(taps), strict=True):
-            x = resize_like(step(x), tap) + tap
+        for step, tap in zip(steps, taps, strict=True):
+            coarse = resize_like(step(x), tap)
+            x = coarse + tap + coarse * tap if self.config.gates else coarse + tap
             decoded.append(x)
         x = last(x)
         decoded.append(resize_like(x, image) if self.config.output_stride == 1 else x)

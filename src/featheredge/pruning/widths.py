@@ -74,6 +74,7 @@ def _mobile_edge(config: MobileEdgeConfig, shapes: Shapes) -> MobileEdgeConfig:
         stem=_rows(shapes, f"{layers[0]}.0"),
         blocks=tuple(_bottleneck(block, layer, shapes) for block, layer in pairs),
         top=_rows(shapes, f"{layers[-1]}.0"),
+        laterals=tuple(_rows(shapes, f"laterals.{i}.0") for i in range(len(config.laterals))),
         head=_rows(shapes, f"steps.{decoder}.1.0"),
     )
 

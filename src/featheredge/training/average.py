@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from featheredge.training.frozen import set_training
+
 
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:
     """A copy of `network` that follows it: average <- decay x average + (1 - decay) x network.
@@ -28,19 +30,20 @@ def moving_average(network: nn.Module, decay: float) -> AveragedModel:
 
 @torch.no_grad()
 def reestimate_norms(network: nn.Module, inputs: Iterable[Tensor]) -> None:
-    """Set every batch norm's mean and variance to those of the network's own activations.
+    """Set batch norms' mean and variance to those of the network's own activations.
+
+    Frozen ones keep what they have, as in training.
 
     Args:
         network: changed in place and left in evaluation mode.
         inputs: batches of what it takes, (B, C, H, W), all of one size (networks of the zoo take
             what `normalise` returns); the statistics are the plain mean over batches.
     """
-    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    norms = set_training(network)
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # PyTorch's cumulative mean
-    network.train()
     for batch in inputs:
         network(batch)
     network.eval()

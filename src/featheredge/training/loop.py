@@ -28,6 +28,7 @@ from featheredge.training import checkpoint
 from featheredge.training.allocator import keep_freed_memory
 from featheredge.training.average import moving_average, reestimate_norms
 from featheredge.training.decay import NormDecay
+from featheredge.training.frozen import freeze, set_training
 from featheredge.training.log import Length, Log, Record, Report
 from featheredge.training.objective import Objective
 from featheredge.training.recipe import Data, Recipe
@@ -89,6 +90,7 @@ class _Run:
         self.length = Length(steps_per_epoch, recipe.schedule.epochs)
 
         self.network = _make_network(recipe)
+        freeze(self.network, recipe.optimiser.rates)
         self.objective = Objective(self.network, recipe.loss, recipe.distill, fabric.device)
         self.decay = NormDecay(
             self.network, recipe.decay, recipe.augment.crop_px, fabric.all_reduce
@@ -107,7 +109,7 @@ class _Run:
         started = time.perf_counter()
         factor = lr_factor(self.recipe.schedule, step - 1, self.length.steps_per_epoch)
         lr = set_lr(self.optimiser, factor)
-        self.model.train()
+        set_training(self.model)
         self.optimiser.zero_grad()
         with self.decay.listening():
             loss = self._accumulate_gradients()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, PositiveFloat, Tag, model_validator
+from pydantic import Discriminator, Field, NonNegativeFloat, Tag, model_validator
 
 from featheredge.data.augment import Augmentation
 from featheredge.training.decay import ChannelDecay
@@ -118,7 +118,8 @@ class Optimiser(Section):
         momentum: of SGD.
         betas: of Adam and AdamW.
         rates: factors on `lr` by the beginning of a parameter's dotted name, such as
-            {encoder = 0.25}; the longest that fits counts.
+            {encoder = 0.25}; the longest that fits counts. 0 leaves them as they are, batch norms
+            and their statistics included, and costs no time.
         bias_rate: factor on the rate of biases; Caffe's recipes use 2.
         clip_norm: largest norm of the gradient.
     """
@@ -129,7 +130,7 @@ class Optimiser(Section):
     decay_norms_and_biases: bool = False
     momentum: float = Field(0.9, ge=0, lt=1)
     betas: tuple[Beta, Beta] = (0.9, 0.999)
-    rates: dict[str, PositiveFloat] = Field(default_factory=dict)
+    rates: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     bias_rate: float = Field(1.0, gt=0)
     clip_norm: float | None = Field(None, gt=0)
 
@@ -187,6 +188,12 @@ class Recipe(Section):
     optimiser: Optimiser
     schedule: Schedule
     run: Run
+
+    @model_validator(mode="after")
+    def _collages_of_masks(self) -> Self:
+        if self.augment.collage and self.data.dataset != "masks":
+            raise ValueError("augment.collage pastes what a mask is of: data.dataset = 'masks'")
+        return self
 
     @model_validator(mode="after")
     def _one_source_of_maps(self) -> Self:

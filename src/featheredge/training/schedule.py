@@ -20,6 +20,7 @@ def make_optimiser(
     Args:
         model: a network, or an `Objective` with the network as `student`.
         settings: rates are by names in the network.
+            Parameters without a gradient are left out.
         undecayed: parameters that weight decay leaves to something else.
 
     Raises:
@@ -30,6 +31,8 @@ def make_optimiser(
     for full_name, parameter in model.named_parameters():
         name = full_name.removeprefix("student.")
         unused -= {beginning for beginning in settings.rates if begins(name, beginning)}
+        if not parameter.requires_grad:
+            continue
         beginning = longest_beginning(name, settings.rates)
         lr = settings.lr * (settings.rates[beginning] if beginning else 1.0)
         if name.endswith(".bias"):
