@@ -5,7 +5,7 @@ picture as guide; a .onnx file adds the maps of a real network.
 
     python benchmarks/bench_refine.py DATA [MODEL.onnx]
 
-DATA holds images/ID.jpg, masks/ID.png and val.txt, as in ../shared/data/msra10k.
+DATA holds images/ID.jpg, masks/ID.png and val.txt, as in data/msra10k.
 """
 
 import resource

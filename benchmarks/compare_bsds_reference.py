@@ -1,7 +1,7 @@
 """Compare the edge benchmark with the original evaluator, on HED's maps of the BSDS500 test set.
 
-    python benchmarks/compare_bsds_reference.py --reference ../shared/reference/hed_bsds500 \
-        --bsds ../shared/data/bsds500
+    python benchmarks/compare_bsds_reference.py --reference hed_bsds500 \
+        --bsds data/bsds500
 
 The reference folder holds 200 maps after non-maximum suppression (ID.png) and, in ``counts``, what
 the original evaluator wrote about them (ID_ev1.txt, eval_bdry.txt). Prints target and measurement

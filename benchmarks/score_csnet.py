@@ -1,7 +1,7 @@
 """Score the authors' CSNet on SOD, the 300 pictures of BSDS500 with saliency masks.
 
-    python benchmarks/score_csnet.py --weights ../shared/peers/csnet_l_x1.safetensors \
-        --masks ../shared/data/sod300/masks --bsds ../shared/data/bsds500
+    python benchmarks/score_csnet.py --weights csnet_l_x1.safetensors \
+        --masks data/sod300/masks --bsds data/bsds500
 
 Preprocessing is the authors': 224 x 224 by an unfiltered bilinear resize that does not keep the
 aspect, ImageNet's normalisation; the map is resized to its mask likewise. Writes

@@ -1,7 +1,7 @@
 """Score the authors' PiDiNet on the BSDS500 test set and hold it against their published numbers.
 
-    python benchmarks/score_peer.py --weights ../shared/peers/pidinet_bsds_voc.safetensors \
-        --bsds ../shared/data/bsds500
+    python benchmarks/score_peer.py --weights pidinet_bsds_voc.safetensors \
+        --bsds data/bsds500
 
 The weights take the way of every model here: plain convolutions, ONNX, `Session`, NMS, evaluator.
 Agreement therefore says that all of these are right together. Writes

@@ -69,11 +69,26 @@ MOBILE_EDGE_XS = MobileEdgeConfig(
 )
 
 #: The same family for salient objects, which need all of the encoder's view and less of the detail.
-FEATHER_SALIENCY = MobileEdgeConfig(top=0, head=32, dilations=(), context=(2, 3), output_stride=4)
+FEATHER_SALIENCY = MobileEdgeConfig(
+    top=0,
+    laterals=(128, 96, 64, 32),
+    gates=True,
+    head=32,
+    dilations=(),
+    context=(2, 3),
+    output_stride=4,
+)
 
 #: Down to stride 16, where the dilations of its context still reach across a 224 px picture.
 FEATHER_SALIENCY_S = MobileEdgeConfig(
-    blocks=MOBILENET_V2[:10], top=0, head=32, dilations=(), context=(1, 2, 4, 8), output_stride=4
+    blocks=MOBILENET_V2[:10],
+    top=0,
+    laterals=(64, 48, 32),
+    gates=True,
+    head=32,
+    dilations=(),
+    context=(1, 2, 4, 8),
+    output_stride=4,
 )
 
 
