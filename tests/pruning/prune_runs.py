@@ -9,6 +9,7 @@ from PIL import Image
 
 from conftest import write_network
 from featheredge.models import build
+from featheredge.models.network import Network
 from featheredge.pruning import source
 from featheredge.pruning.recipe import PruneRecipe, load_prune_recipe
 from toys import toy_network, write_bsds, write_recipe
@@ -94,6 +95,38 @@ std = [0.25, 0.25, 0.25]
 [prune.counts]
 "0" = 4
 "3" = 3
+
+[timing]
+rounds = 2
+""",
+        "utf-8",
+    )
+    return path
+
+
+def learned_recipe_file(folder: Path, network: Network) -> Path:
+    """Cuts what lost its scale when `network` was trained; calibrates on noise."""
+    build.save(network, folder / "trained")
+    noise = np.random.default_rng(0).integers(0, 256, (3, 40, 50, 3), np.uint8)
+    (folder / "pictures").mkdir()
+    for index, picture in enumerate(noise):
+        Image.fromarray(picture).save(folder / f"pictures/{index}.png")
+    path = folder / "learned.toml"
+    path.write_text(
+        f"""
+name = "prune-learned"
+about = "what training has decided"
+source = "{(folder / "trained").as_posix()}"
+input_px = 32
+
+[calibration]
+pictures = "{(folder / "pictures").as_posix()}"
+count = 4
+crop_px = 32
+whole = true
+
+[prune]
+criterion = "learned"
 
 [timing]
 rounds = 2

@@ -6,24 +6,33 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
-from prune_runs import COUNTS, own_recipe_file, without_exports, zoo_recipe
+from masking import randomised
+from prune_runs import COUNTS, learned_recipe_file, own_recipe_file, without_exports, zoo_recipe
 from safetensors.torch import load_file
 
 from featheredge.errors import ArgumentError, RecipeError, WeightsError
 from featheredge.models import build
 from featheredge.models.cost import num_params
+from featheredge.models.csf import HeadWidths
+from featheredge.models.csnet import CSNetConfig
 from featheredge.pruning import chain, source
 from featheredge.pruning.calibration import calibration_pictures
 from featheredge.pruning.chain import run_chain
 from featheredge.pruning.lasso import Sampling, prune
+from featheredge.pruning.learned import learned_channels
 from featheredge.pruning.plan import Plan
 from featheredge.pruning.recipe import load_prune_recipe
 from featheredge.pruning.source import load_own
 from featheredge.pruning.steps import Report, Step
+from featheredge.pruning.surgery import cut
 from featheredge.session import Session
 from featheredge.timing import Timing
 from featheredge.training.average import reestimate_norms
 
+CSNET = CSNetConfig(
+    (((3, 2),), ((3, 2),), ((3, 2), (4, 0)), ((2, 2), (5, 0)), ((2, 2), (6, 0))),
+    HeadWidths((3, 3, 4), ((0, 1, 1, 1, 1), (1, 0, 1, 1, 1), (1, 1, 1, 1, 1)), 6),
+)
 STEPS = ["unpruned", "cut", "refit", "norms", "taught"]
 
 
@@ -160,6 +169,25 @@ def test_a_plan_is_made_once(tmp_path, monkeypatch):
     (tmp_path / "run/norms/step.json").unlink()
     run_chain(recipe, tmp_path / "run")
     assert len(asked) == 1
+
+
+def test_what_training_has_decided_is_cut_and_not_refitted(tmp_path, monkeypatch):
+    without_exports(monkeypatch)
+    torch.manual_seed(0)
+    network = randomised(build.from_config("CSNet", asdict(CSNET)))
+    gone = network.stages[1][0].mix_act[0][0].weight
+    with torch.no_grad():
+        gone[1] = 1e-20
+    recipe, folder = load_prune_recipe(learned_recipe_file(tmp_path, network)), tmp_path / "run"
+    report = run_chain(recipe, folder)
+    assert [step.name for step in report.steps] == ["unpruned", "cut", "norms"]
+    expected = cut(network, learned_channels(network).keep)
+    assert expected.config.stages[1][0] == (2, 2), "one of three is gone"
+    assert build.load(folder / "cut/model").config == expected.config
+    assert equal(expected.state_dict(), weights(folder / "cut"))
+    inputs = [network.normalise(batch) for batch in calibration_pictures(recipe)]
+    reestimate_norms(expected, inputs)
+    assert equal(expected.state_dict(), weights(folder / "norms"))
 
 
 def test_a_network_of_ones_own_is_pruned_saved_and_loaded(tmp_path, monkeypatch):

@@ -58,7 +58,8 @@ def test_settings_change_values(tmp_path):
     [
         ("prune.criterium=lasso", "prune.criterium"),
         ("prune.criterion=taste", "prune.criterion.*lasso, magnitude"),
-        ("budget.ratio=0.5", "by one"),
+        ("budget.ratio=0.5", "by one of them"),
+        ("prune.criterion=learned", "by one of them"),
         ("training.refit.recipe=mobile-edge", "no name for a step"),
         ("training.taught.settngs=[]", "training.taught.settngs"),
         ("input_px=64", "masks are for saliency"),
@@ -79,7 +80,7 @@ def test_what_is_left_must_be_said_once(tmp_path):
         load_prune_recipe(tmp_path / "none.toml")
     start, end = text.index("[prune.counts]"), text.index("[timing]")
     (tmp_path / "none.toml").write_text(text[:start] + text[end:])
-    with pytest.raises(RecipeError, match=r"\[budget\] or by prune\.counts"):
+    with pytest.raises(RecipeError, match=r"\[budget\], by prune\.counts"):
         load_prune_recipe(tmp_path / "none.toml")
     planned = load_prune_recipe(
         tmp_path / "none.toml", ["budget.ratio=0.5", "budget.size=[24, 24]"]

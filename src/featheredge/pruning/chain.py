@@ -8,7 +8,8 @@ a run that was stopped goes on where it was, within a fine-tuning at its last ch
 
 The steps are `unpruned`; `cut`, channels chosen and cut, nothing else; `refit`, chosen and cut
 anew, each layer refitted before the next is looked at; `norms`, where there are batch norms, their
-statistics estimated anew; and then every fine-tuning of the recipe, each from there.
+statistics estimated anew; and then every fine-tuning of the recipe, each from there. What training
+has decided is only cut: there is nothing to refit.
 """
 
 import json
@@ -30,10 +31,20 @@ from featheredge.models.network import Network
 from featheredge.pruning.calibration import calibration_pictures
 from featheredge.pruning.lasso import GroupError, Sampling, prune
 from featheredge.pruning.latency import time_convolutions
+from featheredge.pruning.learned import learned_channels
 from featheredge.pruning.plan import make_plan
-from featheredge.pruning.recipe import CUT, NORMS, REFIT, UNPRUNED, PruneRecipe, Training
+from featheredge.pruning.recipe import (
+    CUT,
+    LEARNED,
+    NORMS,
+    REFIT,
+    UNPRUNED,
+    PruneRecipe,
+    Training,
+)
 from featheredge.pruning.source import open_source
 from featheredge.pruning.steps import REPORT_FILE, STEP_FILE, Report, Step, report_on
+from featheredge.pruning.surgery import cut
 from featheredge.timing import num_cores
 from featheredge.training import log
 from featheredge.training.average import reestimate_norms
@@ -98,12 +109,14 @@ class _Chain:
         """Do every step that is not done, then time all networks."""
         self._step(UNPRUNED, lambda: (self.source.network, []))
         self._step(CUT, partial(self._prune, refit=False))
-        self._step(REFIT, partial(self._prune, refit=True))
-        last = REFIT
+        last = CUT
+        if self.recipe.prune.criterion != LEARNED:
+            self._step(REFIT, partial(self._prune, refit=True))
+            last = REFIT
         if any(
             isinstance(m, nn.modules.batchnorm._BatchNorm) for m in self.source.network.modules()
         ):
-            self._step(NORMS, self._fit_norms)
+            self._step(NORMS, partial(self._fit_norms, self.folder / last / "model"))
             last = NORMS
         for name, training in self.recipe.training.items():
             self._step(name, partial(self._tune, name, training, self.folder / last / "model"))
@@ -133,6 +146,9 @@ class _Chain:
         given, budget = self.recipe.prune.counts, self.recipe.budget
         if given is not None:
             return given
+        if self.recipe.prune.criterion == LEARNED:
+            keep = learned_channels(self.source.network).keep
+            return {group: len(units) for group, units in keep.items()}
         assert budget is not None
         path = self.folder / PLAN_FILE
         if not path.exists():
@@ -161,6 +177,8 @@ class _Chain:
     def _prune(self, *, refit: bool) -> Made:
         """Choose and cut, with or without refitting what reads the channels."""
         settings = self.recipe.prune
+        if settings.criterion == LEARNED:
+            return cut(self.source.network, learned_channels(self.source.network).keep), []
         return prune(
             self.source.network,
             self.counts,
@@ -170,9 +188,9 @@ class _Chain:
             ridge=settings.ridge,
         )
 
-    def _fit_norms(self) -> Made:
-        """Estimate the refitted network's batch norms on the calibration pictures."""
-        network = self.source.load(self.folder / REFIT / "model")
+    def _fit_norms(self, start: Path) -> Made:
+        """Estimate the pruned network's batch norms on the calibration pictures."""
+        network = self.source.load(start)
         reestimate_norms(network, self.sampling.inputs)
         return network, []
 

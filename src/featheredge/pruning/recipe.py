@@ -21,6 +21,9 @@ from featheredge.training.recipe_file import Section, check, read_toml
 #: Steps that every run may have, in their order; those of [training] follow.
 UNPRUNED, CUT, REFIT, NORMS = "unpruned", "cut", "refit", "norms"
 
+#: The criterion that asks nothing: training has decided, see `featheredge.pruning.learned`.
+LEARNED = "learned"
+
 _OWN = re.compile(r"(?P<file>.+\.py):(?P<function>\w+)")
 _STEP_NAME = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -53,7 +56,9 @@ class Prune(Section):
     """How channels are chosen and what reads them is refitted.
 
     Attributes:
-        criterion: "lasso", "magnitude", "geometric-median" or "random".
+        criterion: "lasso", "magnitude", "geometric-median" or "random"; or "learned", for a network
+            whose norm scales decayed in training: what lost its scale goes, nothing is refitted,
+            and there is no budget.
         ridge: pull of the refitted kernels to what they were.
         counts: group -> units to keep, in place of a budget.
     """
@@ -65,8 +70,8 @@ class Prune(Section):
     @field_validator("criterion")
     @classmethod
     def _known(cls, criterion: str) -> str:
-        if criterion not in CRITERIA:
-            raise ValueError(f"there are {', '.join(CRITERIA)}")
+        if criterion not in (*CRITERIA, LEARNED):
+            raise ValueError(f"there are {', '.join((*CRITERIA, LEARNED))}")
         return criterion
 
 
@@ -144,8 +149,14 @@ class PruneRecipe(Section):
 
     @model_validator(mode="after")
     def _says_what_is_left(self) -> Self:
-        if (self.budget is None) == (self.prune.counts is None):
-            raise ValueError("what is to be left is said by [budget] or by prune.counts, by one")
+        learned = self.prune.criterion == LEARNED
+        if sum((self.budget is not None, self.prune.counts is not None, learned)) != 1:
+            raise ValueError(
+                "what is to be left is said by [budget], by prune.counts or by training "
+                '(criterion = "learned"), by one of them'
+            )
+        if learned and self.own is not None:
+            raise ValueError(f'criterion = "{LEARNED}" is for networks of the zoo')
         if self.calibration.pictures is None and self.data is None:
             raise ValueError("give calibration.pictures, or [data] to take them from")
         return self
