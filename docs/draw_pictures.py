@@ -1,6 +1,6 @@
 """Draw the pictures of the documentation, and walls to judge networks by.
 
-    python docs/draw_pictures.py                                   # docs/images/coffee.jpg
+    python docs/draw_pictures.py                      # docs/images/coffee.jpg and cat.jpg
     python docs/draw_pictures.py --bsds data/bsds500 --out wall.jpg --models t.onnx mobile-edge
     python docs/draw_pictures.py --masks data/sod --pictures data/bsds500/images --out wall.jpg \
         --models feather-saliency feather-saliency-s
@@ -24,7 +24,6 @@ from featheredge import bsds
 from featheredge.mask_sets import mask_files, pictures_of
 
 ROOT = Path(__file__).parents[1]
-README_PICTURE = ROOT / "docs/images/coffee.jpg"
 SHOWN, CELL_WIDTH_PX, HEADER_PX = 8, 320, 24
 
 T = TypeVar("T")
@@ -40,20 +39,35 @@ def main() -> None:
     truth.add_argument("--masks", type=Path, help="masks: draw a wall of salient objects")
     parser.add_argument("--pictures", type=Path, help="folder of the masks' pictures")
     parser.add_argument("--out", type=Path, help="where the wall goes")
-    parser.add_argument("--models", nargs="+", default=[fe.list_models()[0].name])
+    parser.add_argument("--models", nargs="+", default=[], help="of the wall, in their order")
     options = parser.parse_args()
+    if options.bsds is None and options.masks is None:
+        draw_readme_pictures()
+        return
+    if options.out is None or not options.models:
+        parser.error("a wall needs --models and --out")
     sessions = [fe.Session(model) for model in options.models]
     if options.bsds is not None:
-        picture = wall(list(test_pictures(options.bsds)), sessions)
-    elif options.masks is not None:
-        pairs = list(masked_pictures(options.masks, options.pictures))
-        picture = wall([*spread(pairs, SHOWN // 2), *worst(pairs, sessions[0])], sessions)
+        pairs = list(test_pictures(options.bsds))
     else:
-        photo = fe.load_image(ROOT / "examples/coffee.jpg")
-        picture = Image.fromarray(row(photo, *(session(photo) for session in sessions)))
-    out = options.out or README_PICTURE
-    picture.save(out, quality=90)
-    print(out)
+        every = list(masked_pictures(options.masks, options.pictures))
+        pairs = [*spread(every, SHOWN // 2), *worst(every, sessions[0])]
+    save(wall(pairs, sessions), options.out)
+
+
+def draw_readme_pictures() -> None:
+    """A photo beside its edges, and one beside its mask and what is cut out by it."""
+    coffee, cat = (fe.load_image(ROOT / f"examples/{name}.jpg") for name in ("coffee", "cat"))
+    save(Image.fromarray(row(coffee, fe.edges(coffee))), ROOT / "docs/images/coffee.jpg")
+    cut = fe.cutout(cat, background="white")
+    strip = np.concatenate([row(cat, fe.saliency(cat)), cut], axis=1)
+    save(Image.fromarray(strip), ROOT / "docs/images/cat.jpg")
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """Write a picture and say where it is."""
+    picture.save(path, quality=90)
+    print(path)
 
 
 def test_pictures(root: Path) -> Iterator[Pair]:

@@ -11,6 +11,7 @@ from PIL import Image
 import featheredge
 from featheredge import catalog
 from featheredge.errors import UnknownModelError, WeightsError
+from featheredge.metrics.saliency_protocol import SaliencyProtocol
 from featheredge.session import Session
 
 
@@ -80,6 +81,12 @@ def test_every_score_names_its_protocol(entry):
         assert score.dataset
         assert score.protocol
         assert 0 < score.value < 1
+
+
+def test_saliency_scores_name_the_protocol_that_the_evaluator_prints():
+    scores = [score for e in catalog.ENTRIES if e.task == "saliency" for score in e.scores]
+    assert scores
+    assert {s.protocol for s in scores} == {f"300 pictures; {SaliencyProtocol('pysod').describe()}"}
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ class Entry:
 
     Attributes:
         name: What users call the model.
-        task: What its map means: "edges".
+        task: What its map means: "edges" or "saliency".
         network: The class and configuration that was trained.
         file: Name of the file in the package's weights folder.
         sha256: Hexadecimal digest of that file, checked whenever it is loaded.
@@ -66,6 +66,12 @@ _BSDS_PROTOCOL = (
     "0.0075 of the diagonal, minimum-cost matching"
 )
 
+_SOD_PROTOCOL = (
+    "300 pictures; Protocol pysod: every map stretched to its own minimum and maximum, thresholds "
+    "map >= i/255, F of each image first, then their mean, MAE against the binary mask; 256 "
+    "thresholds, beta^2 0.3, salient where mask > 127"
+)
+
 _RESEARCH = (
     "LicenseRef-research: trained on BSDS500 and MSRA10K with a research-use teacher, all of which "
     "are for research and education"
@@ -79,6 +85,12 @@ def _bsds(ods: float, ois: float, ap: float) -> tuple[Score, ...]:
     """The three scores of BSDS500's boundary benchmark."""
     named = (("ODS-F", ods), ("OIS-F", ois), ("AP", ap))
     return tuple(Score(name, value, "BSDS500 test", _BSDS_PROTOCOL) for name, value in named)
+
+
+def _sod(max_f: float, mae: float, s: float) -> tuple[Score, ...]:
+    """Three scores of salient objects."""
+    named = (("max-F", max_f), ("MAE", mae), ("S", s))
+    return tuple(Score(name, value, "SOD", _SOD_PROTOCOL) for name, value in named)
 
 
 ENTRIES: tuple[Entry, ...] = (
@@ -129,6 +141,22 @@ ENTRIES: tuple[Entry, ...] = (
         trained_by="the featheredge authors, recipes mobile-edge-xs-start and mobile-edge-xs",
         scores=_bsds(0.773, 0.792, 0.791),
         notes="Where 0.2 MB matter; it sees less of the picture at once, so more texture stays.",
+    ),
+    Entry(
+        name="feather-saliency",
+        task="saliency",
+        network="MobileEdge on all of MobileNetV2's blocks, gated, decoded to a quarter",
+        file="feather-saliency.onnx",
+        sha256="6fe3c783b678a940dd42eea27928998c9042d776b0dc27b99f19919fd9b6bb4d",
+        licence="LicenseRef-research: trained on MSRA10K, which is for research and education",
+        training_data="MSRA10K, 9,511 pictures with masks, and collages of them",
+        initial_weights=_IMAGENET,
+        teacher=None,
+        num_params=1_901_409,
+        stride=32,
+        trained_by="the featheredge authors, recipe feather-saliency",
+        scores=_sod(0.790, 0.132, 0.777),
+        notes="Best for photographs of one or a few objects that differ from what is around them.",
     ),
 )
 """The first entry of a task is its default model."""
