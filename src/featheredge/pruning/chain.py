@@ -141,14 +141,18 @@ class _Chain:
         return Sampling(inputs, self.recipe.calibration.points, self.recipe.seed)
 
     @cached_property
+    def learned(self) -> dict[str, list[int]]:
+        """Group -> units that training has kept."""
+        return learned_channels(self.source.network).keep
+
+    @cached_property
     def counts(self) -> dict[str, int]:
         """Group -> units to keep: what the recipe says, or what was planned for its budget."""
         given, budget = self.recipe.prune.counts, self.recipe.budget
         if given is not None:
             return given
         if self.recipe.prune.criterion == LEARNED:
-            keep = learned_channels(self.source.network).keep
-            return {group: len(units) for group, units in keep.items()}
+            return {group: len(units) for group, units in self.learned.items()}
         assert budget is not None
         path = self.folder / PLAN_FILE
         if not path.exists():
@@ -178,7 +182,7 @@ class _Chain:
         """Choose and cut, with or without refitting what reads the channels."""
         settings = self.recipe.prune
         if settings.criterion == LEARNED:
-            return cut(self.source.network, learned_channels(self.source.network).keep), []
+            return cut(self.source.network, self.learned), []
         return prune(
             self.source.network,
             self.counts,

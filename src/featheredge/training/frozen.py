@@ -1,7 +1,7 @@
 """Layers that training leaves as they are: no gradient, and batch norms that keep their statistics.
 
-An encoder's first layers come from a million pictures and cost most of a step's time, since they
-work on the largest maps.
+An encoder's first layers come from a million pictures and work on the largest maps: what they have
+to learn is least, and costs most.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,6 @@ def set_training(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
     """
     network.train()
     norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    learning = [norm for norm in norms if norm.weight is None or norm.weight.requires_grad]
     for norm in norms:
-        norm.train(norm in learning)
-    return learning
+        norm.train(norm.weight is None or norm.weight.requires_grad)
+    return [norm for norm in norms if norm.training]

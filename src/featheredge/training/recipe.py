@@ -119,7 +119,7 @@ class Optimiser(Section):
         betas: of Adam and AdamW.
         rates: factors on `lr` by the beginning of a parameter's dotted name, such as
             {encoder = 0.25}; the longest that fits counts. 0 leaves them as they are, batch norms
-            and their statistics included, and costs no time.
+            and their statistics included, and computes no gradient of them.
         bias_rate: factor on the rate of biases; Caffe's recipes use 2.
         clip_norm: largest norm of the gradient.
     """

@@ -18,9 +18,9 @@ def make_optimiser(
     """An optimiser over parameter groups that carry their own base rate as `base_lr`.
 
     Args:
-        model: a network, or an `Objective` with the network as `student`.
+        model: a network, or an `Objective` with the network as `student`; parameters that want no
+            gradient are left out.
         settings: rates are by names in the network.
-            Parameters without a gradient are left out.
         undecayed: parameters that weight decay leaves to something else.
 
     Raises:
