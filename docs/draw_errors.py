@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from featheredge.pruning.budget import Budget
 from featheredge.pruning.calibration import calibration_pictures
 from featheredge.pruning.lasso import GroupError, Sampling, compare
-from featheredge.pruning.plan import make_plan
+from featheredge.pruning.plan import ratio_counts
 from featheredge.pruning.recipe import load_prune_recipe
 from featheredge.pruning.source import open_source
 from featheredge.training.recipe_file import find_recipe
@@ -56,8 +56,8 @@ def measure(recipe_name: str, settings: Sequence[str], ratio: float) -> list[Gro
     source = open_source(recipe)
     inputs = [source.inputs(batch) for batch in calibration_pictures(recipe)]
     sampling = Sampling(inputs, recipe.calibration.points, recipe.seed)
-    plan = make_plan(source.network, Budget(ratio=ratio, multiple=1, size=recipe.size), sampling)
-    return compare(source.network, plan.counts, sampling)
+    counts = ratio_counts(source.network, Budget(ratio=ratio, multiple=1), inputs[0][:1])
+    return compare(source.network, counts, sampling)
 
 
 def table(series: Series, num_groups: int) -> Iterator[str]:

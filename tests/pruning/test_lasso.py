@@ -74,7 +74,7 @@ def test_sampled_patches_make_the_layers_answers(dilation, stride):
     assert reader.sums.gram[-1, -1] == 3 * 40
     # Many random places have the moments that all places have.
     x, y = unfolded(network, 2, inputs)
-    many = reader_of(network, "2", inputs, points=5_000).sums
+    many = reader_of(network, "2", inputs, points=20_000).sums
     np.testing.assert_allclose(many.gram[-1, :-1] / many.gram[-1, -1], x.mean(0), atol=0.02)
     np.testing.assert_allclose(
         many.energy / many.gram[-1, -1], np.square(y).sum(1).mean(), rtol=0.1
@@ -175,6 +175,15 @@ def test_same_seed_same_network():
     assert all(torch.equal(one[name], other[name]) for name in one)
     different = prune(network, {"2": 3}, Sampling(pictures(2), points=20, seed=5))[0].state_dict()
     assert not torch.equal(one["4.weight"], different["4.weight"])
+
+
+def test_groups_measured_together_are_measured_as_alone(monkeypatch):
+    network, sampling = toy_network(), Sampling(pictures(2, side=32), points=20)
+    counts = {n: max(1, g.size // 2) for n, g in find_groups(network, sampling.inputs[0]).items()}
+    counts = {n: c for n, c in counts.items() if n.endswith("conv.0.0")}
+    together = compare(network, counts, sampling)
+    monkeypatch.setattr("featheredge.pruning.lasso._MOST_BYTES", 1)
+    assert compare(network, counts, sampling) == together
 
 
 def test_dead_channels_go_first_and_all_channels_can_stay():

@@ -15,7 +15,7 @@ from featheredge.models.pidinet import PiDiNet, PiDiNetConfig
 from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.pruning.convolutions import find_convolutions
 from featheredge.pruning.lasso import Sampling, error_curves, prune
-from featheredge.pruning.plan import Budget, make_plan
+from featheredge.pruning.plan import Budget, make_plan, ratio_counts
 from featheredge.pruning.ties import find_ties
 from featheredge.pruning.trace import find_groups
 from toys import toy_network
@@ -140,6 +140,8 @@ def test_ratios_are_rounded_to_what_groups_can_have():
     network = made("foreign")
     plan = make_plan(network, Budget(ratio=0.5, multiple=8), sampling(points=60))
     assert plan.counts == {"stem": 8, "side": 8}
+    unmeasured = ratio_counts(network, Budget(ratio=0.5, multiple=8), torch.zeros(1, 3, *SIZE))
+    assert unmeasured == plan.counts
     assert "up is ConvTranspose2d" in plan.whole["up.bias"]
     assert plan.whole["mix"] == "is read by no plain convolution"
     measured = error_curves(network, {"side": [8]}, sampling(points=60))[0]

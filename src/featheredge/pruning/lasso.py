@@ -18,12 +18,14 @@ from torch import Tensor, nn
 from featheredge.errors import ArgumentError
 from featheredge.pruning.criteria import CRITERIA, Units
 from featheredge.pruning.reader import Reader, read
-from featheredge.pruning.responses import Matrix, measure
+from featheredge.pruning.responses import Matrix, measure, plain_conv, sums_bytes
 from featheredge.pruning.surgery import cut
 from featheredge.pruning.trace import Group, find_groups
 
 #: Pull of a refitted kernel to what it was, in units of its inputs' mean square.
 RIDGE = 1e-3
+#: What normal equations may take in memory where groups are measured together.
+_MOST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def prune(
     errors = []
     # Cut channels are read with weights of 0 until the end: that changes no shapes on the way.
     for name in [name for name in groups if name in counts]:
-        readers = _readers(working, original, groups[name], sampling)
+        readers = _readers(working, original, [groups[name]], sampling)[name]
         units = CRITERIA[criterion](
             working, groups[name], [*readers.values()], counts[name], random
         )
@@ -135,8 +137,8 @@ def error_curves(
 ) -> list[GroupError]:
     """The error, with refit, at several counts of every group, each group pruned alone.
 
-    A group is measured once for all its counts. Arguments and errors are otherwise those of
-    `prune`.
+    As many groups as memory is meant to hold are measured at once, for all their counts.
+    Arguments and errors are otherwise those of `prune`.
     """
     _check_criterion(criterion)
     return _alone(network, counts, sampling, (criterion,), (True,), ridge)
@@ -152,20 +154,37 @@ def _alone(
 ) -> list[GroupError]:
     """The errors of all ways to prune each group by itself."""
     groups = find_groups(network, _example(sampling))
+    for name, several in counts.items():
+        for count in several:
+            _check_count(name, count, groups)
     still = deepcopy(network).eval()
     rows = []
-    for name in counts:
-        for count in counts[name]:
-            _check_count(name, count, groups)
-        group = groups[name]
-        readers = _readers(still, still, group, sampling)
-        for count, criterion in product(counts[name], criteria):
-            random = np.random.default_rng(sampling.seed)
-            units = CRITERIA[criterion](still, group, [*readers.values()], count, random)
-            for refit in refits:
-                error = _error(readers, _kernels(readers, units, ridge if refit else None))
-                rows.append(GroupError(name, count, group.size, criterion, refit, error))
+    for together in _batches(still, [groups[name] for name in counts]):
+        measured = _readers(still, still, together, sampling)
+        for group in together:
+            readers = measured[group.name]
+            for count, criterion in product(counts[group.name], criteria):
+                random = np.random.default_rng(sampling.seed)
+                units = CRITERIA[criterion](still, group, [*readers.values()], count, random)
+                for refit in refits:
+                    error = _error(readers, _kernels(readers, units, ridge if refit else None))
+                    row = GroupError(group.name, count, group.size, criterion, refit, error)
+                    rows.append(row)
     return rows
+
+
+def _batches(network: nn.Module, groups: Sequence[Group]) -> list[list[Group]]:
+    """Groups that are measured in one go, as many as memory is meant to hold."""
+    batches: list[list[Group]] = []
+    left = 0
+    for group in groups:
+        size = sum(sums_bytes(plain_conv(network, layer)) for layer in group.readers())
+        if size > left:
+            batches.append([])
+            left = _MOST_BYTES
+        batches[-1].append(group)
+        left -= size
+    return batches
 
 
 def _example(sampling: Sampling) -> Tensor:
@@ -202,18 +221,17 @@ def _check_count(name: str, count: int, groups: Mapping[str, Group]) -> None:
 
 
 def _readers(
-    working: nn.Module, original: nn.Module, group: Group, sampling: Sampling
-) -> dict[str, Reader]:
-    """The layers that read a group, measured."""
+    working: nn.Module, original: nn.Module, groups: Sequence[Group], sampling: Sampling
+) -> dict[str, dict[str, Reader]]:
+    """Group -> the layers that read it, measured."""
+    layers = list(dict.fromkeys(layer for group in groups for layer in group.readers()))
     sums = measure(
-        working,
-        original,
-        group.readers(),
-        sampling.inputs,
-        points=sampling.points,
-        seed=sampling.seed,
+        working, original, layers, sampling.inputs, points=sampling.points, seed=sampling.seed
     )
-    return {layer: read(working, layer, group, sums[layer]) for layer in sums}
+    return {
+        group.name: {layer: read(working, layer, group, sums[layer]) for layer in group.readers()}
+        for group in groups
+    }
 
 
 def _kernels(readers: Mapping[str, Reader], units: Units, ridge: float | None) -> dict[str, Matrix]:

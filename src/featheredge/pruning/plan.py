@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
-from torch import nn
+from torch import Tensor, nn
 
 from featheredge.errors import ArgumentError
 from featheredge.pruning.allocate import ROUNDING, Choice, Term, allocate, total_cost
@@ -23,7 +23,7 @@ from featheredge.pruning.responses import plain_conv
 from featheredge.pruning.ties import find_ties
 from featheredge.pruning.trace import Group, find_groups
 
-__all__ = ["Budget", "Plan", "make_plan"]
+__all__ = ["Budget", "Plan", "make_plan", "ratio_counts"]
 
 #: Groups that keep equally many units, by name.
 Tie: TypeAlias = tuple[str, ...]
@@ -100,6 +100,27 @@ def make_plan(
         errors={name: float(curves[name](count)) for name, count in shrunk.items()},
         whole=whole,
     )
+
+
+def ratio_counts(network: nn.Module, budget: Budget, example: Tensor) -> dict[str, int]:
+    """Group -> units left by a budget's `ratio`, of the groups that may shrink; nothing measured.
+
+    Args:
+        network: as for `make_plan`.
+        budget: one with a ratio.
+        example: what the network takes, (1, C, H, W).
+
+    Raises:
+        ArgumentError: `keep` names no group, or the network cannot be traced.
+    """
+    assert budget.ratio is not None
+    groups = find_groups(network, example)
+    ties, _ = _prunable(network, groups, budget)
+    return {
+        name: _nearest(budget.counts(groups[name].size), budget.ratio)
+        for tie in ties
+        for name in tie
+    }
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ Shapes: B batch, C channels, H W pixels, O outputs, k kernel size, N sampled poi
 entries of a patch, in the order of a flattened kernel.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from featheredge.errors import ArgumentError
 
 Matrix: TypeAlias = NDArray[np.float64]
+#: Indices of pictures, rows and columns, (N,) each.
+Places: TypeAlias = tuple[Tensor, ...]
 
 #: Share of the answers' energy below which their variance is rounding.
 _ROUNDING = 1e-12
@@ -83,29 +85,38 @@ def measure(
         seed: of the places.
 
     Returns:
-        The normal equations of every layer. Memory does not grow with the number of pictures.
+        The normal equations of every layer, which do not depend on the others measured with it.
+        Memory does not grow with the number of pictures.
 
     Raises:
         ArgumentError: a layer is no plain convolution, or there are no inputs.
     """
     convs = {name: plain_conv(network, name) for name in layers}
-    random = np.random.default_rng(seed)
-    sums: dict[str, NormalEquations] = {}
+    randoms = {name: np.random.default_rng([seed, *name.encode()]) for name in layers}
+    sums = {name: _empty(conv) for name, conv in convs.items()}
+    places: dict[str, Places] = {}
+    patches: dict[str, Tensor] = {}
+    answers: dict[str, Tensor] = {}
+
+    def answered(name: str, x: Tensor, y: Tensor) -> None:
+        places[name] = _places(y, points, randoms[name])
+        answers[name] = y.permute(0, 2, 3, 1)[places[name]]
+
+    def read(name: str, x: Tensor, y: Tensor) -> None:
+        patches[name] = _patches(convs[name], x, places[name])
+
     for image in inputs:
         with (
             torch.no_grad(),
-            _recorded(network, layers) as here,
-            _recorded(original, layers) as wanted,
+            _listening(original, layers, answered),
+            _listening(network, layers, read),
         ):
-            network(image)
-            if original is not network:
-                original(image)
-        for name, conv in convs.items():
-            places = _places(wanted[name][1], points, random)
-            patches = _patches(conv, here[name][0], places)
-            answers = wanted[name][1].permute(0, 2, 3, 1)[places]
-            sums.setdefault(name, _empty(conv)).add(patches, answers)
-    if not sums:
+            original(image)
+            if network is not original:
+                network(image)
+        for name in layers:
+            sums[name].add(patches[name], answers[name])
+    if not patches:
         raise ArgumentError("layers are refitted on what they answer to pictures; there are none")
     return sums
 
@@ -135,8 +146,14 @@ def _empty(conv: nn.Conv2d) -> NormalEquations:
     return NormalEquations(np.zeros((entries, entries)), np.zeros((entries, conv.out_channels)))
 
 
-def _places(answers: Tensor, points: int, random: np.random.Generator) -> tuple[Tensor, ...]:
-    """Indices (picture, row, column) of `points` random cells of every picture."""
+def sums_bytes(conv: nn.Conv2d) -> int:
+    """What the normal equations of a convolution take in memory."""
+    entries = conv.weight[0].numel() + 1
+    return 8 * entries * (entries + conv.out_channels)
+
+
+def _places(answers: Tensor, points: int, random: np.random.Generator) -> Places:
+    """`points` random cells of every picture."""
     batch, _, height, width = answers.shape
     rows, columns = (
         random.integers(height, size=batch * points),
@@ -146,7 +163,7 @@ def _places(answers: Tensor, points: int, random: np.random.Generator) -> tuple[
     return tuple(torch.from_numpy(axis).to(answers.device) for axis in (pictures, rows, columns))
 
 
-def _patches(conv: nn.Conv2d, x: Tensor, places: tuple[Tensor, ...]) -> Tensor:
+def _patches(conv: nn.Conv2d, x: Tensor, places: Places) -> Tensor:
     """(N, P): what the convolution reads for its answers at `places`."""
     down, right = int(conv.padding[0]), int(conv.padding[1])
     padded = F.pad(x, (right, right, down, down))
@@ -161,22 +178,20 @@ def _patches(conv: nn.Conv2d, x: Tensor, places: tuple[Tensor, ...]) -> Tensor:
 
 
 @contextmanager
-def _recorded(
-    network: nn.Module, layers: Sequence[str]
-) -> Iterator[Mapping[str, tuple[Tensor, Tensor]]]:
-    """Collect what layers are given and what they return while the context is open."""
-    seen: dict[str, tuple[Tensor, Tensor]] = {}
+def _listening(
+    network: nn.Module, layers: Sequence[str], listener: Callable[[str, Tensor, Tensor], None]
+) -> Iterator[None]:
+    """While open, tell a listener each layer's name, what it is given and what it returns.
 
-    def keep(name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            # Copied: the activation that follows may work in place.
-            seen[name] = inputs[0], output.clone()
+    Nothing but what the listener takes is kept: activations that follow may work in place.
+    """
 
-        return hook
+    def tell(name: str) -> Callable[..., None]:
+        return lambda module, inputs, output: listener(name, inputs[0], output)
 
-    hooks = [network.get_submodule(n).register_forward_hook(keep(n)) for n in layers]
+    hooks = [network.get_submodule(n).register_forward_hook(tell(n)) for n in layers]
     try:
-        yield seen
+        yield
     finally:
         for hook in hooks:
             hook.remove()
