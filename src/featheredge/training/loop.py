@@ -63,6 +63,8 @@ def train(
         EvaluationError: the data set is not where the recipe says.
     """
     keep_freed_memory()
+    # Scales that decay to nothing pass through numbers that processors are many times slower with.
+    torch.set_flush_denormal(True)
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=recipe.run.precision)
     fabric.launch()
     claim(folder, recipe)
