@@ -1,4 +1,4 @@
-"""Draw how large the norm scales of several runs have become, and say what could be cut.
+"""Draw how much the channels of several runs still vary, and say what could be cut.
 
     python docs/draw_decay.py runs/csnet-x1-decay-dynamic runs/csnet-x1-decay-l2 \
         --out docs/images/decay.png --size-px 112
@@ -18,9 +18,9 @@ from featheredge.models.network import Network
 from featheredge.pruning.learned import (
     THRESHOLD,
     learned_channels,
-    norm_scales,
+    norm_spreads,
     saving,
-    scale_histogram,
+    spread_histogram,
 )
 from featheredge.pruning.surgery import cut
 
@@ -48,8 +48,8 @@ def draw(networks: dict[str, Network]) -> Figure:
     figure = Figure(figsize=(width, height * len(networks)), layout="constrained")
     panels = figure.subplots(len(networks), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (name, network) in zip(panels, networks.items(), strict=True):
-        scales = {norm: s.clip(SMALLEST_SHOWN) for norm, s in norm_scales(network).items()}
-        counts, edges = scale_histogram(scales, bins_per_decade=4)
+        spreads = {norm: s.clip(SMALLEST_SHOWN) for norm, s in norm_spreads(network).items()}
+        counts, edges = spread_histogram(spreads, bins_per_decade=4)
         axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color="#31688e")
         axes.axvline(THRESHOLD, color="#d1495b", linestyle="--", linewidth=1)
         axes.set(xscale="log", xlim=(SMALLEST_SHOWN / 3, 10), ylabel="channels")
@@ -57,7 +57,8 @@ def draw(networks: dict[str, Network]) -> Figure:
         axes.set_title(name, loc="left", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
     panels[-1].set_xlabel(
-        f"|norm scale|; {SMALLEST_SHOWN:g} and less in the first bar, cut left of the dashed line"
+        f"spread behind a norm; {SMALLEST_SHOWN:g} and less in the first bar, "
+        "cut left of the dashed line"
     )
     return figure
 

@@ -1,4 +1,4 @@
-"""Channels that training has decided on: read from norm scales, and cut as if they were zero."""
+"""Channels that training has decided on: read from norms, and cut as if they were zero."""
 
 from functools import cache
 
@@ -14,7 +14,7 @@ from featheredge.errors import ArgumentError, RecipeError
 from featheredge.models.build import create_model
 from featheredge.models.csf import HeadWidths
 from featheredge.models.csnet import CSNet, CSNetConfig
-from featheredge.pruning.learned import learned_channels, norm_scales, saving, scale_histogram
+from featheredge.pruning.learned import learned_channels, norm_spreads, saving, spread_histogram
 from featheredge.pruning.surgery import cut
 from featheredge.pruning.trace import find_groups
 from featheredge.training.average import reestimate_norms
@@ -129,15 +129,40 @@ def test_the_gap_says_whether_training_has_decided():
     assert {name: len(units) for name, units in whole.keep.items()} == whole.sizes
 
 
-def test_a_histogram_counts_every_scale_once():
+def test_a_spread_is_the_deviation_of_what_the_norm_answers():
+    """Also where the kernel before it is so weak that eps outweighs what it reads."""
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(3, momentum=None)
+    reads = torch.randn(4, 3, 50, 50) * torch.tensor([1.0, 3e-3, 1e-9]).view(-1, 1, 1)
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([0.5, -2.0, 1.0]))
+        norm(reads)
+        answers = norm.eval()(reads).std((0, 2, 3))
+    network = nn.ModuleDict({"stages": norm})
+    np.testing.assert_allclose(norm_spreads(network)["stages"], answers.numpy(), rtol=1e-3)
+    assert answers[2] < 1e-6
+
+
+def test_of_a_silent_group_the_strongest_unit_stays():
+    network = randomised(CSNet(TOY))
+    norm = network.stages[2][1].mix_act[0][0]
+    with torch.no_grad():
+        norm.weight.copy_(torch.tensor([1e-9, 1e-6, 1e-8, 0])[: norm.num_features])
+    learned = learned_channels(network, groups=groups())
+    silent = [units for name, units in learned.keep.items() if name.startswith("stages.2.1.")]
+    assert [1] in silent
+    cut(network, learned.keep, groups=groups())
+
+
+def test_a_histogram_counts_every_spread_once():
     network = decayed(1)
     with torch.no_grad():
         network.stages[0][0].mix_act[0][0].weight[:] = torch.tensor([0.0, 1e-44, 500.0])
-    scales = norm_scales(network)
-    counts, edges = scale_histogram(scales)
-    assert counts.sum() == sum(map(len, scales.values()))
+    spreads = norm_spreads(network)
+    counts, edges = spread_histogram(spreads)
+    assert counts.sum() == sum(map(len, spreads.values()))
     assert len(edges) == len(counts) + 1
-    values = np.concatenate(list(scales.values()))
+    values = np.concatenate(list(spreads.values()))
     for count, low, high in zip(counts[1:-1], edges[1:], edges[2:-1], strict=False):
         assert count == ((values >= low) & (values < high)).sum()
     assert counts[0] == 1
@@ -158,7 +183,3 @@ def test_what_cannot_be_done_is_refused():
         learned_channels(CSNet(TOY), threshold=0)
     with pytest.raises(RecipeError, match="no batch norm below 'stages'"):
         learned_channels(toy_network())
-    network = randomised(CSNet(TOY))
-    nn.init.zeros_(network.stages[2][1].mix_act[0][0].weight)
-    with pytest.raises(ArgumentError, match=r"last block of a fused stage|no channels left"):
-        cut(network, learned_channels(network, groups=groups()).keep, groups=groups())

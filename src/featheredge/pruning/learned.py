@@ -1,10 +1,13 @@
-"""Channels that training has decided on, read from norm scales that `training.decay` let decay.
+"""Channels that training has decided on, read from norms that `training.decay` let decay.
 
 A channel passes through several norms on its way: after the convolution that makes it and after
-the depthwise ones behind that. Where any of these has lost its scale the channel says the same of
-every picture and can be cut. What it says, a constant, the norm of the layer that reads it takes
-off once its statistics are estimated anew (`training.average.reestimate_norms`): exactly if that
-layer is 1x1, up to a rim of a few cells if it pads with zeros.
+the depthwise ones behind that. Where any of these hardly varies the channel says the same of every
+picture and can be cut. A norm falls silent in two ways: its scale decays, or the kernel before it
+does, until what the norm reads varies so little that its `eps` outweighs it.
+
+What a silent channel says, a constant, the norm of the layer that reads it takes off once its
+statistics are estimated anew (`training.average.reestimate_norms`): exactly if that layer is 1x1,
+up to a rim of a few cells if it pads with zeros.
 
 Shapes: C channels of a norm, U units of a group (see `featheredge.pruning.trace.Group`).
 """
@@ -14,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from featheredge.errors import ArgumentError
 from featheredge.models.cost import multiply_adds, num_params
@@ -21,7 +25,7 @@ from featheredge.models.network import Network
 from featheredge.models.parts import norms_below
 from featheredge.pruning.trace import Group, find_groups
 
-#: Below this a scale counts as gone; scales that decayed long enough are many orders smaller.
+#: Below this spread a channel counts as gone; most live ones have a hundred times as much.
 THRESHOLD = 1e-4
 #: Decades that a histogram covers: float32's smallest number is 1.4e-45.
 _DECADES = (-46, 2)
@@ -34,7 +38,7 @@ class Learned:
     Attributes:
         keep: group -> numbers of the units to keep, as `featheredge.pruning.surgery.cut` takes it.
         sizes: group -> units before.
-        gap: decades between the largest scale that is cut and the smallest that is kept. Where
+        gap: decades between the largest spread that is cut and the smallest that is kept. Where
             training has truly decided it is wide, and any threshold in it gives the same network;
             infinite where nothing is cut, or nothing but zeros.
     """
@@ -71,14 +75,16 @@ def learned_channels(
     layers: Sequence[str] = ("stages",),
     groups: Mapping[str, Group] | None = None,
 ) -> Learned:
-    """Read which channels training has kept: those whose scales all reach `threshold`.
+    """Read which channels training has kept: those whose norms all vary by `threshold` or more.
 
-    The published CSNet looks at the first norm of each block alone (with 1e-20) and so keeps some
-    channels that are gone behind it.
+    Of a group that is gone as a whole the strongest unit stays, so that the network holds together.
+
+    The published CSNet looks at the scale in the first norm of each block alone (with 1e-20) and
+    so keeps some channels that are gone behind it, or whose kernels are.
 
     Args:
-        network: one whose norm scales decayed.
-        threshold: on |scale|.
+        network: one whose norms decayed.
+        threshold: on the spread, see `norm_spreads`.
         layers: beginnings of the names of the norms that decayed, as in the recipe.
         groups: as `find_groups` gave them for this network, to save a second tracing.
 
@@ -87,16 +93,16 @@ def learned_channels(
         RecipeError: the network has no norms below one of `layers`.
     """
     if threshold <= 0:
-        raise ArgumentError(f"the threshold on norm scales is {threshold}; expected more than 0")
-    scales = norm_scales(network, layers)
+        raise ArgumentError(f"the threshold on norms is {threshold}; expected more than 0")
+    spreads = norm_spreads(network, layers)
     strengths = {
         name: strength
         for name, group in (groups or find_groups(network)).items()
-        if (strength := _strength(group, scales)) is not None
+        if (strength := _strength(group, spreads)) is not None
     }
     every = np.concatenate(list(strengths.values()))
     return Learned(
-        keep={n: np.flatnonzero(s >= threshold).tolist() for n, s in strengths.items()},
+        keep={n: _alive(s, threshold) for n, s in strengths.items()},
         sizes={n: len(s) for n, s in strengths.items()},
         gap=_gap(every, threshold),
     )
@@ -109,45 +115,62 @@ def saving(before: Network, after: Network, size_px: int) -> Saving:
     return Saving((num_params(before), num_params(after)), (work[0], work[1]))
 
 
-def norm_scales(
+def norm_spreads(
     network: Network, layers: Sequence[str] = ("stages",)
 ) -> dict[str, NDArray[np.float64]]:
-    """|scale| of the channels of every batch norm below `layers`: norm -> (C,)."""
-    norms = norms_below(network, layers)
-    return {n: norm.weight.detach().abs().cpu().double().numpy() for n, norm in norms.items()}
+    """How much the channels of every batch norm below `layers` vary: norm -> (C,).
+
+    That is the standard deviation of what the norm answers, by its running statistics: |scale|
+    where its input varies well beyond `eps`, and less where it does not.
+    """
+    return {name: _spread(norm) for name, norm in norms_below(network, layers).items()}
 
 
-def scale_histogram(
-    scales: Mapping[str, NDArray[np.float64]], bins_per_decade: int = 2
+def spread_histogram(
+    spreads: Mapping[str, NDArray[np.float64]], bins_per_decade: int = 2
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """How many norm scales there are of every order of magnitude, for a plot.
+    """How many channels there are with spreads of every order of magnitude, for a plot.
 
     Args:
-        scales: as `norm_scales` gives them.
+        spreads: as `norm_spreads` gives them.
         bins_per_decade: bins between two powers of ten.
 
     Returns:
-        (N,) counts and (N + 1,) edges in scale, log-spaced from 1e-46 to 100. Scales outside,
+        (N,) counts and (N + 1,) edges in spread, log-spaced from 1e-46 to 100. Spreads outside,
         zeros above all, count in the first and last bin, so that none is lost.
     """
     low, high = _DECADES
     edges = np.logspace(low, high, (high - low) * bins_per_decade + 1)
-    values = np.concatenate(list(scales.values())).clip(edges[0], edges[-1])
+    values = np.concatenate(list(spreads.values())).clip(edges[0], edges[-1])
     counts, _ = np.histogram(values, edges)
     return counts, edges
 
 
+def _spread(norm: nn.BatchNorm2d) -> NDArray[np.float64]:
+    assert norm.running_var is not None
+    variance = norm.running_var.detach().cpu().double()
+    scale = norm.weight.detach().abs().cpu().double()
+    spread: NDArray[np.float64] = (scale * (variance / (variance + norm.eps)).sqrt()).numpy()
+    return spread
+
+
+def _alive(strengths: NDArray[np.float64], threshold: float) -> list[int]:
+    """The units of a group that stay, at least the strongest."""
+    alive: list[int] = np.flatnonzero(strengths >= threshold).tolist()
+    return alive or [int(strengths.argmax())]
+
+
 def _strength(
-    group: Group, scales: Mapping[str, NDArray[np.float64]]
+    group: Group, spreads: Mapping[str, NDArray[np.float64]]
 ) -> NDArray[np.float64] | None:
-    """The least scale that every unit meets on its way, (U,); None if none of its norms decayed.
+    """The least spread that every unit meets on its way, (U,); None if none of its norms decayed.
 
     A unit of several channels is as strong as the strongest of these.
     """
     met = [
-        scales[norm][indices].max(1)
+        spreads[norm][indices].max(1)
         for (tensor, _), indices in group.axes.items()
-        if (norm := tensor.removesuffix(".weight")) in scales
+        if (norm := tensor.removesuffix(".weight")) in spreads
     ]
     return np.min(met, 0) if met else None
 

@@ -57,7 +57,7 @@ class Prune(Section):
 
     Attributes:
         criterion: "lasso", "magnitude", "geometric-median" or "random"; or "learned", for a network
-            whose norm scales decayed in training: what lost its scale goes, nothing is refitted,
+            whose norms decayed in training: what no longer varies goes, nothing is refitted,
             and there is no budget.
         ridge: pull of the refitted kernels to what they were.
         counts: group -> units to keep, in place of a budget.
