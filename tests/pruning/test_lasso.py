@@ -256,6 +256,10 @@ def test_layers_that_cannot_be_explained_are_named():
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 18 * 18, 2))
     with pytest.raises(ArgumentError, match=r"^3 is Linear"):
         prune(network, {"0": 2}, Sampling(pictures(1)))
+    unread = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 2, 2))
+    for measure_by in (prune, compare):
+        with pytest.raises(ArgumentError, match=r"0 is read by no convolution"):
+            measure_by(unread, {"0": 2}, Sampling(pictures(1)))
 
 
 def test_widths_that_disagree_are_refused_before_anything_is_measured():

@@ -179,7 +179,7 @@ def _batches(network: nn.Module, groups: Sequence[Group]) -> list[list[Group]]:
     left = 0
     for group in groups:
         size = sum(sums_bytes(plain_conv(network, layer)) for layer in group.readers())
-        if size > left:
+        if not batches or size > left:
             batches.append([])
             left = _MOST_BYTES
         batches[-1].append(group)
@@ -224,6 +224,12 @@ def _readers(
     working: nn.Module, original: nn.Module, groups: Sequence[Group], sampling: Sampling
 ) -> dict[str, dict[str, Reader]]:
     """Group -> the layers that read it, measured."""
+    for group in groups:
+        if not group.readers():
+            raise ArgumentError(
+                f"{group.name} is read by no convolution that says which of its units matter; "
+                "leave it whole"
+            )
     layers = list(dict.fromkeys(layer for group in groups for layer in group.readers()))
     sums = measure(
         working, original, layers, sampling.inputs, points=sampling.points, seed=sampling.seed
