@@ -4,10 +4,10 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from featheredge.pruning.allocate import Choice, Term, allocate, total_cost
+from featheredge.pruning.allocate import ROUNDING, Choice, Term, allocate, total_cost
 
 AMOUNT = st.floats(0.01, 10)
 
@@ -40,17 +40,21 @@ def separate(draw):
 
 
 @given(separate())
+@example(([choice([1.0])], [Term((0,), lambda counts: float(counts[0]))], 1 - 1e-16 * 2))
 def test_separate_costs_are_met_at_an_error_within_a_step_of_the_best(problem):
     choices, terms, share = problem
     target = share * total_cost(terms, [c.counts[0] for c in choices])
     counts = allocate(choices, terms, target)
-    least = best(choices, terms, target)
-    if least is None:
+    # Costs may exceed the target by rounding, so that far the best may be better.
+    least, lowest = best(choices, terms, target), best(choices, terms, target * (1 + 2 * ROUNDING))
+    if lowest is None:
         assert counts == [1] * len(choices)
         return
-    assert total_cost(terms, counts) <= target * (1 + 1e-9)
-    steps = max((c.errors[-1] for c in choices), default=0)
-    assert least - 1e-9 <= error(choices, counts) <= least + steps + 1e-9
+    assert total_cost(terms, counts) <= target * (1 + 2 * ROUNDING)
+    assert lowest - 1e-9 <= error(choices, counts)
+    if least is not None:
+        steps = max((c.errors[-1] for c in choices), default=0)
+        assert error(choices, counts) <= least + steps + 1e-9
 
 
 def chain(seed):
