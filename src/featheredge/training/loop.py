@@ -28,6 +28,7 @@ from featheredge.training import checkpoint
 from featheredge.training.allocator import keep_freed_memory
 from featheredge.training.average import moving_average, reestimate_norms
 from featheredge.training.decay import NormDecay
+from featheredge.training.denormals import flushed_denormals
 from featheredge.training.frozen import freeze, set_training
 from featheredge.training.log import Length, Log, Record, Report
 from featheredge.training.objective import Objective
@@ -37,6 +38,7 @@ from featheredge.training.schedule import lr_factor, make_optimiser, set_lr
 from featheredge.training.validation import draw_maps, mean_loss
 
 
+@flushed_denormals()
 def train(
     recipe: Recipe,
     folder: Path,
@@ -63,8 +65,6 @@ def train(
         EvaluationError: the data set is not where the recipe says.
     """
     keep_freed_memory()
-    # Scales that decay to nothing pass through numbers that processors are many times slower with.
-    torch.set_flush_denormal(True)
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=recipe.run.precision)
     fabric.launch()
     claim(folder, recipe)
