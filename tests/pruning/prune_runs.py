@@ -105,7 +105,7 @@ rounds = 2
 
 
 def learned_recipe_file(folder: Path, network: Network) -> Path:
-    """Cuts what lost its scale when `network` was trained; calibrates on noise."""
+    """Cuts what fell silent when `network` was trained; calibrates on noise."""
     build.save(network, folder / "trained")
     noise = np.random.default_rng(0).integers(0, 256, (3, 40, 50, 3), np.uint8)
     (folder / "pictures").mkdir()
