@@ -147,11 +147,13 @@ def test_of_a_silent_group_the_strongest_unit_stays():
     network = randomised(CSNet(TOY))
     norm = network.stages[2][1].mix_act[0][0]
     with torch.no_grad():
-        norm.weight.copy_(torch.tensor([1e-9, 1e-6, 1e-8, 0])[: norm.num_features])
+        norm.weight.copy_(torch.tensor([1e-9, 1e-6, 1e-8, 0]))
     learned = learned_channels(network, groups=groups())
-    silent = [units for name, units in learned.keep.items() if name.startswith("stages.2.1.")]
-    assert [1] in silent
+    silent = next(name for name in learned.keep if name.startswith("stages.2.1."))
+    assert learned.keep[silent] == [1]
     cut(network, learned.keep, groups=groups())
+    with pytest.raises(ArgumentError, match=r"last block of a fused stage|no channels left"):
+        cut(network, learned.keep | {silent: []}, groups=groups())
 
 
 def test_a_histogram_counts_every_spread_once():

@@ -5,7 +5,7 @@ are explained best, and refit these layers to what the original network answers,
 network as pruned so far feeds them. Layers that read the same channels are explained together.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
@@ -159,18 +159,24 @@ def _alone(
             _check_count(name, count, groups)
     still = deepcopy(network).eval()
     rows = []
-    for together in _batches(still, [groups[name] for name in counts]):
-        measured = _readers(still, still, together, sampling)
-        for group in together:
-            readers = measured[group.name]
-            for count, criterion in product(counts[group.name], criteria):
-                random = np.random.default_rng(sampling.seed)
-                units = CRITERIA[criterion](still, group, [*readers.values()], count, random)
-                for refit in refits:
-                    error = _error(readers, _kernels(readers, units, ridge if refit else None))
-                    row = GroupError(group.name, count, group.size, criterion, refit, error)
-                    rows.append(row)
+    for group, readers in _measured(still, [groups[name] for name in counts], sampling):
+        for count, criterion in product(counts[group.name], criteria):
+            random = np.random.default_rng(sampling.seed)
+            units = CRITERIA[criterion](still, group, [*readers.values()], count, random)
+            for refit in refits:
+                error = _error(readers, _kernels(readers, units, ridge if refit else None))
+                rows.append(GroupError(group.name, count, group.size, criterion, refit, error))
     return rows
+
+
+def _measured(
+    network: nn.Module, groups: Sequence[Group], sampling: Sampling
+) -> Iterator[tuple[Group, dict[str, Reader]]]:
+    """Every group and the layers that read it, with as few passes over the pictures as fit."""
+    for together in _batches(network, groups):
+        readers = _readers(network, network, together, sampling)
+        for group in together:
+            yield group, readers[group.name]
 
 
 def _batches(network: nn.Module, groups: Sequence[Group]) -> list[list[Group]]:

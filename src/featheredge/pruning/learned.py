@@ -25,7 +25,7 @@ from featheredge.models.network import Network
 from featheredge.models.parts import norms_below
 from featheredge.pruning.trace import Group, find_groups
 
-#: Below this spread a channel counts as gone; most live ones have a hundred times as much.
+#: Below this spread a channel counts as gone.
 THRESHOLD = 1e-4
 #: Decades that a histogram covers: float32's smallest number is 1.4e-45.
 _DECADES = (-46, 2)
