@@ -81,6 +81,17 @@ def test_sampled_patches_make_the_layers_answers(dilation, stride):
     )
 
 
+def test_a_network_runs_no_further_than_the_layers_asked_for():
+    network, inputs = vgg(), pictures(2)
+    ran = []
+    for name, layer in network.named_children():
+        layer.register_forward_hook(lambda *_, name=name: ran.append(name))
+    measure(network, network, ["2"], inputs, points=5)
+    assert ran == ["0", "1", "2"] * 2
+    network(inputs[0])
+    assert ran[6:] == [name for name, _ in network.named_children()]
+
+
 @torch.no_grad()
 def test_memory_does_not_grow_with_the_pictures():
     network = vgg()

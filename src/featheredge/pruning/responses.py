@@ -7,9 +7,10 @@ Shapes: B batch, C channels, H W pixels, O outputs, k kernel size, N sampled poi
 entries of a patch, in the order of a flattened kernel.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -106,14 +107,11 @@ def measure(
         patches[name] = _patches(convs[name], x, places[name])
 
     for image in inputs:
-        with (
-            torch.no_grad(),
-            _listening(original, layers, answered),
-            _listening(network, layers, read),
-        ):
-            original(image)
-            if network is not original:
-                network(image)
+        if network is original:
+            _listen(network, image, layers, answered, read)
+        else:
+            _listen(original, image, layers, answered)
+            _listen(network, image, layers, read)
         for name in layers:
             sums[name].add(patches[name], answers[name])
     if not patches:
@@ -177,21 +175,34 @@ def _patches(conv: nn.Conv2d, x: Tensor, places: Places) -> Tensor:
     return patches.permute(0, 3, 1, 2).flatten(1)
 
 
-@contextmanager
-def _listening(
-    network: nn.Module, layers: Sequence[str], listener: Callable[[str, Tensor, Tensor], None]
-) -> Iterator[None]:
-    """While open, tell a listener each layer's name, what it is given and what it returns.
+class _AllHeard(Exception):
+    """Every layer has answered: the rest of the network need not run."""
 
-    Nothing but what the listener takes is kept: activations that follow may work in place.
+
+def _listen(
+    network: nn.Module,
+    image: Tensor,
+    layers: Sequence[str],
+    *listeners: Callable[[str, Tensor, Tensor], None],
+) -> None:
+    """Tell listeners each layer's name, what it is given and what it answers to a picture.
+
+    The network runs no further than the last of these layers. Nothing but what the listeners take
+    is kept: activations that follow may work in place.
     """
+    waiting = set(layers)
 
-    def tell(name: str) -> Callable[..., None]:
-        return lambda module, inputs, output: listener(name, inputs[0], output)
+    def hook(name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        for listener in listeners:
+            listener(name, inputs[0], output)
+        waiting.discard(name)
+        if not waiting:
+            raise _AllHeard
 
-    hooks = [network.get_submodule(n).register_forward_hook(tell(n)) for n in layers]
+    hooks = [network.get_submodule(n).register_forward_hook(partial(hook, n)) for n in layers]
     try:
-        yield
+        with torch.no_grad(), suppress(_AllHeard):
+            network(image)
     finally:
-        for hook in hooks:
-            hook.remove()
+        for handle in hooks:
+            handle.remove()
