@@ -18,7 +18,7 @@ from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.pruning.criteria import by_lasso
 from featheredge.pruning.lasso import Sampling, compare, prune
 from featheredge.pruning.reader import read
-from featheredge.pruning.responses import measure
+from featheredge.pruning.responses import measure, sample_answers
 from featheredge.pruning.trace import find_groups
 from toys import toy_network
 
@@ -51,7 +51,12 @@ def vgg(dilation=1, stride=1, bias=True):
 
 def reader_of(network, layer, inputs, **options):
     group = next(g for g in find_groups(network, inputs[0]).values() if layer in g.readers())
-    return read(network, layer, group, measure(network, network, [layer], inputs, **options)[layer])
+    return read(network, layer, group, sums_of(network, layer, inputs, **options))
+
+
+def sums_of(network, layer, inputs, **options):
+    answers = sample_answers(network, [layer], inputs, **options)
+    return measure(network, [layer], inputs, answers)[layer]
 
 
 def unfolded(network, layer, inputs):
@@ -86,10 +91,11 @@ def test_a_network_runs_no_further_than_the_layers_asked_for():
     ran = []
     for name, layer in network.named_children():
         layer.register_forward_hook(lambda *_, name=name: ran.append(name))
-    measure(network, network, ["2"], inputs, points=5)
-    assert ran == ["0", "1", "2"] * 2
+    answers = sample_answers(network, ["2"], inputs, points=5)
+    measure(network, ["2"], inputs, answers)
+    assert ran == ["0", "1", "2"] * 4
     network(inputs[0])
-    assert ran[6:] == [name for name, _ in network.named_children()]
+    assert ran[12:] == [name for name, _ in network.named_children()]
 
 
 @torch.no_grad()
@@ -103,7 +109,7 @@ def test_memory_does_not_grow_with_the_pictures():
 @torch.no_grad()
 def test_refit_is_the_least_squares_solution():
     network, inputs = vgg(), pictures(4)
-    sums = measure(network, network, ["2"], inputs, points=200, seed=3)["2"]
+    sums = sums_of(network, "2", inputs, points=200, seed=3)
     reader = reader_of(network, "2", inputs, points=200, seed=3)
     keep = np.array([0, 3, 4, 8])
     fitted = reader.refitted(keep, ridge=1e-9)

@@ -18,7 +18,14 @@ from torch import Tensor, nn
 from featheredge.errors import ArgumentError
 from featheredge.pruning.criteria import CRITERIA, Units
 from featheredge.pruning.reader import Reader, read
-from featheredge.pruning.responses import Matrix, measure, plain_conv, sums_bytes
+from featheredge.pruning.responses import (
+    Answers,
+    Matrix,
+    measure,
+    plain_conv,
+    sample_answers,
+    sums_bytes,
+)
 from featheredge.pruning.surgery import cut
 from featheredge.pruning.trace import Group, find_groups
 
@@ -95,23 +102,24 @@ def prune(
     """
     example = _example(sampling)
     groups = find_groups(network, example)
-    original, working = deepcopy(network).eval(), deepcopy(network).eval()
+    working = deepcopy(network).eval()
     _check(working, counts, groups, criterion, example)
+    chosen = [group for name, group in groups.items() if name in counts]
+    answers = _answers(working, chosen, sampling)
     random = np.random.default_rng(sampling.seed)
     keep: dict[str, list[int]] = {}
     errors = []
     # Cut channels are read with weights of 0 until the end: that changes no shapes on the way.
-    for name in [name for name in groups if name in counts]:
-        readers = _readers(working, original, [groups[name]], sampling)[name]
-        units = CRITERIA[criterion](
-            working, groups[name], [*readers.values()], counts[name], random
-        )
+    for group in chosen:
+        name, count = group.name, counts[group.name]
+        readers = _readers(working, [group], sampling, answers)[name]
+        units = CRITERIA[criterion](working, group, [*readers.values()], count, random)
         kernels = _kernels(readers, units, ridge if refit else None)
         for layer, kernel in kernels.items():
             _write(working.get_submodule(layer), kernel)
         keep[name] = units.tolist()
         error = _error(readers, kernels)
-        errors.append(GroupError(name, counts[name], groups[name].size, criterion, refit, error))
+        errors.append(GroupError(name, count, group.size, criterion, refit, error))
     smaller = cut(working, keep, groups=groups, example=example)
     return smaller.train(network.training), errors
 
@@ -174,7 +182,7 @@ def _measured(
 ) -> Iterator[tuple[Group, dict[str, Reader]]]:
     """Every group and the layers that read it, with as few passes over the pictures as fit."""
     for together in _batches(network, groups):
-        readers = _readers(network, network, together, sampling)
+        readers = _readers(network, together, sampling, _answers(network, together, sampling))
         for group in together:
             yield group, readers[group.name]
 
@@ -226,24 +234,33 @@ def _check_count(name: str, count: int, groups: Mapping[str, Group]) -> None:
         raise ArgumentError(f"{name} has {groups[name].size} units; asked to keep {count}")
 
 
-def _readers(
-    working: nn.Module, original: nn.Module, groups: Sequence[Group], sampling: Sampling
-) -> dict[str, dict[str, Reader]]:
-    """Group -> the layers that read it, measured."""
+def _answers(network: nn.Module, groups: Sequence[Group], sampling: Sampling) -> list[Answers]:
+    """What the layers that read these groups answer."""
     for group in groups:
         if not group.readers():
             raise ArgumentError(
                 f"{group.name} is read by no convolution that says which of its units matter; "
                 "leave it whole"
             )
-    layers = list(dict.fromkeys(layer for group in groups for layer in group.readers()))
-    sums = measure(
-        working, original, layers, sampling.inputs, points=sampling.points, seed=sampling.seed
+    return sample_answers(
+        network, _layers(groups), sampling.inputs, points=sampling.points, seed=sampling.seed
     )
+
+
+def _readers(
+    network: nn.Module, groups: Sequence[Group], sampling: Sampling, answers: Sequence[Answers]
+) -> dict[str, dict[str, Reader]]:
+    """Group -> the layers that read it, with the answers wanted of them."""
+    sums = measure(network, _layers(groups), sampling.inputs, answers)
     return {
-        group.name: {layer: read(working, layer, group, sums[layer]) for layer in group.readers()}
+        group.name: {layer: read(network, layer, group, sums[layer]) for layer in group.readers()}
         for group in groups
     }
+
+
+def _layers(groups: Sequence[Group]) -> list[str]:
+    """The layers that read any of these groups, each once."""
+    return list(dict.fromkeys(layer for group in groups for layer in group.readers()))
 
 
 def _kernels(readers: Mapping[str, Reader], units: Units, ridge: float | None) -> dict[str, Matrix]:

@@ -24,6 +24,8 @@ from featheredge.errors import ArgumentError
 Matrix: TypeAlias = NDArray[np.float64]
 #: Indices of pictures, rows and columns, (N,) each.
 Places: TypeAlias = tuple[Tensor, ...]
+#: Layer -> places and (N, O) values, of one batch of pictures.
+Answers: TypeAlias = dict[str, tuple[Places, Tensor]]
 
 #: Share of the answers' energy below which their variance is rounding.
 _ROUNDING = 1e-12
@@ -66,56 +68,72 @@ class NormalEquations:
         return float(max(0.0, squared + self.energy) / (variance if varies else count))
 
 
-def measure(
+def sample_answers(
     network: nn.Module,
-    original: nn.Module,
     layers: Sequence[str],
     inputs: Iterable[Tensor],
     *,
     points: int = 10,
     seed: int = 0,
-) -> dict[str, NormalEquations]:
-    """Sample what convolutions read in one network and answer in another (section 3.1 and 3.2).
+) -> list[Answers]:
+    """Sample what convolutions answer, at random places (section 3.1).
 
     Args:
-        network: the network as pruned so far, whose layers read the patches.
-        original: the same architecture, whose layers give the answers wanted.
-        layers: dotted names of `nn.Conv2d` in both, without groups.
-        inputs: what the networks take, (B, C, H, W) each; sizes may differ.
+        network: whose answers are wanted.
+        layers: dotted names of `nn.Conv2d` without groups.
+        inputs: what the network takes, (B, C, H, W) each; sizes may differ.
         points: random places per layer and picture.
         seed: of the places.
 
     Returns:
-        The normal equations of every layer, which do not depend on the others measured with it.
-        Memory does not grow with the number of pictures.
+        The answers to each of the inputs, which do not depend on the other layers sampled with
+        them. For each picture and layer they take 4 bytes times points times outputs.
 
     Raises:
-        ArgumentError: a layer is no plain convolution, or there are no inputs.
+        ArgumentError: a layer is no plain convolution.
+    """
+    for name in layers:
+        plain_conv(network, name)
+    randoms = {name: np.random.default_rng([seed, *name.encode()]) for name in layers}
+    sampled: list[Answers] = []
+    for image in inputs:
+        answers: Answers = {}
+
+        def note(name: str, x: Tensor, y: Tensor, answers: Answers = answers) -> None:
+            places = _places(y, points, randoms[name])
+            answers[name] = places, y.permute(0, 2, 3, 1)[places]
+
+        _listen(network, image, layers, note)
+        sampled.append(answers)
+    return sampled
+
+
+def measure(
+    network: nn.Module,
+    layers: Sequence[str],
+    inputs: Iterable[Tensor],
+    answers: Iterable[Answers],
+) -> dict[str, NormalEquations]:
+    """Set what convolutions read beside the answers wanted of them (section 3.2).
+
+    Args:
+        network: whose layers read: the one that answered, or the same architecture, pruned.
+        layers: dotted names, of those that were sampled.
+        inputs: what was answered to.
+        answers: as `sample_answers` returns them.
+
+    Returns:
+        The normal equations of every layer. Memory does not grow with the number of pictures.
     """
     convs = {name: plain_conv(network, name) for name in layers}
-    randoms = {name: np.random.default_rng([seed, *name.encode()]) for name in layers}
     sums = {name: _empty(conv) for name, conv in convs.items()}
-    places: dict[str, Places] = {}
-    patches: dict[str, Tensor] = {}
-    answers: dict[str, Tensor] = {}
+    for image, wanted in zip(inputs, answers, strict=True):
 
-    def answered(name: str, x: Tensor, y: Tensor) -> None:
-        places[name] = _places(y, points, randoms[name])
-        answers[name] = y.permute(0, 2, 3, 1)[places[name]]
+        def count(name: str, x: Tensor, y: Tensor, wanted: Answers = wanted) -> None:
+            places, values = wanted[name]
+            sums[name].add(_patches(convs[name], x, places), values)
 
-    def read(name: str, x: Tensor, y: Tensor) -> None:
-        patches[name] = _patches(convs[name], x, places[name])
-
-    for image in inputs:
-        if network is original:
-            _listen(network, image, layers, answered, read)
-        else:
-            _listen(original, image, layers, answered)
-            _listen(network, image, layers, read)
-        for name in layers:
-            sums[name].add(patches[name], answers[name])
-    if not patches:
-        raise ArgumentError("layers are refitted on what they answer to pictures; there are none")
+        _listen(network, image, layers, count)
     return sums
 
 
@@ -183,19 +201,19 @@ def _listen(
     network: nn.Module,
     image: Tensor,
     layers: Sequence[str],
-    *listeners: Callable[[str, Tensor, Tensor], None],
+    listener: Callable[[str, Tensor, Tensor], None],
 ) -> None:
-    """Tell listeners each layer's name, what it is given and what it answers to a picture.
+    """Tell a listener each layer's name, what it is given and what it answers to a picture.
 
-    The network runs no further than the last of these layers. Nothing but what the listeners take
-    is kept: activations that follow may work in place.
+    A layer that is used twice is heard once, and the network runs no further than the last layer.
+    Nothing but what the listener takes is kept: activations that follow may work in place.
     """
     waiting = set(layers)
 
     def hook(name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        for listener in listeners:
+        if name in waiting:
             listener(name, inputs[0], output)
-        waiting.discard(name)
+            waiting.remove(name)
         if not waiting:
             raise _AllHeard
 
