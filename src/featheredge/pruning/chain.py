@@ -249,7 +249,8 @@ def training_recipe(recipe: PruneRecipe, name: str, training: Training, start: P
     network = build.load(start)
     table = read_toml(find_recipe(training.recipe), training.settings)
     table["name"] = f"{recipe.name}-{name}"
-    table["data"] = recipe.data.model_dump()
+    # The step is scored when it is done; training need not look at those pictures on the way.
+    table["data"] = recipe.data.model_dump() | {"val_splits": ()}
     table["network"] = {
         "name": _name_in_zoo(network),
         "widths": asdict(network.config),
