@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from featheredge.report.layout import linear_axis, log_axis, place_labels, staircase
@@ -67,10 +67,8 @@ def test_labels_cover_no_point_and_no_label(labelled):
         assert not (box[0] < 100 < box[2] and box[1] < 60 and box[3] > 20)
 
 
-@given(places, st.floats(5, 30))
+@given(st.tuples(st.floats(20, 180), st.floats(20, 100)), st.floats(5, 30))
 def test_a_lonely_point_gets_its_label(point, width):
-    assume(20 < point[0] < 180)
-    assume(20 < point[1] < 100)
     assert place_labels([point], [width], PLOT, line=LINE, gap=GAP) != [None]
 
 
