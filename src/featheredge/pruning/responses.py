@@ -96,15 +96,14 @@ def sample_answers(
         plain_conv(network, name)
     randoms = {name: np.random.default_rng([seed, *name.encode()]) for name in layers}
     sampled: list[Answers] = []
+
+    def note(name: str, x: Tensor, y: Tensor) -> None:
+        places = _places(y, points, randoms[name])
+        sampled[-1][name] = places, y.permute(0, 2, 3, 1)[places]
+
     for image in inputs:
-        answers: Answers = {}
-
-        def note(name: str, x: Tensor, y: Tensor, answers: Answers = answers) -> None:
-            places = _places(y, points, randoms[name])
-            answers[name] = places, y.permute(0, 2, 3, 1)[places]
-
+        sampled.append({})
         _listen(network, image, layers, note)
-        sampled.append(answers)
     return sampled
 
 
@@ -127,13 +126,13 @@ def measure(
     """
     convs = {name: plain_conv(network, name) for name in layers}
     sums = {name: _empty(conv) for name, conv in convs.items()}
+
+    def count(wanted: Answers, name: str, x: Tensor, y: Tensor) -> None:
+        places, values = wanted[name]
+        sums[name].add(_patches(convs[name], x, places), values)
+
     for image, wanted in zip(inputs, answers, strict=True):
-
-        def count(name: str, x: Tensor, y: Tensor, wanted: Answers = wanted) -> None:
-            places, values = wanted[name]
-            sums[name].add(_patches(convs[name], x, places), values)
-
-        _listen(network, image, layers, count)
+        _listen(network, image, layers, partial(count, wanted))
     return sums
 
 
