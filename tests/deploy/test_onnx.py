@@ -117,15 +117,19 @@ def test_half_storage_halves_the_file_and_hardly_moves_the_map(half, noise):
     network.train()
 
 
-def test_no_subnormal_number_is_stored(exported):
+def test_negligible_numbers_become_zero(exported, noise):
     network = copy.deepcopy(exported[0])
     norm = network.encoder.features[0][1]
-    norm.running_var.data[0], norm.weight.data[1] = 1e-42, 1e-41
+    with torch.no_grad():
+        norm.running_var[0], norm.weight[1], norm.weight[2] = 1e-42, 1e-20, 1e-11
+        network.outputs[0][-1].weight.flatten()[0] = -1e-13
+    before = by_hand(network, noise(33, 47))
+    untouched = network.outputs[0][-1].weight.flatten()[1:].clone()
     deploy._round(network, "fp32")
-    assert norm.running_var[0] == 0
-    assert norm.weight[1] == 0
-    same = torch.equal(network.outputs[0][-1].weight, exported[0].outputs[0][-1].weight)
-    assert same, "normal numbers stay as they are"
+    assert norm.running_var[0] == norm.weight[1] == network.outputs[0][-1].weight.flatten()[0] == 0
+    assert norm.weight[2] == torch.tensor(1e-11)
+    assert torch.equal(network.outputs[0][-1].weight.flatten()[1:], untouched)
+    np.testing.assert_allclose(by_hand(network, noise(33, 47)), before, rtol=0, atol=1e-6)
 
 
 def test_the_exported_network_is_left_as_it_was(half):

@@ -28,14 +28,16 @@ def test_every_shipped_prune_recipe_parses_and_can_be_tuned(path, tmp_path):
     build.save(network, tmp_path)
     for step, training in recipe.training.items():
         tuning = training_recipe(recipe, step, training, tmp_path)
-        assert tuning.data == recipe.data.model_copy(update={"val_splits": ()})
+        data = {"val_splits": (), "maps": training.maps}
+        assert tuning.data == recipe.data.model_copy(update=data)
         assert tuning.network.initial == str(tmp_path)
         own = build.create_model(tuning.network.name, widths=tuning.network.widths)
         assert own.config == network.config
         make_optimiser(own, tuning.optimiser)
         taught = training.distill is not None
         assert (tuning.distill is not None) == taught
-        assert not taught or tuning.distill.teachers == (recipe.source,)
+        stored = training.maps is not None
+        assert not taught or tuning.distill.teachers == (() if stored else (recipe.source,))
 
 
 def zoo_name(source):
@@ -62,6 +64,8 @@ def test_settings_change_values(tmp_path):
         ("prune.criterion=learned", "by one of them"),
         ("training.refit.recipe=mobile-edge", "no name for a step"),
         ("training.taught.settngs=[]", "training.taught.settngs"),
+        ("training.taught={recipe='tune-edges',maps='maps'}", "nothing learns from them"),
+        ("data.maps=maps", "name them in training"),
         ("input_px=64", "masks are for saliency"),
         ("calibration.count=0", "calibration.count"),
         ("source=mine.py:build", "your own loop"),

@@ -42,6 +42,10 @@ METADATA_KEY = "featheredge"
 PARITY_SIZES = ((33, 47), (1, 1), (121, 80))
 MAX_DIFFERENCE = 1e-4
 
+#: Numbers below this become zero. Dead channels collect such numbers, and a product of two or three
+#: of them is subnormal, which processors are slow at; in a sum with others they are lost anyway.
+_NEGLIGIBLE = 1e-12
+
 _OPSET = 20
 _PREFIX = "network."
 
@@ -138,12 +142,12 @@ def parity(deployed: nn.Module, data: bytes, sizes: Sequence[tuple[int, int]]) -
 def _round(module: nn.Module, storage: Storage) -> None:
     """Round parameters and buffers to what will be stored.
 
-    Subnormal numbers, which dead channels collect and which some processors are slow at, become
-    zero; with "fp16", what `_store_as_half` stores becomes the nearest fp16 number.
+    What is negligible becomes zero; with "fp16", what `_store_as_half` stores becomes the nearest
+    fp16 number.
     """
     for tensor in (*module.parameters(), *module.buffers()):
         if tensor.is_floating_point():
-            tensor.data[tensor.data.abs() < torch.finfo(tensor.dtype).tiny] = 0
+            tensor.data[tensor.data.abs() < _NEGLIGIBLE] = 0
     if storage == "fp16":
         for parameter in module.parameters():
             if parameter.ndim > 1:

@@ -250,14 +250,15 @@ def training_recipe(recipe: PruneRecipe, name: str, training: Training, start: P
     table = read_toml(find_recipe(training.recipe), training.settings)
     table["name"] = f"{recipe.name}-{name}"
     # The step is scored when it is done; training need not look at those pictures on the way.
-    table["data"] = recipe.data.model_dump() | {"val_splits": ()}
+    table["data"] = recipe.data.model_dump() | {"val_splits": (), "maps": training.maps}
     table["network"] = {
         "name": _name_in_zoo(network),
         "widths": asdict(network.config),
         "initial": str(start),
     }
     if training.distill is not None:
-        taught = Distillation(teachers=(recipe.source,), output=training.distill)
+        teachers = (recipe.source,) if training.maps is None else ()
+        taught = Distillation(teachers=teachers, output=training.distill)
         table["distill"] = taught.model_dump()
     return make_recipe(table, f"training.{name}")
 

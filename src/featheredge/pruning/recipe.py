@@ -84,11 +84,20 @@ class Training(Section):
         recipe: the name of a shipped recipe, or a .toml file.
         settings: changes to it, as after `--set`.
         distill: also learn from the final maps of the unpruned network.
+        maps: folder of those maps, as `featheredge label` writes them; left out, the unpruned
+            network runs on every crop.
     """
 
     recipe: str
     settings: tuple[str, ...] = ()
     distill: OutputDistillation | None = None
+    maps: Path | None = None
+
+    @model_validator(mode="after")
+    def _learns_from_maps(self) -> Self:
+        if self.maps is not None and self.distill is None:
+            raise ValueError("maps are read but nothing learns from them: give distill")
+        return self
 
 
 class Timing(Section):
@@ -182,6 +191,8 @@ class PruneRecipe(Section):
             )
         if self.training and self.data is None:
             raise ValueError("[training] needs [data]")
+        if self.data is not None and self.data.maps is not None:
+            raise ValueError("data.maps: stored maps teach one fine-tuning; name them in training.NAME.maps")
         for name in self.training:
             if name in (UNPRUNED, CUT, REFIT, NORMS) or not _STEP_NAME.fullmatch(name):
                 raise ValueError(f"training.{name}: no name for a step; use letters, digits and -")
