@@ -7,7 +7,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from featheredge.pruning.allocate import ROUNDING, Choice, Term, allocate, total_cost
+from featheredge.pruning.allocate import (
+    ROUNDING,
+    TOLERANCE,
+    Choice,
+    Term,
+    allocate,
+    allocate_measured,
+    total_cost,
+)
 
 AMOUNT = st.floats(0.01, 10)
 
@@ -92,3 +100,44 @@ def test_what_is_out_of_reach_ends_at_the_least():
     assert allocate([choice([1.0, 1.0])], [Term((0,), lambda n: float(n[0]))], 0.5) == [1]
     assert allocate([], [Term((), lambda n: 3.0)], 1.0) == []
     assert allocate([choice([1.0])], [Term((0,), lambda n: float(n[0]))], 5.0) == [2]
+
+
+def fine(seed):
+    """A chain of layers of up to 24 units."""
+    random = np.random.default_rng(seed)
+    choices = [choice(np.sort(random.exponential(size=23)) ** 2) for _ in range(3)]
+    return choices, [Term((i, i + 1), lambda n: float(n[0] * n[1])) for i in range(2)]
+
+
+@given(st.integers(0, 20), st.floats(0.05, 1), st.floats(0, 0.9))
+def test_what_the_terms_leave_out_is_made_up_for(seed, share, rest):
+    """A part of what is measured does not shrink, and a part does that the terms do not know."""
+    choices, terms = fine(seed)
+    full, asked = total_cost(terms, [24] * 3), []
+
+    def measure(counts):
+        asked.append(list(counts))
+        hidden = sum(counts) / (24 * 3)
+        return rest + (1 - rest) * (0.8 * total_cost(terms, counts) / full + 0.2 * hidden)
+
+    counts = allocate_measured(choices, terms, share, measure)
+    assert counts in asked
+    assert len(asked) <= 7
+    least = measure([1] * 3)
+    if least > share * (1 + TOLERANCE):
+        assert counts == [1] * 3
+    else:
+        # Near the least counts one unit is worth more than the tolerance.
+        assert share * 0.9 - 0.03 <= measure(counts) <= share * (1 + TOLERANCE)
+
+
+def test_what_is_measured_beyond_the_share_is_not_taken():
+    """Time that falls by a jump, on which no line through two measurements is right."""
+    choices, terms = fine(0)
+    full = total_cost(terms, [24] * 3)
+
+    def jump(counts):
+        return 1.0 if total_cost(terms, counts) > 0.3 * full else 0.4
+
+    counts = allocate_measured(choices, terms, 0.5, jump)
+    assert jump(counts) == 0.4

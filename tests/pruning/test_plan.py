@@ -16,11 +16,13 @@ from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.pruning.convolutions import find_convolutions
 from featheredge.pruning.lasso import Sampling, error_curves, prune
 from featheredge.pruning.plan import Budget, make_plan, ratio_counts
+from featheredge.pruning.surgery import cut
 from featheredge.pruning.ties import find_ties
 from featheredge.pruning.trace import find_groups
 from toys import toy_network
 
 SIZE = (33, 47)
+EXAMPLE = torch.zeros(1, 3, *SIZE)
 
 
 class Foreign(nn.Module):
@@ -68,7 +70,7 @@ def work(convolutions):
 
 
 def counted(network):
-    found = find_convolutions(network, torch.zeros(1, 3, *SIZE))
+    found = find_convolutions(network, EXAMPLE)
     return sum(c.multiply_adds for _, c in found)
 
 
@@ -100,6 +102,27 @@ def test_the_time_of_a_plan_is_the_sum_over_its_layers(kind):
     assert plan.latency_ms[0] == pytest.approx(counted(network) / 1e3)
     assert plan.latency_ms[1] == pytest.approx(counted(smaller) / 1e3, rel=0.02)
     assert plan.latency_ms[1] <= 0.7 * plan.latency_ms[0] * (1 + 1e-6)
+
+
+def test_the_whole_network_meets_a_budget_in_time():
+    """Three tenths of the time are spent where no convolution is."""
+    network, asked = made("foreign"), []
+
+    def trial(counts):
+        asked.append(dict(counts))
+        smaller = cut(network, {group: range(n) for group, n in counts.items()}, example=EXAMPLE)
+        return 0.3 + 0.7 * counted(smaller) / counted(network)
+
+    budget = Budget(latency=0.7, multiple=1, size=SIZE)
+    plan = make_plan(network, budget, sampling(), stopwatch=work, trial=trial)
+    assert plan.share_of_time == trial(plan.counts)
+    assert 0.6 < plan.share_of_time <= 0.7 * 1.02
+    assert plan.latency_ms[1] / plan.latency_ms[0] == pytest.approx(4 / 7, abs=0.1)
+    assert len(asked) == len({json.dumps(counts) for counts in asked}) + 1, (
+        "only the test asks again"
+    )
+    with pytest.raises(ArgumentError, match=r"latency = 0\.3 is out of reach.*0\.\d+ is the least"):
+        make_plan(network, Budget(latency=0.3, size=SIZE), sampling(), stopwatch=work, trial=trial)
 
 
 def test_accuracy_is_spent_where_time_is_cheap():
@@ -140,7 +163,7 @@ def test_ratios_are_rounded_to_what_groups_can_have():
     network = made("foreign")
     plan = make_plan(network, Budget(ratio=0.5, multiple=8), sampling(points=60))
     assert plan.counts == {"stem": 8, "side": 8}
-    unmeasured = ratio_counts(network, Budget(ratio=0.5, multiple=8), torch.zeros(1, 3, *SIZE))
+    unmeasured = ratio_counts(network, Budget(ratio=0.5, multiple=8), EXAMPLE)
     assert unmeasured == plan.counts
     assert "up is ConvTranspose2d" in plan.whole["up.bias"]
     assert plan.whole["mix"] == "is read by no plain convolution"

@@ -149,19 +149,23 @@ def test_a_plan_is_made_once(tmp_path, monkeypatch):
     without_exports(monkeypatch)
     asked = []
 
-    def plan(network, budget, sampling, *, criterion, **timing):
+    def plan(network, budget, sampling, *, criterion, trial, **timing):
         asked.append((budget.macs, criterion, len(sampling.inputs)))
+        assert trial(COUNTS) == 0.25
         return Plan(dict(COUNTS), (2.0, 1.0), None, {}, {})
 
     monkeypatch.setattr(chain, "make_plan", plan)
+    monkeypatch.setattr(chain, "share_of_time", lambda source, counts, *, threads, rounds: 0.25)
     zoo_recipe(tmp_path)
     path = tmp_path / "prune.toml"
     text = path.read_text()
     start, end = text.index("[prune.counts]"), text.index("[training.taught]")
     path.write_text(text[:start] + "[budget]\nmacs = 0.5\nsize = [40, 56]\n" + text[end:])
     recipe = load_prune_recipe(path, ["data.val_splits=[]", "training={}"])
-    report = run_chain(recipe, tmp_path / "run")
+    lines = []
+    report = run_chain(recipe, tmp_path / "run", announce=lines.append)
     assert asked == [(0.5, "lasso", 2)]
+    assert f"plan: 0.250 of the time if {sum(COUNTS.values())} units are kept" in lines
     assert report.size == (40, 56)
     stored = json.loads((tmp_path / "run/plan.json").read_bytes())
     assert stored["counts"] == COUNTS

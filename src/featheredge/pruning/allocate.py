@@ -16,6 +16,10 @@ Step: TypeAlias = tuple[int, int]
 #: Share of a target by which rounding may exceed it.
 ROUNDING = 1e-9
 
+#: Share of a target that a measurement may differ by, and how many it takes to come so near.
+TOLERANCE = 0.02
+_TRIALS = 6
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -77,6 +81,44 @@ def allocate(choices: Sequence[Choice], terms: Sequence[Term], target: float) ->
     while (back := allocation.best_return(limit)) is not None:
         allocation.levels[back[0]] = back[1]
     return allocation.counts()
+
+
+def allocate_measured(
+    choices: Sequence[Choice],
+    terms: Sequence[Term],
+    share: float,
+    measure: Callable[[Sequence[int]], float],
+) -> list[int]:
+    """Lower counts until what is measured is at most `share`, where terms are only part of it.
+
+    The costs that the terms may have are sought between the least and all of them, each time
+    where a straight line through the nearest measurements on both sides meets `share`.
+
+    Args:
+        choices: the widths.
+        terms: the parts of the cost that are known, in any unit.
+        share: of what the largest counts measure.
+        measure: what these counts measure, as such a share; 1 for the largest.
+
+    Returns:
+        A count for every choice. They measure about `share`, and more by `TOLERANCE` at most;
+        where even the least counts measure more, these.
+    """
+    best = [choice.counts[-1] for choice in choices]
+    full = total_cost(terms, [choice.counts[0] for choice in choices])
+    below, above = (total_cost(terms, best) / full, measure(best)), (1.0, 1.0)
+    for _ in range(_TRIALS):
+        if below[1] >= share * (1 - TOLERANCE):
+            break
+        slope = (above[0] - below[0]) / (above[1] - below[1])
+        known = below[0] + slope * (share - below[1])
+        counts = allocate(choices, terms, known * full)
+        measured = measure(counts)
+        if measured <= share * (1 + TOLERANCE):
+            best, below = counts, (known, measured)
+        else:
+            above = (known, measured)
+    return best
 
 
 class _Allocation:

@@ -20,7 +20,7 @@ class Budget:
     Attributes:
         ratio: of the units of every group.
         macs: of the multiply-adds of the network's convolutions.
-        latency: of the milliseconds of the network's convolutions, on this machine.
+        latency: of the network's milliseconds, on this machine.
         multiple: counts are multiples of it, where the group is larger.
         least: share of a group that always stays.
         keep: beginnings of the names of groups that are not pruned.

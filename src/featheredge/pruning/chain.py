@@ -13,7 +13,7 @@ has decided is only cut: there is nothing to refit.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import asdict
 from functools import cached_property, partial
@@ -45,6 +45,7 @@ from featheredge.pruning.recipe import (
 from featheredge.pruning.source import open_source
 from featheredge.pruning.steps import REPORT_FILE, STEP_FILE, Report, Step, report_on
 from featheredge.pruning.surgery import cut
+from featheredge.pruning.trial import share_of_time
 from featheredge.timing import num_cores
 from featheredge.training import log
 from featheredge.training.average import reestimate_norms
@@ -163,10 +164,18 @@ class _Chain:
                 self.sampling,
                 criterion=self.recipe.prune.criterion,
                 stopwatch=partial(time_convolutions, cache=self.folder / TIMES_FILE),
+                trial=self._trial,
             )
             write_json(path, asdict(plan))
         counts: dict[str, int] = json.loads(path.read_bytes())["counts"]
         return counts
+
+    def _trial(self, counts: Mapping[str, int]) -> float:
+        """Measure what share of its time the network takes with these counts."""
+        timing = self.recipe.timing
+        share = share_of_time(self.source, counts, threads=timing.threads, rounds=timing.rounds)
+        self.announce(f"plan: {share:.3f} of the time if {sum(counts.values())} units are kept")
+        return share
 
     def _step(self, name: str, make: Callable[[], Made]) -> None:
         """Do a step unless it is done; take down what it left."""

@@ -1,11 +1,14 @@
 """How many channels to keep in every group, so that a budget is met at the least error.
 
 The error of a group is measured where it alone is pruned, at a few counts, and errors are added
-up. What a count saves follows from what the convolutions that it makes narrower cost.
+up. What a count saves follows from what the convolutions that it makes narrower cost. Convolutions
+are not all of a network's time: where the whole of it can be measured, their share is chosen so
+that the whole meets the budget.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
@@ -13,7 +16,15 @@ from scipy.interpolate import PchipInterpolator
 from torch import Tensor, nn
 
 from featheredge.errors import ArgumentError
-from featheredge.pruning.allocate import ROUNDING, Choice, Term, allocate, total_cost
+from featheredge.pruning.allocate import (
+    ROUNDING,
+    TOLERANCE,
+    Choice,
+    Term,
+    allocate,
+    allocate_measured,
+    total_cost,
+)
 from featheredge.pruning.budget import Budget
 from featheredge.pruning.convolutions import find_convolutions
 from featheredge.pruning.lasso import GroupError, Sampling, error_curves
@@ -27,6 +38,9 @@ __all__ = ["Budget", "Plan", "make_plan", "ratio_counts"]
 
 #: Groups that keep equally many units, by name.
 Tie: TypeAlias = tuple[str, ...]
+
+#: Group -> units to keep; to the time that is left, as a share of the whole network's.
+Trial: TypeAlias = Callable[[Mapping[str, int]], float]
 
 #: Counts at which the error of a group is measured.
 _MEASURED = 4
@@ -45,6 +59,8 @@ class Plan:
         errors: group -> error expected where it alone shrinks so far, see
             `featheredge.pruning.lasso.GroupError`.
         whole: group -> why it cannot shrink or was not to.
+        share_of_time: what the network takes of its own time with these counts, where that was
+            measured.
     """
 
     counts: dict[str, int]
@@ -52,6 +68,7 @@ class Plan:
     latency_ms: tuple[float, float] | None
     errors: dict[str, float]
     whole: dict[str, str]
+    share_of_time: float | None = None
 
 
 def make_plan(
@@ -61,6 +78,7 @@ def make_plan(
     *,
     criterion: str = "lasso",
     stopwatch: Stopwatch = time_convolutions,
+    trial: Trial | None = None,
 ) -> Plan:
     """Decide how many units each group keeps.
 
@@ -71,6 +89,8 @@ def make_plan(
         criterion: how units will be chosen, a name in `featheredge.pruning.criteria.CRITERIA`.
         stopwatch: measures convolutions, for a budget in time; to keep the times, give
             `functools.partial(time_convolutions, cache=path)`.
+        trial: measures the whole network, for a budget in time, such as
+            `featheredge.pruning.trial.share_of_time`; None takes its convolutions for all of it.
 
     Raises:
         ArgumentError: the budget is out of reach, `keep` names no group, the criterion is not
@@ -81,24 +101,24 @@ def make_plan(
     groups = find_groups(network, sampling.inputs[0][:1])
     ties, whole = _prunable(network, groups, budget)
     options = [budget.counts(groups[tie[0]].size) for tie in ties]
-    costs = _costs(network, sampling, groups, ties, options, budget, stopwatch)
+    costs = _costs(network, sampling, groups, ties, options, budget, stopwatch, trial)
     if budget.ratio is not None:
         options = [[counts[0], _nearest(counts, budget.ratio)] for counts in options]
     else:
-        _check_reach(costs.budgeted, options, [counts[-1] for counts in options], budget)
+        _check_reach([counts[-1] for counts in options], costs, budget)
     curves = _error_curves(network, sampling, criterion, ties, options)
     if budget.ratio is not None:
         left = [counts[-1] for counts in options]
     else:
-        left = _allocated(ties, options, curves, costs.budgeted, budget)
-    kept = {name: count for tie, count in zip(ties, left, strict=True) for name in tie}
-    shrunk = {n: kept[n] for n, group in groups.items() if kept.get(n, group.size) < group.size}
+        left = _allocated(_choices(ties, options, curves), costs, budget)
+    counts = _shrunk(ties, groups, left)
     return Plan(
-        counts=shrunk,
+        counts=counts,
         macs=costs.change(costs.macs, left),
         latency_ms=None if costs.times is None else costs.change(costs.times, left),
-        errors={name: float(curves[name](count)) for name, count in shrunk.items()},
+        errors={name: float(curves[name](count)) for name, count in counts.items()},
         whole=whole,
+        share_of_time=None if costs.trial is None else costs.trial(tuple(left)),
     )
 
 
@@ -125,26 +145,35 @@ def ratio_counts(network: nn.Module, budget: Budget, example: Tensor) -> dict[st
 
 @dataclass(frozen=True)
 class _Costs:
-    """What the convolutions cost as a function of the counts.
+    """What the network costs as a function of the counts.
 
     Attributes:
         full: the counts of the whole network.
-        macs: terms that add up to multiply-adds.
-        times: terms that add up to milliseconds, where the budget is in time.
+        macs: terms that add up to the convolutions' multiply-adds.
+        times: terms that add up to their milliseconds, where the budget is in time.
+        trial: the network's time as a share of that of the whole one, where that is measured; it
+            remembers.
     """
 
     full: list[int]
     macs: list[Term]
     times: list[Term] | None
+    trial: Callable[[tuple[int, ...]], float] | None
 
     @property
-    def budgeted(self) -> list[Term]:
-        """The cost that the budget is in."""
+    def terms(self) -> list[Term]:
+        """The convolutions' part of what the budget is in."""
         return self.macs if self.times is None else self.times
 
-    def change(self, terms: list[Term], left: Sequence[int]) -> tuple[float, float]:
-        """The cost before and after."""
-        return total_cost(terms, self.full), total_cost(terms, left)
+    def change(self, terms: list[Term], counts: Sequence[int]) -> tuple[float, float]:
+        """The sum of these terms before and after."""
+        return total_cost(terms, self.full), total_cost(terms, counts)
+
+    def left(self, counts: Sequence[int]) -> float:
+        """What is left with these counts of what the budget is in, as a share."""
+        if self.trial is not None:
+            return self.trial(tuple(counts))
+        return total_cost(self.terms, counts) / total_cost(self.terms, self.full)
 
 
 def _costs(
@@ -155,17 +184,30 @@ def _costs(
     options: Sequence[Sequence[int]],
     budget: Budget,
     stopwatch: Stopwatch,
+    trial: Trial | None,
 ) -> _Costs:
     """Count, and where the budget is in time measure, the convolutions at every option."""
     image = sampling.inputs[0]
     calls = find_convolutions(network, image.new_zeros(1, image.shape[1], *budget.size))
     members = [[groups[name] for name in tie] for tie in ties]
     timed = budget.latency is not None
+    measured: Callable[[tuple[int, ...]], float] | None = None
+    if timed and trial is not None:
+        measured = cache(lambda counts: trial(_shrunk(ties, groups, counts)))
     return _Costs(
         full=[counts[0] for counts in options],
         macs=macs_terms(calls, members),
         times=time_terms(calls, members, options, stopwatch) if timed else None,
+        trial=measured,
     )
+
+
+def _shrunk(
+    ties: Sequence[Tie], groups: Mapping[str, Group], counts: Sequence[int]
+) -> dict[str, int]:
+    """Group -> units left, of the groups that are left with fewer; a count for every tie."""
+    left = {name: count for tie, count in zip(ties, counts, strict=True) for name in tie}
+    return {n: left[n] for n, group in groups.items() if left.get(n, group.size) < group.size}
 
 
 def _prunable(
@@ -238,36 +280,34 @@ def _curve(rows: Sequence[GroupError]) -> PchipInterpolator:
     return PchipInterpolator(kept[::-1], rising[::-1])
 
 
-def _allocated(
+def _choices(
     ties: Sequence[Tie],
     options: Sequence[Sequence[int]],
     curves: Mapping[str, PchipInterpolator],
-    terms: Sequence[Term],
-    budget: Budget,
-) -> list[int]:
-    """The counts that meet a budget at the least error found."""
-    choices = [
+) -> list[Choice]:
+    """The counts that each tie can have, with the errors of its groups added up."""
+    return [
         Choice(tuple(counts), tuple(np.sum([curves[name](counts) for name in tie], 0)))
         for tie, counts in zip(ties, options, strict=True)
     ]
+
+
+def _allocated(choices: Sequence[Choice], costs: _Costs, budget: Budget) -> list[int]:
+    """The counts that meet a budget at the least error found."""
     share = budget.latency or budget.macs
     assert share is not None
-    full = total_cost(terms, [counts[0] for counts in options])
-    left = allocate(choices, terms, share * full)
-    _check_reach(terms, options, left, budget)
+    if costs.trial is not None:
+        return allocate_measured(choices, costs.terms, share, costs.left)
+    left = allocate(choices, costs.terms, share * total_cost(costs.terms, costs.full))
+    _check_reach(left, costs, budget)
     return left
 
 
-def _check_reach(
-    terms: Sequence[Term],
-    options: Sequence[Sequence[int]],
-    counts: Sequence[int],
-    budget: Budget,
-) -> None:
+def _check_reach(counts: Sequence[int], costs: _Costs, budget: Budget) -> None:
     """Refuse a budget that is not met by what is meant to be the least."""
     kind, share = ("latency", budget.latency) if budget.latency else ("macs", budget.macs)
-    reached = total_cost(terms, counts) / total_cost(terms, [c[0] for c in options])
-    if share is not None and reached > share * (1 + ROUNDING):
+    reached, slack = costs.left(counts), ROUNDING if costs.trial is None else TOLERANCE
+    if share is not None and reached > share * (1 + slack):
         raise ArgumentError(
             f"{kind} = {share:g} is out of reach: with least = {budget.least:g}, multiple = "
             f"{budget.multiple} and {len(budget.keep)} names in keep, {reached:.3g} is the least "

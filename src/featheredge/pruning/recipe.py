@@ -192,7 +192,9 @@ class PruneRecipe(Section):
         if self.training and self.data is None:
             raise ValueError("[training] needs [data]")
         if self.data is not None and self.data.maps is not None:
-            raise ValueError("data.maps: stored maps teach one fine-tuning; name them in training.NAME.maps")
+            raise ValueError(
+                "data.maps: stored maps teach one fine-tuning; name them in training.NAME.maps"
+            )
         for name in self.training:
             if name in (UNPRUNED, CUT, REFIT, NORMS) or not _STEP_NAME.fullmatch(name):
                 raise ValueError(f"training.{name}: no name for a step; use letters, digits and -")

@@ -1,0 +1,34 @@
+"""How long a network would take if it were pruned as planned: measured, before any unit is chosen.
+
+Time depends on how many units are left and not on which, so the first ones of each group will do.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from featheredge.pruning.source import Source
+from featheredge.pruning.surgery import cut
+from featheredge.timing import clock_for, time_cases
+
+
+def share_of_time(source: Source, counts: Mapping[str, int], *, threads: int, rounds: int) -> float:
+    """The least time of a network with these counts over that of the whole one.
+
+    Args:
+        source: what is pruned.
+        counts: group -> units to keep; other groups stay whole.
+        threads: of ONNX Runtime.
+        rounds: how often either is run, in turns.
+    """
+    networks = {
+        "whole": source.network,
+        "pruned": cut(source.network, {group: range(n) for group, n in counts.items()}),
+    }
+    with TemporaryDirectory() as folder:
+        files = {name: Path(folder) / f"{name}.onnx" for name in networks}
+        for name, network in networks.items():
+            source.export(network, files[name])
+        cases = {name: source.case(file, threads) for name, file in files.items()}
+    times = time_cases(cases, rounds, clock_for(threads).read)
+    return times["pruned"].min_ms / times["whole"].min_ms
