@@ -1,5 +1,6 @@
 """Folders of saliency maps and masks, and the command that scores them."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from featheredge.metrics.sources import (
     read_mask,
     read_saliency_map,
 )
+from featheredge.report.collect import SETS
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 PYSOD = SaliencyProtocol()
@@ -159,7 +161,7 @@ def test_the_command_prints_a_table_or_one_json_object(dataset, capsys):
     assert found == json.loads(json.dumps(expected.to_dict()))
     assert set(found) == {
         "max_f", "mean_f", "adaptive_f", "weighted_f", "mae", "s_measure", "max_e", "mean_e",
-        "adaptive_e", "num_images", "num_resized", "protocol",
+        "adaptive_e", "num_images", "names_sha256", "num_resized", "protocol",
     }  # fmt: skip
     assert found["protocol"]["name"] == "pysod"
     other = json.loads(run(capsys, "saliency", *places, "--json", "--protocol", "salmetric"))
@@ -203,6 +205,13 @@ def test_the_curves_are_written_as_csv(dataset):
     assert table["threshold"] == pytest.approx(np.arange(256) / 255, abs=1e-6)
     for name in ("recall", "precision", "f", "e"):
         assert table[name] == pytest.approx(getattr(scores, name), abs=1e-6)
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not (SHARED / "sod300").is_dir(), reason=f"needs {SHARED / 'sod300'}")
+def test_sod_is_known_by_its_names():
+    names = sorted(mask.stem for mask in mask_files(SHARED / "sod300", None))
+    assert SETS[hashlib.sha256("\n".join(names).encode()).hexdigest()] == "SOD"
 
 
 @pytest.mark.data

@@ -9,7 +9,7 @@ from featheredge import catalog
 from featheredge.errors import ArgumentError, EvaluationError
 from featheredge.metrics.protocol import EdgeProtocol
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
-from featheredge.report.collect import collect, read_score
+from featheredge.report.collect import SETS, collect, read_score
 
 
 def by_name(networks):
@@ -89,6 +89,22 @@ def test_protocols_are_read_as_they_are_written(tmp_path):
     (tmp_path / "masks.json").write_text(json.dumps(score))
     words = read_score(tmp_path / "masks.json")[1].benchmark
     assert words == f"300 pictures; {SaliencyProtocol('pysod').describe()}"
+
+
+def test_sod_by_its_names_meets_the_catalogs_scores(tmp_path, toy_onnx):
+    """The names are those of 300 pictures of BSDS500; here their digest stands for them."""
+    (sod,) = (digest for digest, name in SETS.items() if name == "SOD")
+    protocol = SaliencyProtocol("pysod").to_dict()
+    scores = {
+        "sod": {**saliency_score(0.7), "protocol": protocol, "names_sha256": sod},
+        "other": {**saliency_score(0.7), "protocol": protocol, "names_sha256": "0" * 64},
+    }
+    for name, score in scores.items():
+        write_run(tmp_path / name, toy_onnx, score)
+    networks, _ = collect([tmp_path])
+    found = {network.name: network.results[0].benchmark for network in networks}
+    assert found["sod"] == found["feather-saliency"]
+    assert found["other"] != found["sod"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ adaptive one of the map; the last axis of counts holds the salient pixels that a
 all that are predicted.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -85,6 +86,11 @@ class SaliencyScores:
         """(T,) in [0, 1], ascending."""
         return np.arange(NUM_LEVELS) / (NUM_LEVELS - 1)
 
+    @property
+    def names_sha256(self) -> str:
+        """Digest of the names, one a line: by it two scores can be told to be of one set."""
+        return hashlib.sha256("\n".join(self.names).encode()).hexdigest()
+
     def to_dict(self) -> dict[str, object]:
         """Return the scores and what they were taken with, ready for JSON."""
         return {
@@ -98,6 +104,7 @@ class SaliencyScores:
             "mean_e": float(self.e.mean()),
             "adaptive_e": self.adaptive_e,
             "num_images": self.num_images,
+            "names_sha256": self.names_sha256,
             "num_resized": self.num_resized,
             "protocol": self.protocol.to_dict(),
         }

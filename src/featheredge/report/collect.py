@@ -25,6 +25,11 @@ MEASURES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "saliency": {"max-F": ("max_f",), "MAE": ("mae",), "S": ("s_measure",)},
 }
 
+#: Digest of a set's names, as scores of saliency hold it -> what the set is called.
+SETS: Mapping[str, str] = {
+    "93d0c361a7f3784285eabf9e48c9ccc086cbae4b29895e31ba3845d7c7ac51d1": "SOD",
+}
+
 
 @dataclass(frozen=True)
 class Result:
@@ -218,8 +223,11 @@ def _edge_benchmark(stored: Mapping[str, Any]) -> str:
 
 
 def _saliency_benchmark(stored: Mapping[str, Any]) -> str:
+    """With the name of the set in front, where it is known by those of its pictures."""
     protocol = SaliencyProtocol(stored["protocol"]["name"])
-    return f"{stored['num_images']} pictures; {protocol.describe()}"
+    words = f"{stored['num_images']} pictures; {protocol.describe()}"
+    name = SETS.get(stored.get("names_sha256", ""))
+    return words if name is None else f"{name}; {words}"
 
 
 def _catalog_benchmark(score: catalog.Score) -> str:
