@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OUT := demo-out
+# Files of tests go round processes, each of which computes in one thread.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test test-all check bench clean
 
@@ -13,10 +15,10 @@ demo: .venv/runtime  ## Find the edges of the example photos and say where the p
 	@for file in $(OUT)/*.png; do echo "$(CURDIR)/$$file"; done
 
 test: check  ## Everything but the slow tests.
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: check
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: .venv/dev  ## Style, types, and the wall between runtime and lab.
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ import io
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -199,6 +200,11 @@ def test_the_figure_is_drawn(points, tmp_path, kind):
         assert Image.open(io.BytesIO(data)).size == (1440, 1200)
     else:
         ET.fromstring(data)
+        text = data.decode()  # letters are drawn as paths, with the text in a comment
+        chains = {point.network.chain for point in points if point.network.chain}
+        assert chains
+        for name in ("Pareto front", "shipped", *chains):
+            assert f"<!-- {escape(name, quote=False)} -->" in text
 
 
 def test_a_figure_of_another_kind_is_refused(points, tmp_path):

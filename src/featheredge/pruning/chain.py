@@ -174,7 +174,7 @@ class _Chain:
         """Measure what share of its time the network takes with these counts."""
         timing = self.recipe.timing
         share = share_of_time(self.source, counts, threads=timing.threads, rounds=timing.rounds)
-        self.announce(f"plan: {share:.3f} of the time if {sum(counts.values())} units are kept")
+        self.announce(f"plan: a trial took {share:.3f} of the time")
         return share
 
     def _step(self, name: str, make: Callable[[], Made]) -> None:

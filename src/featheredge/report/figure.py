@@ -1,6 +1,7 @@
 """The trade-off charts as one static figure, for documents."""
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ def draw(sections: Sequence[Section], path: Path) -> None:
         _set_up(row[0], section, section.times_ms, f"ms {at}, one thread")
         _set_up(row[1], section, section.gmacs, f"GMAC (10⁹ multiply-adds) {at}")
         row[0].set_title(f"{section.task}: {section.benchmark}", fontsize=7, loc="left", wrap=True)
+        _write_legend(row[1], section)
     figure.draw_without_rendering()  # lays the charts out: labels are placed by their real size
     for section, row in zip(sections, rows, strict=True):
         _draw_points(row[0], section, section.times_ms)
@@ -64,9 +66,8 @@ def _draw_points(axes: "Axes", section: Section, costs: Sequence[float]) -> None
     axes.plot(*zip(*corners, strict=True), "--", color=_FRONT, linewidth=1)
     ringed = ([costs[i] for i in front], [values[i] for i in front])
     axes.plot(*ringed, "o", markersize=10, markerfacecolor="none", color=_FRONT, markeredgewidth=1)
-    steps = chains(section.points)
-    colours = dict(zip(steps, _CHAINS * (len(steps) // len(_CHAINS) + 1), strict=False))
-    for chain, places in steps.items():
+    colours = _colours(section)
+    for chain, places in chains(section.points).items():
         line = ([costs[i] for i in places], [values[i] for i in places])
         axes.plot(*line, color=colours[chain], linewidth=1.5, alpha=0.6)
     for point, cost, value in zip(section.points, costs, values, strict=True):
@@ -75,6 +76,31 @@ def _draw_points(axes: "Axes", section: Section, costs: Sequence[float]) -> None
         colour = alone if network.chain is None else colours[network.chain]
         axes.plot(cost, value, "o", markersize=6, color=colour)
     _write_names(axes, section, costs, corners)
+
+
+def _colours(section: Section) -> dict[str, str]:
+    """Chain -> colour."""
+    return dict(zip(chains(section.points), cycle(_CHAINS), strict=False))
+
+
+def _write_legend(axes: "Axes", section: Section) -> None:
+    """What colours and lines mean, above the chart: each is drawn once where nothing is seen."""
+    axes.plot([], [], "--", color=_FRONT, linewidth=1, label="Pareto front")
+    networks = [point.network for point in section.points]
+    if any(network.shipped for network in networks):
+        axes.plot([], [], "o", markersize=6, color=_SHIPPED, label="shipped")
+    if any(not (network.shipped or network.chain) for network in networks):
+        axes.plot([], [], "o", markersize=6, color=_RUN, label="run")
+    for chain, colour in _colours(section).items():
+        axes.plot([], [], "o-", markersize=6, color=colour, linewidth=1.5, label=chain)
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=3,
+        fontsize=7,
+        frameon=False,
+        borderaxespad=0.2,
+    )
 
 
 def _write_names(
