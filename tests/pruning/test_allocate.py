@@ -122,13 +122,26 @@ def test_what_the_terms_leave_out_is_made_up_for(seed, share, rest):
 
     counts = allocate_measured(choices, terms, share, measure)
     assert counts in asked
-    assert len(asked) <= 7
+    assert len(asked) <= 11
     least = measure([1] * 3)
     if least > share * (1 + TOLERANCE):
         assert counts == [1] * 3
     else:
         # Near the least counts one unit is worth more than the tolerance.
         assert share * 0.9 - 0.03 <= measure(counts) <= share * (1 + TOLERANCE)
+
+
+def test_a_curved_relation_is_met_in_few_measurements():
+    """Most of what is measured goes with the last few percent of what is known."""
+    choices, terms = fine(0)
+    full, asked = total_cost(terms, [24] * 3), []
+
+    def measure(counts):
+        asked.append(list(counts))
+        return 0.25 + 0.75 * (total_cost(terms, counts) / full) ** 0.2
+
+    assert 0.6 < measure(allocate_measured(choices, terms, 0.655, measure)) <= 0.655 * 1.02
+    assert len(asked) <= 11
 
 
 def test_what_is_measured_beyond_the_share_is_not_taken():

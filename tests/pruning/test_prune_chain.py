@@ -155,7 +155,12 @@ def test_a_plan_is_made_once(tmp_path, monkeypatch):
         return Plan(dict(COUNTS), (2.0, 1.0), None, {}, {})
 
     monkeypatch.setattr(chain, "make_plan", plan)
-    monkeypatch.setattr(chain, "share_of_time", lambda source, counts, *, threads, rounds: 0.25)
+
+    def share_of_time(source, whole, counts, *, threads, rounds):
+        assert whole.is_file()
+        return 0.25
+
+    monkeypatch.setattr(chain, "share_of_time", share_of_time)
     zoo_recipe(tmp_path)
     path = tmp_path / "prune.toml"
     text = path.read_text()

@@ -173,7 +173,10 @@ class _Chain:
     def _trial(self, counts: Mapping[str, int]) -> float:
         """Measure what share of its time the network takes with these counts."""
         timing = self.recipe.timing
-        share = share_of_time(self.source, counts, threads=timing.threads, rounds=timing.rounds)
+        whole = self.folder / UNPRUNED / NETWORK_FILE
+        share = share_of_time(
+            self.source, whole, counts, threads=timing.threads, rounds=timing.rounds
+        )
         self.announce(f"plan: a trial took {share:.3f} of the time")
         return share
 

@@ -12,23 +12,22 @@ from featheredge.pruning.surgery import cut
 from featheredge.timing import clock_for, time_cases
 
 
-def share_of_time(source: Source, counts: Mapping[str, int], *, threads: int, rounds: int) -> float:
+def share_of_time(
+    source: Source, whole: Path, counts: Mapping[str, int], *, threads: int, rounds: int
+) -> float:
     """The least time of a network with these counts over that of the whole one.
 
     Args:
         source: what is pruned.
+        whole: its file, as `source.export` wrote it.
         counts: group -> units to keep; other groups stay whole.
         threads: of ONNX Runtime.
         rounds: how often either is run, in turns.
     """
-    networks = {
-        "whole": source.network,
-        "pruned": cut(source.network, {group: range(n) for group, n in counts.items()}),
-    }
+    pruned = cut(source.network, {group: range(n) for group, n in counts.items()})
     with TemporaryDirectory() as folder:
-        files = {name: Path(folder) / f"{name}.onnx" for name in networks}
-        for name, network in networks.items():
-            source.export(network, files[name])
-        cases = {name: source.case(file, threads) for name, file in files.items()}
+        file = Path(folder) / "pruned.onnx"
+        source.export(pruned, file)
+        cases = {"whole": source.case(whole, threads), "pruned": source.case(file, threads)}
     times = time_cases(cases, rounds, clock_for(threads).read)
     return times["pruned"].min_ms / times["whole"].min_ms
