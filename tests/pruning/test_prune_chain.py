@@ -156,7 +156,7 @@ def test_a_plan_is_made_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr(chain, "make_plan", plan)
 
-    def share_of_time(source, whole, counts, *, threads, rounds):
+    def share_of_time(source, whole, counts, example, *, threads, rounds):
         assert whole.is_file()
         return 0.25
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from masking import randomised
+from torch import nn
 
 from featheredge.models.cost import num_params
 from featheredge.pruning import trial
@@ -12,12 +13,21 @@ from featheredge.pruning.surgery import cut
 from featheredge.timing import Clock
 from toys import toy_network
 
-COUNTS = {"encoder.features.3.conv.0.0": 6}
+EXAMPLE = torch.zeros(1, 3, 32, 32)
 
 
-def test_the_share_is_that_of_the_cut_network(monkeypatch, tmp_path):
+def own_network():
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("make", "counts"),
+    [(toy_network, {"encoder.features.3.conv.0.0": 6}), (own_network, {"0": 5})],
+    ids=["zoo", "own"],
+)
+def test_the_share_is_that_of_the_cut_network(monkeypatch, tmp_path, make, counts):
     """On a clock by which a network takes as long as it has parameters, and more at first."""
-    network, seconds, turns = randomised(toy_network()), [0.0], []
+    network, seconds, turns = randomised(make()), [0.0], []
     monkeypatch.setattr(trial, "clock_for", lambda threads: Clock("fake", lambda: seconds[0]))
 
     def case(path, threads):
@@ -36,8 +46,11 @@ def test_the_share_is_that_of_the_cut_network(monkeypatch, tmp_path):
     source = SimpleNamespace(network=network, export=export, case=case)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     export(network, tmp_path / "whole.onnx")
-    share = trial.share_of_time(source, tmp_path / "whole.onnx", COUNTS, threads=3, rounds=200)
-    smaller = num_params(cut(network, {group: range(n) for group, n in COUNTS.items()}))
+    share = trial.share_of_time(
+        source, tmp_path / "whole.onnx", counts, EXAMPLE, threads=3, rounds=200
+    )
+    keep = {group: range(n) for group, n in counts.items()}
+    smaller = num_params(cut(network, keep, example=EXAMPLE))
     assert share == pytest.approx(smaller / num_params(network), rel=1e-3)
     assert turns == [num_params(network), smaller] * 201
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())

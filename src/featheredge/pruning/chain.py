@@ -175,7 +175,12 @@ class _Chain:
         timing = self.recipe.timing
         whole = self.folder / UNPRUNED / NETWORK_FILE
         share = share_of_time(
-            self.source, whole, counts, threads=timing.threads, rounds=timing.rounds
+            self.source,
+            whole,
+            counts,
+            self.sampling.inputs[0][:1],
+            threads=timing.threads,
+            rounds=timing.rounds,
         )
         self.announce(f"plan: a trial took {share:.3f} of the time")
         return share

@@ -83,9 +83,9 @@ class Training(Section):
     Attributes:
         recipe: the name of a shipped recipe, or a .toml file.
         settings: changes to it, as after `--set`.
-        distill: also learn from the final maps of the unpruned network.
-        maps: folder of those maps, as `featheredge label` writes them; left out, the unpruned
-            network runs on every crop.
+        distill: also learn from final maps.
+        maps: folder of these, as `featheredge label` writes them with the unpruned network or a
+            better one; left out, the unpruned network runs on every crop.
     """
 
     recipe: str

@@ -1,11 +1,15 @@
 """How long a network would take if it were pruned as planned: measured, before any unit is chosen.
 
 Time depends on how many units are left and not on which, so the first ones of each group will do.
+
+Shapes: B batch, C channels, H W pixels.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from torch import Tensor
 
 from featheredge.pruning.source import Source
 from featheredge.pruning.surgery import cut
@@ -13,7 +17,13 @@ from featheredge.timing import clock_for, time_cases
 
 
 def share_of_time(
-    source: Source, whole: Path, counts: Mapping[str, int], *, threads: int, rounds: int
+    source: Source,
+    whole: Path,
+    counts: Mapping[str, int],
+    example: Tensor,
+    *,
+    threads: int,
+    rounds: int,
 ) -> float:
     """The least time of a network with these counts over that of the whole one.
 
@@ -21,10 +31,12 @@ def share_of_time(
         source: what is pruned.
         whole: its file, as `source.export` wrote it.
         counts: group -> units to keep; other groups stay whole.
+        example: (B, C, H, W) that the network can be traced with.
         threads: of ONNX Runtime.
         rounds: how often either is run, in turns.
     """
-    pruned = cut(source.network, {group: range(n) for group, n in counts.items()})
+    keep = {group: range(n) for group, n in counts.items()}
+    pruned = cut(source.network, keep, example=example)
     with TemporaryDirectory() as folder:
         file = Path(folder) / "pruned.onnx"
         source.export(pruned, file)
