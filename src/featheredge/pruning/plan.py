@@ -30,14 +30,11 @@ from featheredge.pruning.convolutions import find_convolutions
 from featheredge.pruning.lasso import GroupError, Sampling, error_curves
 from featheredge.pruning.latency import Stopwatch, time_convolutions
 from featheredge.pruning.layer_cost import macs_terms, spread, time_terms
-from featheredge.pruning.responses import plain_conv
-from featheredge.pruning.ties import find_ties
+from featheredge.pruning.prunable import prunable_ties
+from featheredge.pruning.ties import Tie
 from featheredge.pruning.trace import Group, find_groups
 
 __all__ = ["Budget", "Plan", "make_plan", "ratio_counts"]
-
-#: Groups that keep equally many units, by name.
-Tie: TypeAlias = tuple[str, ...]
 
 #: Group -> units to keep; to the time that is left, as a share of the whole network's.
 Trial: TypeAlias = Callable[[Mapping[str, int]], float]
@@ -99,7 +96,7 @@ def make_plan(
     if not sampling.inputs:
         raise ArgumentError("layers are explained on pictures; give at least one")
     groups = find_groups(network, sampling.inputs[0][:1])
-    ties, whole = _prunable(network, groups, budget)
+    ties, whole = prunable_ties(network, groups, budget)
     options = [budget.counts(groups[tie[0]].size) for tie in ties]
     costs = _costs(network, sampling, groups, ties, options, budget, stopwatch, trial)
     if budget.ratio is not None:
@@ -135,7 +132,7 @@ def ratio_counts(network: nn.Module, budget: Budget, example: Tensor) -> dict[st
     """
     assert budget.ratio is not None
     groups = find_groups(network, example)
-    ties, _ = _prunable(network, groups, budget)
+    ties, _ = prunable_ties(network, groups, budget)
     return {
         name: _nearest(budget.counts(groups[name].size), budget.ratio)
         for tie in ties
@@ -208,44 +205,6 @@ def _shrunk(
     """Group -> units left, of the groups that are left with fewer; a count for every tie."""
     left = {name: count for tie, count in zip(ties, counts, strict=True) for name in tie}
     return {n: left[n] for n, group in groups.items() if left.get(n, group.size) < group.size}
-
-
-def _prunable(
-    network: nn.Module, groups: Mapping[str, Group], budget: Budget
-) -> tuple[list[Tie], dict[str, str]]:
-    """The ties that may shrink, and why the other groups may not."""
-    for start in budget.keep:
-        if not any(name.startswith(start) for name in groups):
-            raise ArgumentError(
-                f"keep: no group begins with {start!r}; there are {', '.join(groups)}"
-            )
-    whole = {name: why for name in groups if (why := _obstacle(network, groups[name], budget))}
-    ties = []
-    for tie in find_ties(network, groups):
-        held = [name for name in tie if name in whole]
-        if not held:
-            ties.append(tie)
-        for name in tie if held else ():
-            whole.setdefault(name, f"has to be as wide as {held[0]}")
-    free = {name for tie in ties for name in tie}
-    reason = f"{type(network).__name__} has a constant width there"
-    return ties, {name: whole.get(name, reason) for name in groups if name not in free}
-
-
-def _obstacle(network: nn.Module, group: Group, budget: Budget) -> str:
-    """Why a group cannot be pruned, by itself; empty if it can."""
-    if group.name.startswith(budget.keep):
-        return "was to be kept"
-    if len(budget.counts(group.size)) == 1:
-        return f"has only {group.size} units"
-    if not group.readers():
-        return "is read by no plain convolution"
-    try:
-        for layer in group.readers():
-            plain_conv(network, layer)
-    except ArgumentError as cause:
-        return str(cause)
-    return ""
 
 
 def _nearest(counts: Sequence[int], ratio: float) -> int:

@@ -6,6 +6,7 @@ become narrower in the network that it builds.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import nn
@@ -14,8 +15,11 @@ from featheredge.models.network import Network
 from featheredge.pruning.trace import Group
 from featheredge.pruning.widths import Shapes, read_config
 
+#: Groups that keep equally many units, by name.
+Tie: TypeAlias = tuple[str, ...]
 
-def find_ties(network: nn.Module, groups: Mapping[str, Group]) -> list[tuple[str, ...]]:
+
+def find_ties(network: nn.Module, groups: Mapping[str, Group]) -> list[Tie]:
     """Sets of groups, each to be left with equally many units in all its groups.
 
     Args:
