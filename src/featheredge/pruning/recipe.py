@@ -122,7 +122,7 @@ class PruneRecipe(Section):
         prune: how to choose.
         budget: what may be left; or else prune.counts.
         training: fine-tunings by name, each of the pruned network, each a step of its own.
-        timing: of the steps' networks.
+        timing: of the steps' networks, and of trial networks when a plan is made.
     """
 
     name: str
