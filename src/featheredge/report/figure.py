@@ -1,5 +1,6 @@
 """The trade-off charts as one static figure, for documents."""
 
+import math
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 _SHIPPED, _RUN, _FRONT, _FAINT = "#1b4f72", "#8a959e", "#c0392b", "#e3e6e8"
 _CHAINS = ("#148f77", "#ca6f1e", "#884ea0", "#2e7fc1", "#8c6d00", "#a0304f")
-_FONT_PT = 8
+_FONT_PT, _SMALL_PT = 8, 7
+_LEGEND_COLUMNS = 5
 
 
 def draw(sections: Sequence[Section], path: Path) -> None:
@@ -36,8 +38,10 @@ def draw(sections: Sequence[Section], path: Path) -> None:
         at = f"at {size[1]}x{size[0]}"
         _set_up(row[0], section, section.times_ms, f"ms {at}, one thread")
         _set_up(row[1], section, section.gmacs, f"GMAC (10⁹ multiply-adds) {at}")
-        row[0].set_title(f"{section.task}: {section.benchmark}", fontsize=7, loc="left", wrap=True)
-        _write_legend(row[1], section)
+        lines = _write_legend(row[0], section)
+        title = f"{section.task}: {section.benchmark}"
+        pad = 4 + 1.7 * _SMALL_PT * lines
+        row[0].set_title(title, fontsize=_SMALL_PT, loc="left", wrap=True, pad=pad)
     figure.draw_without_rendering()  # lays the charts out: labels are placed by their real size
     for section, row in zip(sections, rows, strict=True):
         _draw_points(row[0], section, section.times_ms)
@@ -83,8 +87,11 @@ def _colours(section: Section) -> dict[str, str]:
     return dict(zip(chains(section.points), cycle(_CHAINS), strict=False))
 
 
-def _write_legend(axes: "Axes", section: Section) -> None:
-    """What colours and lines mean, above the chart: each is drawn once where nothing is seen."""
+def _write_legend(axes: "Axes", section: Section) -> int:
+    """Say above the charts what colours and lines mean; returns how many lines that takes.
+
+    Each of them is drawn once where nothing is seen.
+    """
     axes.plot([], [], "--", color=_FRONT, linewidth=1, label="Pareto front")
     networks = [point.network for point in section.points]
     if any(network.shipped for network in networks):
@@ -93,14 +100,17 @@ def _write_legend(axes: "Axes", section: Section) -> None:
         axes.plot([], [], "o", markersize=6, color=_RUN, label="run")
     for chain, colour in _colours(section).items():
         axes.plot([], [], "o-", markersize=6, color=colour, linewidth=1.5, label=chain)
-    axes.legend(
+    legend = axes.legend(
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=3,
-        fontsize=7,
+        ncols=_LEGEND_COLUMNS,
+        fontsize=_SMALL_PT,
         frameon=False,
-        borderaxespad=0.2,
+        borderaxespad=0,
+        borderpad=0.2,
     )
+    legend.set_in_layout(False)  # it is as wide as both charts; the title keeps its room free
+    return math.ceil(len(legend.get_texts()) / _LEGEND_COLUMNS)
 
 
 def _write_names(
