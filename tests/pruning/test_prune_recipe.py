@@ -8,7 +8,7 @@ from featheredge.models import build
 from featheredge.pruning.calibration import calibration_pictures
 from featheredge.pruning.chain import training_recipe
 from featheredge.pruning.recipe import load_prune_recipe
-from featheredge.training.recipe import load_recipe
+from featheredge.training.recipe import Network, load_recipe
 from featheredge.training.recipe_file import RECIPES_DIR, find_recipe
 from featheredge.training.schedule import make_optimiser
 
@@ -30,10 +30,8 @@ def test_every_shipped_prune_recipe_parses_and_can_be_tuned(path, tmp_path):
         tuning = training_recipe(recipe, step, training, tmp_path)
         data = {"val_splits": (), "maps": training.maps}
         assert tuning.data == recipe.data.model_copy(update=data)
-        assert tuning.network.initial == str(tmp_path)
-        own = build.create_model(tuning.network.name, widths=tuning.network.widths)
-        assert own.config == network.config
-        make_optimiser(own, tuning.optimiser)
+        assert tuning.network == Network(initial=str(tmp_path))
+        make_optimiser(network, tuning.optimiser)
         taught = training.distill is not None
         assert (tuning.distill is not None) == taught
         stored = training.maps is not None

@@ -11,7 +11,7 @@ from featheredge.training.label import label
 from featheredge.training.loop import train
 from featheredge.training.losses import EdgeLoss
 from featheredge.training.objective import Objective
-from featheredge.training.recipe import Distillation, load_recipe
+from featheredge.training.recipe import Distillation, Network, load_recipe
 from featheredge.training.teacher import Teacher
 from toys import toy_network, write_bsds, write_recipe
 
@@ -122,8 +122,7 @@ def test_runs_learn_from_stored_maps_and_unlabelled_pictures(tmp_path):
     steps = []
     first = train(taught, tmp_path / "run", report=lambda record, length: steps.append(length))
     assert steps[0].steps == 6, "4 pictures twice and 3 once, in batches of 2"
-    network = {"initial": str(first), "backbone": None}
-    onwards = taught.model_copy(update={"network": taught.network.model_copy(update=network)})
+    onwards = taught.model_copy(update={"network": Network(initial=str(first))})
     assert build.load(train(onwards, tmp_path / "onwards")).config == build.load(first).config
 
 

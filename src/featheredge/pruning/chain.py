@@ -27,7 +27,6 @@ from featheredge.metrics.predict import NETWORK_FILE, SCORE_FILE, score_bsds, sc
 from featheredge.metrics.scores import EdgeScores
 from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
-from featheredge.models.network import Network
 from featheredge.pruning.calibration import calibration_pictures
 from featheredge.pruning.lasso import GroupError, Sampling, prune
 from featheredge.pruning.latency import time_convolutions
@@ -263,24 +262,13 @@ def training_recipe(recipe: PruneRecipe, name: str, training: Training, start: P
         RecipeError: no such recipe, or one that these data or this teacher contradict.
     """
     assert recipe.data is not None
-    network = build.load(start)
     table = read_toml(find_recipe(training.recipe), training.settings)
     table["name"] = f"{recipe.name}-{name}"
     # The step is scored when it is done; training need not look at those pictures on the way.
     table["data"] = recipe.data.model_dump() | {"val_splits": (), "maps": training.maps}
-    table["network"] = {
-        "name": _name_in_zoo(network),
-        "widths": asdict(network.config),
-        "initial": str(start),
-    }
+    table["network"] = {"initial": str(start)}
     if training.distill is not None:
         teachers = (recipe.source,) if training.maps is None else ()
         taught = Distillation(teachers=teachers, output=training.distill)
         table["distill"] = taught.model_dump()
     return make_recipe(table, f"training.{name}")
-
-
-def _name_in_zoo(network: Network) -> str:
-    """A name of the network's class; its widths say the rest."""
-    kind = type(network).__name__
-    return next(name for name, (its_class, _) in build.ZOO.items() if its_class == kind)

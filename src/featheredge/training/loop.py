@@ -221,13 +221,22 @@ def _training_pairs(data: Data) -> Joined:
 
 
 def _make_network(recipe: Recipe) -> Network:
-    """The recipe's network with its initial weights."""
-    network = build.create_model(recipe.network.name, widths=recipe.network.widths)
-    if recipe.network.backbone is not None:
-        build.load_backbone(network, recipe.network.backbone)
-    if recipe.network.initial is not None:
-        source = recipe.network.initial
-        build.load_weights(network, build.find(source).state_dict(), source)
+    """The recipe's network with its initial weights, laid out as the recipe says."""
+    network = _initial_network(recipe)
     if recipe.run.channels_last:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+def _initial_network(recipe: Recipe) -> Network:
+    """A network with the weights that training starts from."""
+    wanted = recipe.network
+    if wanted.name is None:
+        assert wanted.initial is not None
+        return build.find(wanted.initial)
+    network = build.create_model(wanted.name, widths=wanted.widths)
+    if wanted.backbone is not None:
+        build.load_backbone(network, wanted.backbone)
+    if wanted.initial is not None:
+        build.load_weights(network, build.find(wanted.initial).state_dict(), wanted.initial)
     return network

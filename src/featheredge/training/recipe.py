@@ -61,13 +61,14 @@ class Network(Section):
     """Which network of the zoo, with which widths, from which weights.
 
     Attributes:
-        name: in the zoo.
-        widths: fields of its configuration to set differently.
-        backbone: ImageNet weights for its encoder.
-        initial: a trained network of the same widths to go on from instead, named as a teacher.
+        name: in the zoo; without one it is `initial`, whatever its widths, such as a pruned one.
+        widths: fields of the named network's configuration to set differently.
+        backbone: ImageNet weights for the named network's encoder.
+        initial: a trained network to go on from instead, named as a teacher; of these widths,
+            where there is a name.
     """
 
-    name: str
+    name: str | None = None
     widths: dict[str, Any] = Field(default_factory=dict)
     backbone: Path | None = None
     initial: str | None = None
@@ -76,6 +77,12 @@ class Network(Section):
     def _one_start(self) -> Self:
         if self.backbone is not None and self.initial is not None:
             raise ValueError("give backbone or initial, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _one_network(self) -> Self:
+        if self.name is None and (self.initial is None or self.widths):
+            raise ValueError("give the name of a network, or initial alone, whose widths it takes")
         return self
 
 
