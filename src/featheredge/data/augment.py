@@ -11,8 +11,7 @@ import math
 from typing import Annotated
 
 import torch
-from kornia.enhance import adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation
-from kornia.geometry.transform import warp_affine
+import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -20,6 +19,14 @@ from torch import Tensor
 from featheredge.data.draw import Draw
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+#: Rows of RGB -> YIQ (NTSC, 1953); the first is the luma of ITU-R BT.601.
+_YIQ = torch.tensor(
+    [[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]],
+    dtype=torch.float64,
+)
+_LUMA = _YIQ[:1]
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})
@@ -71,14 +78,27 @@ def augment(
     draw = Draw(seed)
     height, width = image.shape[-2:]
     matrix = _crop_to_picture(draw, settings, height, width)
-    pair = warp_affine(
-        torch.cat([image, label])[None],
-        torch.linalg.inv(matrix)[None, :2].float(),
-        (settings.crop_px, settings.crop_px),
-        padding_mode="reflection",
-        align_corners=True,
-    )[0].clamp(0, 1)
-    return _recolour(pair[:3], draw, settings), pair[3:]
+    pair = _resample(torch.cat([image, label]), matrix, settings.crop_px)
+    return recolour(pair[:3], colour_matrix(draw, settings)), pair[3:]
+
+
+def _resample(picture: Tensor, matrix: Tensor, side: int) -> Tensor:
+    """The (C, P, P) crop of a (C, H, W) picture, bilinear, continued by reflection.
+
+    Args:
+        picture: Float.
+        matrix: 3x3, float64, from crop pixel (x, y, 1) to picture pixel.
+        side: P.
+    """
+    height, width = picture.shape[-2:]
+    x = torch.arange(side, dtype=torch.float64)
+    axes = []
+    for (along, down, offset), size in zip(matrix[:2], (width, height), strict=True):
+        scale = 2 / max(size - 1, 1)  # grid_sample counts from -1 at the first pixel to 1
+        column = ((down * x + offset) * scale - 1).float()
+        axes.append(column[:, None] + (along * scale * x).float())
+    grid = torch.stack(axes, -1)[None]
+    return F.grid_sample(picture[None], grid, padding_mode="reflection", align_corners=True)[0]
 
 
 def _crop_to_picture(draw: Draw, settings: Augmentation, height: int, width: int) -> Tensor:
@@ -116,15 +136,32 @@ def _centre(draw: Draw, size: int, reach: Tensor) -> float:
     return first + math.floor(draw.uniform(0, last - first + 1 - 1e-9))
 
 
-def _recolour(image: Tensor, draw: Draw, settings: Augmentation) -> Tensor:
-    """Shift brightness, contrast, saturation and hue of a (3, P, P) image in [0, 1]."""
-    if settings.brightness:
-        image = adjust_brightness(image, draw.uniform(-settings.brightness, settings.brightness))
-    if settings.contrast:
-        image = adjust_contrast(image, 1 + draw.uniform(-settings.contrast, settings.contrast))
+def colour_matrix(draw: Draw, settings: Augmentation) -> Tensor:
+    """Brightness, contrast, saturation and hue as one affine map of colours, (3, 4) float32.
+
+    Contrast is about mid-grey and saturation about the luma of ITU-R BT.601; hue turns the
+    chroma plane of YIQ, which keeps the luma. Colours are clipped once, after all of them.
+    """
+    matrix = torch.eye(3, dtype=torch.float64)
+    if settings.hue_rad:
+        matrix = _turned_hue(draw.uniform(-settings.hue_rad, settings.hue_rad))
     if settings.saturation:
         factor = 1 + draw.uniform(-settings.saturation, settings.saturation)
-        image = adjust_saturation(image, factor)
-    if settings.hue_rad:
-        image = adjust_hue(image, draw.uniform(-settings.hue_rad, settings.hue_rad))
-    return image.clamp(0, 1)
+        matrix = (factor * torch.eye(3) + (1 - factor) * _LUMA.expand(3, 3)) @ matrix
+    factor = 1 + draw.uniform(-settings.contrast, settings.contrast)
+    added = draw.uniform(-settings.brightness, settings.brightness)
+    offset = torch.full((3, 1), (1 - factor) / 2 + added, dtype=torch.float64)
+    return torch.cat([factor * matrix, offset], 1).float()
+
+
+def recolour(image: Tensor, matrix: Tensor) -> Tensor:
+    """A (3, P, P) image in [0, 1] whose colours a (3, 4) matrix maps, clipped to [0, 1]."""
+    mapped = torch.addmm(matrix[:, 3:], matrix[:, :3], image.flatten(1))
+    return mapped.clamp_(0, 1).view_as(image)
+
+
+def _turned_hue(angle: float) -> Tensor:
+    """(3, 3): colours with the chroma plane turned by `angle` radians."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    turn = torch.tensor([[1, 0, 0], [0, cos, -sin], [0, sin, cos]], dtype=torch.float64)
+    return torch.linalg.inv(_YIQ) @ turn @ _YIQ

@@ -30,6 +30,9 @@ Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 #: loss's threshold is neither edge nor background, so such a pixel weighs nothing.
 UNKNOWN = 1
 
+#: What one set of pairs keeps in memory.
+KEPT_BYTES = 2 * 2**30
+
 
 class Pairs(Protocol):
     """A finite number of pairs: image (3, H, W) float32 in [0, 1], RGB; label (C, H, W)."""
@@ -40,19 +43,27 @@ class Pairs(Protocol):
 
 
 class Decoded:
-    """Pairs that are kept in memory as 8-bit arrays once they were read.
+    """Pairs that are kept in memory as 8-bit arrays once they were read, up to `KEPT_BYTES`.
 
-    Half a thousand pictures of BSDS500 take about 300 MB, ten thousand of 320 px 4 GB.
+    Half a thousand pictures of BSDS500 take about 300 MB, ten thousand of 320 px 4 GB. What does
+    not fit is read again each time, which takes about 2 ms for a picture of 320 px.
     """
 
     def __init__(self) -> None:
         self._arrays: dict[int, Arrays] = {}
+        self._bytes = 0
 
     def __getitem__(self, index: int) -> Pair:
-        if index not in self._arrays:
-            self._arrays[index] = self._read(index)
-        pixels, label = self._arrays[index]
+        pixels, label = self._arrays.get(index) or self._read_and_keep(index)
         return to_tensor(pixels), torch.from_numpy(label).float() / 255
+
+    def _read_and_keep(self, index: int) -> Arrays:
+        arrays = self._read(index)
+        size = sum(array.nbytes for array in arrays)
+        if self._bytes + size <= KEPT_BYTES:
+            self._arrays[index] = arrays
+            self._bytes += size
+        return arrays
 
     def _read(self, index: int) -> Arrays:
         """(H, W, 3) and (C, H, W), uint8."""
@@ -97,18 +108,25 @@ class EdgePairs(Decoded):
 class TaughtPairs(Decoded):
     """Pictures that no annotator saw, with a teacher's maps of them.
 
-    Item `i` is image (3, H, W) float32 in [0, 1], RGB, and label (2, H, W): unknown, and the map.
+    Item `i` is image (3, H, W) float32 in [0, 1], RGB, and label (2, H, W): what stands for the
+    annotators' label, and the map. Of edges that is unknown; of masks it is where the map is above
+    a half.
     """
 
-    def __init__(self, pictures: Path, maps: Path) -> None:
+    def __init__(self, pictures: Path, maps: Path, *, masks: bool = False) -> None:
         """List every map `ID.png` in `maps` and the picture `ID.jpg` or `ID.png` it is of.
+
+        Args:
+            pictures: their folder.
+            maps: the folder of maps.
+            masks: whether the maps are of salient objects.
 
         Raises:
             EvaluationError: there is no map, or the picture of one is missing.
         """
         super().__init__()
         there = {path.stem: path for end in ("jpg", "png") for path in pictures.glob(f"*.{end}")}
-        self._maps = sorted(maps.glob("*.png"))
+        self._maps, self._masks = sorted(maps.glob("*.png")), masks
         if not self._maps:
             raise EvaluationError(f"{maps}: holds no map ID.png; `featheredge label` writes them")
         missing = [map.stem for map in self._maps if map.stem not in there]
@@ -125,7 +143,8 @@ class TaughtPairs(Decoded):
     def _read(self, index: int) -> Arrays:
         pixels = image.load(self._pictures[index])
         map = read_map(self._maps[index], pixels)
-        return pixels, np.stack([np.full_like(map, UNKNOWN), map])
+        label = np.where(map > 127, 255, 0) if self._masks else np.full_like(map, UNKNOWN)
+        return pixels, np.stack([label.astype(np.uint8), map])
 
 
 class Joined:

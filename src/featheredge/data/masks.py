@@ -19,19 +19,27 @@ class MaskPairs(Decoded):
     Item `i` is image (3, H, W) float32 in [0, 1], RGB, and label (C, H, W) float32: 1 inside.
     """
 
-    def __init__(self, root: Path, splits: tuple[str, ...], maps: Path | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        splits: tuple[str, ...],
+        maps: Path | None = None,
+        *,
+        taught_by_masks: bool = False,
+    ) -> None:
         """List the pictures.
 
         Args:
             root: a data set in one of `featheredge.mask_sets.LAYOUTS`.
             splits: lists `SPLIT.txt` in `root` of one ID a line, joined; "all" is every mask.
             maps: folder with a teacher's map `ID.png` for each picture.
+            taught_by_masks: whether, without `maps`, the mask itself stands for the teacher's.
 
         Raises:
             EvaluationError: no such list, or masks or pictures are missing.
         """
         super().__init__()
-        self._maps = maps
+        self._maps, self._taught_by_masks = maps, taught_by_masks
         self._masks = split_masks(root, splits)
         self._pictures = pictures_of(self._masks, picture_folder(root) or root)
 
@@ -48,5 +56,5 @@ class MaskPairs(Decoded):
                 f"{pixels.shape[1]}x{pixels.shape[0]}; expected a mask as large as the picture"
             )
         if self._maps is None:
-            return pixels, mask[None]
+            return pixels, np.stack([mask, mask]) if self._taught_by_masks else mask[None]
         return pixels, np.stack([mask, read_map(self._maps / f"{path.stem}.png", pixels)])

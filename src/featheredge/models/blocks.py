@@ -22,6 +22,12 @@ class ConvNormAct(nn.Sequential):
     Child names `0`, `1`, `2` are torchvision's, so that its checkpoints load unchanged.
     """
 
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in, H, W) -> (B, out, H / stride, W / stride), sizes rounded up."""
+        conv, norm, *activation = self
+        x = conv_norm(conv, norm, x)
+        return activation[0](x) if activation else x
+
     def __init__(
         self,
         in_channels: int,
@@ -52,13 +58,55 @@ class ConvNormAct(nn.Sequential):
         super().__init__(*layers)
 
 
+def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
+    """A convolution without bias and the batch norm after it.
+
+    In a network that trains while this norm does not, both are one convolution, whose kernel and
+    bias pass gradients on to the norm. The output, and its gradient, are then written once.
+
+    Args:
+        conv: An `nn.Conv2d`.
+        norm: The `nn.BatchNorm2d` of its output channels.
+        x: (B, in, H, W).
+
+    Returns:
+        (B, out, H / stride, W / stride).
+    """
+    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    if norm.training or not conv.training:
+        out: Tensor = norm(conv(x))
+        return out
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    kernel = conv.weight * scale[:, None, None, None]
+    bias = norm.bias - norm.running_mean * scale
+    if conv.groups > 1 and conv.stride != (1, 1):
+        # oneDNN's gradient of such a layer's input takes eight times as long in bfloat16.
+        with torch.autocast(x.device.type, enabled=False):
+            return _convolve(conv, x.float(), kernel, bias)
+    return _convolve(conv, x, kernel, bias)
+
+
+def _convolve(conv: nn.Conv2d, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    """Convolve as `conv` does, with another kernel and bias."""
+    return F.conv2d(x, kernel, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
+
+
 def depthwise(
-    channels: int, *, stride: int = 1, dilation: int = 1, activation: Activation = "relu"
+    channels: int,
+    kernel: int = 3,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    activation: Activation = "relu",
 ) -> ConvNormAct:
-    """A 3x3 depthwise `ConvNormAct`: one filter per channel."""
+    """A depthwise `ConvNormAct`, 3x3 unless said otherwise: one filter per channel."""
     return ConvNormAct(
         channels,
         channels,
+        kernel,
         stride=stride,
         dilation=dilation,
         groups=channels,

@@ -25,6 +25,7 @@ from featheredge.errors import RecipeError, UnknownModelError, WeightsError
 from featheredge.files import write_bytes, write_json
 from featheredge.models.csf import CSF, CSFConfig
 from featheredge.models.csnet import CSNET_L_X1, CSNET_L_X2, CSNet, CSNetConfig, fixed_split
+from featheredge.models.feather import FEATHER_S, Feather, FeatherConfig
 from featheredge.models.mobile_edge import (
     FEATHER_SALIENCY,
     FEATHER_SALIENCY_S,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 CLASSES: dict[str, tuple[Callable[[Any], Network], type]] = {
     "CSF": (CSF, CSFConfig),
     "CSNet": (CSNet, CSNetConfig),
+    "Feather": (Feather, FeatherConfig),
     "MobileEdge": (MobileEdge, MobileEdgeConfig),
     "PiDiNet": (PiDiNet, PiDiNetConfig),
     "RCF": (RCF, RCFConfig),
@@ -58,6 +60,8 @@ ZOO: dict[str, tuple[str, "DataclassInstance"]] = {
     "csnet-l-x2": ("CSNet", CSNET_L_X2),
     "csnet-x1": ("CSNet", fixed_split(20)),
     "csnet-x2": ("CSNet", fixed_split(40)),
+    "feather": ("Feather", FeatherConfig()),
+    "feather-s": ("Feather", FEATHER_S),
     "feather-saliency": ("MobileEdge", FEATHER_SALIENCY),
     "feather-saliency-s": ("MobileEdge", FEATHER_SALIENCY_S),
     "mobile-edge": ("MobileEdge", MobileEdgeConfig()),

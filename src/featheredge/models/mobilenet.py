@@ -1,4 +1,6 @@
-"""The MobileNetV2 encoder (Sandler et al., CVPR 2018) with taps, in torchvision's key scheme.
+"""Encoders of inverted residual blocks with taps: MobileNetV2 and EfficientNet-Lite0.
+
+Keys are those of torchvision's `mobilenet_v2`.
 
 Shapes: B batch, C channels, H W pixels.
 """
@@ -7,7 +9,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from featheredge.models.blocks import Activation, ConvNormAct, depthwise
+from featheredge.models.blocks import Activation, ConvNormAct, conv_norm, depthwise
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})
@@ -22,6 +24,7 @@ class Bottleneck:
         residual: whether the input is added to the output. It is said, not derived from the
             widths, because pruning can make widths equal that were not meant to be added.
         dilation: of the depthwise layer; it widens the view and adds no parameter.
+        kernel: side of the depthwise layer's filters, odd.
     """
 
     hidden: NonNegativeInt
@@ -29,12 +32,15 @@ class Bottleneck:
     stride: int = 1
     residual: bool = False
     dilation: PositiveInt = 1
+    kernel: PositiveInt = 3
 
 
-def _stage(hidden: int, out: int, stride: int, repeats: int) -> tuple[Bottleneck, ...]:
-    """One stage of the published network: `hidden` is the first block's, later ones use 6x."""
-    rest = Bottleneck(6 * out, out, residual=True)
-    return (Bottleneck(hidden, out, stride), *[rest] * (repeats - 1))
+def _stage(
+    hidden: int, out: int, stride: int, repeats: int, kernel: int = 3
+) -> tuple[Bottleneck, ...]:
+    """One stage of a published network: `hidden` is the first block's, later ones use 6x."""
+    rest = Bottleneck(6 * out, out, residual=True, kernel=kernel)
+    return (Bottleneck(hidden, out, stride, kernel=kernel), *[rest] * (repeats - 1))
 
 
 #: MobileNetV2 at width 1.0 (Sandler et al., table 2).
@@ -48,9 +54,20 @@ MOBILENET_V2 = (
     *_stage(960, 320, 1, 1),
 )
 
+#: EfficientNet-Lite0: EfficientNet-B0 (Tan and Le, ICML 2019, table 1) without squeeze-and-excite.
+EFFICIENTNET_LITE0 = (
+    Bottleneck(0, 16),
+    *_stage(96, 24, 2, 2),
+    *_stage(144, 40, 2, 2, kernel=5),
+    *_stage(240, 80, 2, 3),
+    *_stage(480, 112, 1, 3, kernel=5),
+    *_stage(672, 192, 2, 4, kernel=5),
+    *_stage(1152, 320, 1, 1),
+)
+
 
 class InvertedResidual(nn.Module):
-    """Pointwise expansion, depthwise 3x3, linear pointwise projection, optional residual."""
+    """Pointwise expansion, depthwise layer, linear pointwise projection, optional residual."""
 
     def __init__(self, in_channels: int, widths: Bottleneck, activation: Activation) -> None:
         super().__init__()
@@ -60,7 +77,11 @@ class InvertedResidual(nn.Module):
             layers.append(ConvNormAct(in_channels, hidden, 1, activation=activation))
         layers += [
             depthwise(
-                hidden, stride=widths.stride, dilation=widths.dilation, activation=activation
+                hidden,
+                widths.kernel,
+                stride=widths.stride,
+                dilation=widths.dilation,
+                activation=activation,
             ),
             nn.Conv2d(hidden, widths.out, 1, bias=False),
             nn.BatchNorm2d(widths.out),
@@ -75,12 +96,16 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, H, W) -> (B, out, H / stride, W / stride), sizes rounded up."""
-        out: Tensor = self.conv(x)
+        *layers, conv, norm = self.conv
+        out = x
+        for layer in layers:
+            out = layer(out)
+        out = conv_norm(conv, norm, out)
         return x + out if self.residual else out
 
 
 class MobileNetV2(nn.Module):
-    """MobileNetV2's feature layers; the forward returns the last map of every stride.
+    """Feature layers of MobileNetV2 or of a network of the same blocks; the forward returns the last map of every stride.
 
     `features.*` carries torchvision's keys, so `load_state_dict` takes torchvision's
     `mobilenet_v2` file once its `classifier.*` entries are dropped.

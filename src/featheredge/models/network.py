@@ -16,12 +16,12 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Logits(NamedTuple):
-    """What a network returns: maps before the sigmoid, all at the size of the input.
+    """What a network returns: maps before the sigmoid.
 
     Attributes:
-        final: (B, 1, H, W), the map that counts.
-        sides: intermediate maps that are trained too, coarse to fine, (B, 1, H, W) each; may
-            be empty.
+        final: (B, 1, H, W), the map that counts, at the size of the input.
+        sides: intermediate maps that are trained too, coarse to fine, (B, 1, h, w) each, of the
+            input's size or smaller; may be empty.
     """
 
     final: Tensor

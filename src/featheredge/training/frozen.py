@@ -1,14 +1,15 @@
-"""Layers that training leaves as they are: no gradient, and batch norms that keep their statistics.
+"""Layers that training leaves as they are, and batch norms that keep their statistics.
 
-An encoder's first layers come from a million pictures and work on the largest maps: what they have
-to learn is least, and costs most.
+The first layers of an encoder come from a million pictures and work on the largest maps: they have
+least to learn, and cost most. A batch norm with fixed statistics is part of its convolution (see
+`featheredge.models.blocks.conv_norm`), so it costs nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from featheredge.models.parts import longest_beginning
+from featheredge.models.parts import longest_beginning, norms_below
 
 
 def freeze(network: nn.Module, rates: Mapping[str, float]) -> None:
@@ -24,8 +25,22 @@ def freeze(network: nn.Module, rates: Mapping[str, float]) -> None:
             parameter.requires_grad_(False)
 
 
+def fix_norms(network: nn.Module, layers: Sequence[str]) -> None:
+    """Let the batch norms of some layers keep their statistics; they still learn scale and shift.
+
+    Args:
+        network: Changed in place: a momentum of 0 marks a norm whose statistics stay.
+        layers: Dotted names of its submodules, such as "encoder".
+
+    Raises:
+        RecipeError: There is no batch norm below one of them.
+    """
+    for norm in norms_below(network, layers).values():
+        norm.momentum = 0.0
+
+
 def set_training(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
-    """Put a network in training mode, except batch norms whose scale is frozen.
+    """Put a network in training mode, except batch norms that are frozen or fixed.
 
     Returns:
         The other batch norms.
@@ -33,5 +48,6 @@ def set_training(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
     network.train()
     norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
-        norm.train(norm.weight is None or norm.weight.requires_grad)
+        frozen = norm.weight is not None and not norm.weight.requires_grad
+        norm.train(not frozen and norm.momentum != 0)
     return [norm for norm in norms if norm.training]

@@ -29,7 +29,7 @@ from featheredge.training.allocator import keep_freed_memory
 from featheredge.training.average import moving_average, reestimate_norms
 from featheredge.training.decay import NormDecay
 from featheredge.training.denormals import flushed_denormals
-from featheredge.training.frozen import freeze, set_training
+from featheredge.training.frozen import fix_norms, freeze, set_training
 from featheredge.training.log import Length, Log, Record, Report
 from featheredge.training.objective import Objective
 from featheredge.training.recipe import Data, Recipe
@@ -93,6 +93,7 @@ class _Run:
 
         self.network = _make_network(recipe)
         freeze(self.network, recipe.optimiser.rates)
+        fix_norms(self.network, recipe.optimiser.fixed_norms)
         self.objective = Objective(self.network, recipe.loss, recipe.distill, fabric.device)
         self.decay = NormDecay(
             self.network, recipe.decay, recipe.augment.crop_px, fabric.all_reduce
@@ -213,10 +214,15 @@ def annotated_pairs(data: Data, splits: tuple[str, ...], maps: Path | None) -> P
 
 def _training_pairs(data: Data) -> Joined:
     """Annotated pictures as often as the recipe says, then those that only a teacher knows."""
-    annotated = annotated_pairs(data, data.train_splits, data.maps)
     if data.unlabelled is None:
-        return Joined((annotated, data.repeat))
-    taught = TaughtPairs(data.unlabelled.pictures, data.unlabelled.maps)
+        return Joined((annotated_pairs(data, data.train_splits, data.maps), data.repeat))
+    masks = data.dataset == "masks"
+    annotated: Pairs = (
+        MaskPairs(data.root, data.train_splits, data.maps, taught_by_masks=True)
+        if masks
+        else EdgePairs(data.root, data.train_splits, data.maps)
+    )
+    taught = TaughtPairs(data.unlabelled.pictures, data.unlabelled.maps, masks=masks)
     return Joined((annotated, data.repeat), (taught, 1))
 
 

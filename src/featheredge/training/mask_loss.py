@@ -41,7 +41,8 @@ class MaskLoss:
         """The loss of a batch.
 
         Args:
-            logits: maps of (B, 1, H, W) before the sigmoid.
+            logits: Maps before the sigmoid: the final one (B, 1, H, W), sides of that size or
+                smaller, which are compared with the label averaged over their cells.
             label: (B, 1, H, W) float in [0, 1], 1 inside the object.
 
         Returns:
@@ -50,7 +51,9 @@ class MaskLoss:
         weight = outline_weights(label, self.outline)
         loss = self._one(logits.final, label, weight)
         for side in logits.sides:
-            loss = loss + self.side_weight * self._one(side, label, weight)
+            size = side.shape[-2:]
+            shrunk = (F.interpolate(x, size, mode="area") for x in (label, weight))
+            loss = loss + self.side_weight * self._one(side, *shrunk)
         return loss
 
     def _one(self, logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
@@ -69,7 +72,19 @@ def outline_weights(label: Tensor, outline: float) -> Tensor:
     """Weight of each pixel, (B, 1, H, W): 1 plus how `label` differs from what is around it."""
     if outline == 0:
         return torch.ones_like(label)
-    around = F.avg_pool2d(
-        label, _WINDOW_PX, stride=1, padding=_WINDOW_PX // 2, count_include_pad=False
-    )
+    around = _moving_mean(_moving_mean(label, 2), 3)
     return 1 + outline * (around - label).abs()
+
+
+def _moving_mean(x: Tensor, axis: int) -> Tensor:
+    """Mean over a window along one axis, of those cells in it that lie in the map.
+
+    Running sums cost the same for any window; the square average pool in their place was two
+    fifths of a training step.
+    """
+    half, size = _WINDOW_PX // 2, x.shape[axis]
+    last = torch.arange(size, device=x.device)
+    first, last = (last - half).clamp(min=0), (last + half + 1).clamp(max=size)
+    sums = F.pad(x.cumsum(axis), (0, 0, 1, 0) if axis == 2 else (1, 0))
+    counts = (last - first).view([-1 if each == axis else 1 for each in range(4)])
+    return (sums.index_select(axis, last) - sums.index_select(axis, first)) / counts

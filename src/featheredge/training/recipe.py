@@ -36,7 +36,9 @@ class Data(Section):
         val_splits: parts to watch.
         maps: folder of a teacher's maps of the training pictures, as `featheredge label` writes
             them; [distill.output] then learns from them.
-        unlabelled: more pictures that only the teacher knows about.
+        unlabelled: more pictures that only the teacher knows about. Of salient objects, the
+            teacher's map is then their mask too, and annotated pictures without `maps` are taught
+            by their masks.
         repeat: how often an epoch visits each annotated picture; unlabelled ones come once.
         num_workers: processes that cut crops; 0 does it in the loop.
     """
@@ -52,7 +54,7 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _maps_for_all(self) -> Self:
-        if self.unlabelled is not None and self.maps is None:
+        if self.unlabelled is not None and self.maps is None and self.dataset != "masks":
             raise ValueError("unlabelled pictures need data.maps too: a teacher's of the others")
         return self
 
@@ -127,6 +129,8 @@ class Optimiser(Section):
         rates: factors on `lr` by the beginning of a parameter's dotted name, such as
             {encoder = 0.25}; the longest that fits counts. 0 leaves them as they are, batch norms
             and their statistics included, and computes no gradient of them.
+        fixed_norms: dotted names of layers whose batch norms keep their statistics, such as
+            ["encoder"]; they learn scale and shift, and a step costs less.
         bias_rate: factor on the rate of biases; Caffe's recipes use 2.
         clip_norm: largest norm of the gradient.
     """
@@ -138,6 +142,7 @@ class Optimiser(Section):
     momentum: float = Field(0.9, ge=0, lt=1)
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     rates: dict[str, NonNegativeFloat] = Field(default_factory=dict)
+    fixed_norms: tuple[str, ...] = ()
     bias_rate: float = Field(1.0, gt=0)
     clip_norm: float | None = Field(None, gt=0)
 
@@ -204,7 +209,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _one_source_of_maps(self) -> Self:
-        distill, stored = self.distill, self.data.maps is not None
+        distill = self.distill
+        stored = self.data.maps is not None or self.data.unlabelled is not None
         if distill is None or distill.output is None:
             if stored:
                 raise ValueError(

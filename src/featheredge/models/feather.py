@@ -1,0 +1,194 @@
+"""Feather: inverted residual blocks and a light decoder that sees the whole picture.
+
+The encoder's coarsest map becomes a context with a global average and large depthwise kernels.
+Decoder steps take it to finer strides; each adds and multiplies the encoder's map of that stride
+and is gated by the context's average, so that what a step keeps depends on the whole picture.
+
+Shapes: B batch, C channels, H W pixels, h w cells of a coarse map.
+"""
+
+from typing import Annotated
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from featheredge.models.blocks import Activation, ConvNormAct, resize_like
+from featheredge.models.mobilenet import EFFICIENTNET_LITE0, MOBILENET_V2, Bottleneck, MobileNetV2
+from featheredge.models.network import Logits, Network
+
+
+@dataclass(frozen=True, config={"extra": "forbid"})
+class FeatherConfig:
+    """Every width of a `Feather`; the defaults are `feather-saliency`.
+
+    Attributes:
+        stem: Channels of the first convolution, at stride 2.
+        blocks: The inverted residual blocks.
+        context: Channels of the coarsest map that the decoder begins with.
+        context_kernels: Sides of the context's depthwise kernels, one residual block each.
+        steps: Channels of the decoder steps, coarse to fine, one for each halving undone.
+        kernels: Sides of the depthwise kernels of a step's residual blocks.
+        fine: Channels of a last step at half the stride of the others' last, with one 3x3 layer;
+            0 leaves it out.
+        activation: Of the encoder; the decoder always uses ReLU.
+    """
+
+    stem: PositiveInt = 32
+    blocks: tuple[Bottleneck, ...] = EFFICIENTNET_LITE0
+    context: PositiveInt = 128
+    context_kernels: tuple[PositiveInt, ...] = (7, 7)
+    steps: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (96, 64, 40)
+    kernels: tuple[PositiveInt, ...] = (3, 3)
+    fine: NonNegativeInt = 16
+    activation: Activation = "relu6"
+
+
+#: Down to stride 16 on MobileNetV2's layers.
+FEATHER_S = FeatherConfig(
+    blocks=MOBILENET_V2[:10],
+    context=96,
+    steps=(48, 32),
+    kernels=(3,),
+    fine=0,
+)
+
+
+class Separable(nn.Module):
+    """A residual block: depthwise layer, pointwise layer, batch norm, ReLU."""
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(
+            channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False
+        )
+        self.pointwise = ConvNormAct(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C, h, w)."""
+        out: Tensor = x + self.pointwise(self.depthwise(x))
+        return out
+
+
+class Context(nn.Module):
+    """Channels of the coarsest map, with its global average added and a wide view."""
+
+    def __init__(self, in_channels: int, channels: int, kernels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.reduce = ConvNormAct(in_channels, channels, 1)
+        self.average = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.ReLU(inplace=True))
+        self.blocks = nn.Sequential(*(Separable(channels, kernel) for kernel in kernels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in, h, w) -> (B, C, h, w)."""
+        x = self.reduce(x)
+        out: Tensor = self.blocks(x + self.average(global_average(x)))
+        return out
+
+
+class Step(nn.Module):
+    """One decoder step: the coarser map enlarged, joined with an encoder map, gated, refined."""
+
+    def __init__(
+        self, coarse: int, tap: int, context: int, channels: int, kernels: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        self.project = ConvNormAct(coarse, channels, 1)
+        self.lateral = ConvNormAct(tap, channels, 1)
+        self.gate = nn.Conv2d(context, channels, 1)
+        self.blocks = nn.Sequential(*(Separable(channels, kernel) for kernel in kernels))
+
+    def forward(self, coarse: Tensor, tap: Tensor, average: Tensor) -> Tensor:
+        """(B, coarse, h, w), (B, tap, 2 h, 2 w) and (B, context, 1, 1) -> (B, C, 2 h, 2 w)."""
+        lateral = self.lateral(tap)
+        enlarged = resize_like(self.project(coarse), lateral)
+        joined = (enlarged + lateral + enlarged * lateral) * self.gate(average).sigmoid()
+        out: Tensor = self.blocks(joined)
+        return out
+
+
+class Fine(nn.Module):
+    """A last step with little work for each cell: two 1x1 layers, joined, and a 3x3 layer."""
+
+    def __init__(self, coarse: int, tap: int, channels: int) -> None:
+        super().__init__()
+        self.project = ConvNormAct(coarse, channels, 1)
+        self.lateral = ConvNormAct(tap, channels, 1)
+        self.block = Separable(channels, 3)
+
+    def forward(self, coarse: Tensor, tap: Tensor) -> Tensor:
+        """(B, coarse, h, w) and (B, tap, 2 h, 2 w) -> (B, C, 2 h, 2 w)."""
+        lateral = self.lateral(tap)
+        enlarged = resize_like(self.project(coarse), lateral)
+        out: Tensor = self.block(enlarged + lateral + enlarged * lateral)
+        return out
+
+
+class Feather(Network):
+    """A map from an encoder and a decoder that both see the whole picture.
+
+    While it trains, each step predicts a map at its own size, which the loss compares with the
+    label at that size (deep supervision); afterwards the finest alone is computed.
+    """
+
+    config: FeatherConfig
+
+    def __init__(self, config: FeatherConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or FeatherConfig()
+        self.encoder = MobileNetV2(config.stem, config.blocks, 0, config.activation)
+        widths = self.encoder.tap_widths
+        needed = len(config.steps) + 1 + bool(config.fine)
+        if len(widths) < needed:
+            raise ValueError(
+                f"the blocks halve the picture {len(widths)} times; {needed} are needed for "
+                f"{len(config.steps)} steps"
+            )
+        self.stride = 2 ** len(widths)
+        self.context = Context(widths[-1], config.context, config.context_kernels)
+        coarse = (config.context, *config.steps)
+        taps = widths[-2::-1]
+        self.steps = nn.ModuleList(
+            Step(*each, config.context, channels, config.kernels)
+            for *each, channels in zip(coarse[:-1], taps, config.steps, strict=False)
+        )
+        fine_tap = taps[len(config.steps)] if config.fine else 0
+        self.fine = Fine(coarse[-1], fine_tap, config.fine) if config.fine else None
+        predicted = (*coarse, config.fine) if config.fine else coarse
+        self.outputs = nn.ModuleList(nn.Conv2d(channels, 1, 1) for channels in predicted)
+        self._initialise()
+
+    def forward(self, image: Tensor) -> Logits:
+        """(B, 3, H, W) -> logits; `sides`, in training alone, are maps of the steps' sizes."""
+        decoded = self._decode(image)
+        final = resize_like(self.outputs[-1](decoded[-1]), image)
+        if not self.training:
+            return Logits(final, ())
+        pairs = zip(self.outputs[:-1], decoded[:-1], strict=True)
+        return Logits(final, tuple(output(x) for output, x in pairs))
+
+    def _decode(self, image: Tensor) -> list[Tensor]:
+        """The context and what every step makes of it, coarse to fine."""
+        deepest, *taps = self.encoder(image)[::-1]
+        decoded = [self.context(deepest)]
+        average = global_average(decoded[0])
+        for step, tap in zip(self.steps, taps, strict=False):
+            decoded.append(step(decoded[-1], tap, average))
+        if self.fine is not None:
+            decoded.append(self.fine(decoded[-1], taps[len(self.steps)]))
+        return decoded
+
+    def _initialise(self) -> None:
+        """Kaiming for the convolutions; outputs start near 0 and gates near 1/2."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for layer in (*self.outputs, *(step.gate for step in self.steps)):
+            nn.init.normal_(layer.weight, std=0.01)
+
+
+def global_average(x: Tensor) -> Tensor:
+    """(B, C, h, w) -> (B, C, 1, 1)."""
+    return x.mean((2, 3), keepdim=True)
