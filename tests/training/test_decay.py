@@ -15,10 +15,10 @@ from featheredge.errors import RecipeError
 from featheredge.models.build import create_model, load
 from featheredge.models.csf import HeadWidths
 from featheredge.models.csnet import CSNet, CSNetConfig
+from featheredge.run_folder import RECIPES_DIR
 from featheredge.training.decay import ChannelDecay, NormDecay, response
 from featheredge.training.loop import train
 from featheredge.training.recipe import Optimiser, load_recipe
-from featheredge.training.recipe_file import RECIPES_DIR
 from featheredge.training.schedule import make_optimiser
 from toys import write_bsds, write_recipe
 

@@ -157,7 +157,7 @@ def reproduce(
     import os
     from dataclasses import asdict
 
-    from featheredge.training.recipe_file import RECIPES_DIR
+    from featheredge.run_folder import RECIPES_DIR
     from featheredge.training.reproduce import Setting, edge_distillation, table
 
     runs = {"edge-distillation": edge_distillation}

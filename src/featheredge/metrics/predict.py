@@ -15,9 +15,6 @@ from featheredge.metrics.scores import EdgeScores
 from featheredge.metrics.sources import annotation_files, pair_up
 from featheredge.session import Session, Task
 
-#: What a folder holds of a network that was scored: itself, and its scores.
-NETWORK_FILE, SCORE_FILE = "network.onnx", "score.json"
-
 
 def predict_bsds(
     model: str,

@@ -23,7 +23,7 @@ from typing import Any
 from torch import nn
 
 from featheredge.files import write_json
-from featheredge.metrics.predict import NETWORK_FILE, SCORE_FILE, score_bsds, score_masks
+from featheredge.metrics.predict import score_bsds, score_masks
 from featheredge.metrics.scores import EdgeScores
 from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
@@ -42,17 +42,24 @@ from featheredge.pruning.recipe import (
     Training,
 )
 from featheredge.pruning.source import open_source
-from featheredge.pruning.steps import REPORT_FILE, STEP_FILE, Report, Step, report_on
+from featheredge.pruning.steps import Report, Step, report_on
 from featheredge.pruning.surgery import cut
 from featheredge.pruning.trial import share_of_time
+from featheredge.run_folder import (
+    MODEL_DIR,
+    NETWORK_FILE,
+    PLAN_FILE,
+    REPORT_FILE,
+    SCORE_FILE,
+    STEP_FILE,
+    TIMES_FILE,
+)
 from featheredge.timing import num_cores
 from featheredge.training import log
 from featheredge.training.average import reestimate_norms
 from featheredge.training.loop import train
 from featheredge.training.recipe import Distillation, Recipe, make_recipe
 from featheredge.training.recipe_file import claim, find_recipe, read_toml
-
-PLAN_FILE, TIMES_FILE = "plan.json", "latency.json"
 
 #: What a step makes: a network, and the errors of the groups if it pruned.
 Made = tuple[Any, list[GroupError]]
@@ -116,10 +123,10 @@ class _Chain:
         if any(
             isinstance(m, nn.modules.batchnorm._BatchNorm) for m in self.source.network.modules()
         ):
-            self._step(NORMS, partial(self._fit_norms, self.folder / last / "model"))
+            self._step(NORMS, partial(self._fit_norms, self.folder / last / MODEL_DIR))
             last = NORMS
         for name, training in self.recipe.training.items():
-            self._step(name, partial(self._tune, name, training, self.folder / last / "model"))
+            self._step(name, partial(self._tune, name, training, self.folder / last / MODEL_DIR))
         timing = self.recipe.timing
         self.announce("timing")
         return report_on(
@@ -223,7 +230,7 @@ class _Chain:
         """Save, export and score a step's network; note that the step is done."""
         folder = self.folder / name
         counts = {} if name == UNPRUNED else self.counts
-        self.source.save(network, counts, folder / "model")
+        self.source.save(network, counts, folder / MODEL_DIR)
         self.source.export(network, folder / NETWORK_FILE)
         measure, score = self._score(folder)
         work = multiply_adds(lambda: deepcopy(network).to("meta"), *self.recipe.size)

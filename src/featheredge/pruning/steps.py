@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from featheredge.files import write_json
+from featheredge.run_folder import STEP_FILE
 from featheredge.timing import Timing, clock_for, describe_machine, time_cases
-
-STEP_FILE, REPORT_FILE = "step.json", "report.json"
 
 
 @dataclass(frozen=True)

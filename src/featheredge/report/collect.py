@@ -12,12 +12,10 @@ from typing import Any
 
 from featheredge import catalog
 from featheredge.errors import ArgumentError, EvaluationError
-from featheredge.metrics.predict import NETWORK_FILE, SCORE_FILE
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
-from featheredge.pruning.steps import REPORT_FILE
-from featheredge.training.recipe_file import RECIPES_DIR
+from featheredge.run_folder import NETWORK_FILE, RECIPE_FILE, RECIPES_DIR, REPORT_FILE, SCORE_FILE
 
-RECIPE_FILES = ("recipe.json", "recipe.toml")
+RECIPE_FILES = (RECIPE_FILE, "recipe.toml")
 
 #: Measure -> where score.json holds it; the first is what the charts show.
 MEASURES: Mapping[str, Mapping[str, tuple[str, ...]]] = {

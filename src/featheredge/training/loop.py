@@ -24,6 +24,7 @@ from featheredge.data.masks import MaskPairs
 from featheredge.errors import RecipeError
 from featheredge.models import build
 from featheredge.models.network import Network
+from featheredge.run_folder import CHECKPOINT_FILE, LOG_FILE, MODEL_DIR
 from featheredge.training import checkpoint
 from featheredge.training.allocator import keep_freed_memory
 from featheredge.training.average import moving_average, reestimate_norms
@@ -100,9 +101,9 @@ class _Run:
         optimiser = make_optimiser(self.objective, recipe.optimiser, self.decay.scales)
         self.model, self.optimiser = fabric.setup(self.objective, optimiser)
         self.average = moving_average(self.network, recipe.run.ema_decay)
-        self.checkpoint = folder / "checkpoint.safetensors"
+        self.checkpoint = folder / CHECKPOINT_FILE
         self.first_step = self._resume()
-        self.log = Log(folder / "log.jsonl", self.first_step, self.length, report)
+        self.log = Log(folder / LOG_FILE, self.first_step, self.length, report)
         self.crops = Crops(self.train_pairs, recipe.augment, recipe.seed)
         self.batches = self._batches()
 
@@ -146,9 +147,9 @@ class _Run:
     def finish(self) -> Path:
         """Save the averaged network."""
         if self.fabric.is_global_zero:
-            build.save(self._averaged_network(), self.folder / "model")
+            build.save(self._averaged_network(), self.folder / MODEL_DIR)
         self.fabric.barrier()
-        return self.folder / "model"
+        return self.folder / MODEL_DIR
 
     def _resume(self) -> int:
         """Load the checkpoint, if there is one; returns the steps that are done."""

@@ -12,11 +12,12 @@ from pathlib import Path
 from featheredge import bsds
 from featheredge.deploy import onnx
 from featheredge.files import write_json
-from featheredge.metrics.predict import NETWORK_FILE, SCORE_FILE, score_bsds
+from featheredge.metrics.predict import score_bsds
 from featheredge.metrics.protocol import EdgeProtocol
 from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.models.network import Network
+from featheredge.run_folder import MODEL_DIR, NETWORK_FILE, SCORE_FILE
 from featheredge.training.label import label
 from featheredge.training.log import Report
 from featheredge.training.loop import train
@@ -119,9 +120,9 @@ def edge_distillation(
             _label(teacher, recipe)
         announce(name)
         folder = setting.folder / name
-        if not (folder / "model" / build.CONFIG_FILE).exists():
+        if not (folder / MODEL_DIR / build.CONFIG_FILE).exists():
             train(recipe, folder, report=report)
-        network = build.load(folder / "model")
+        network = build.load(folder / MODEL_DIR)
         rows.append(_row(setting, network, name, experiment.published, experiment.what))
     return rows
 
