@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 import featheredge as fe
-from featheredge import bsds
-from featheredge.mask_sets import mask_files, pictures_of
+from featheredge.datasets import bsds500
+from featheredge.datasets.mask_sets import mask_files, pictures_of
 
 ROOT = Path(__file__).parents[1]
 SHOWN, CELL_WIDTH_PX, HEADER_PX = 8, 320, 24
@@ -72,8 +72,8 @@ def save(picture: Image.Image, path: Path) -> None:
 
 def test_pictures(root: Path) -> Iterator[Pair]:
     """Pictures of BSDS500 test with the share of their annotators."""
-    for sample in spread(bsds.samples(root, "test"), SHOWN):
-        drawn = bsds.consensus(bsds.boundaries(sample.annotations))
+    for sample in spread(bsds500.samples(root, "test"), SHOWN):
+        drawn = bsds500.consensus(bsds500.boundaries(sample.annotations))
         yield fe.load_image(sample.image), drawn
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from featheredge.compositing import Background, backdrop, foreground, over
 from featheredge.errors import ArgumentError, NoObjectError
 from featheredge.image import MAX_MEGAPIXELS, ImageSource, load, quantise
-from featheredge.layers import Background, backdrop, foreground, over
 from featheredge.refine import refine
 from featheredge.session import Session, kept_session
 

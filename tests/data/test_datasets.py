@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from featheredge import bsds
 from featheredge.data.augment import Augmentation
 from featheredge.data.datasets import UNKNOWN, Crops, EdgePairs, Joined, TaughtPairs
+from featheredge.datasets import bsds500
 from featheredge.errors import EvaluationError
 from featheredge.models.network import Logits
 from featheredge.training.losses import EdgeLoss
@@ -48,7 +48,7 @@ def test_a_file_that_holds_no_annotation_is_named(tmp_path):
     path = tmp_path / "1.mat"
     path.write_bytes(b"no mat file")
     with pytest.raises(EvaluationError, match=str(path)):
-        bsds.boundaries(path)
+        bsds500.boundaries(path)
 
 
 def write_maps(folder, pictures, level: int = 77):

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from featheredge.data.masks import MaskPairs
+from featheredge.datasets.mask_sets import LAYOUTS
 from featheredge.errors import EvaluationError
-from featheredge.mask_sets import LAYOUTS
 
 
 def write_set(root, layout=LAYOUTS["plain"], ids=("a", "b", "c")):

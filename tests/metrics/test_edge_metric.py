@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import skimage.morphology
 
-from featheredge.bsds import boundaries
+from featheredge.datasets.bsds500 import boundaries
 from featheredge.errors import EvaluationError, ProviderError
 from featheredge.metrics.edges import EdgeMetric, count_edges
 from featheredge.metrics.protocol import EdgeProtocol

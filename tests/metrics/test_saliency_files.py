@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from featheredge.cli.evaluate import app
+from featheredge.datasets.mask_sets import mask_files, pictures_of
 from featheredge.errors import ArgumentError, EvaluationError, WeightsError
-from featheredge.mask_sets import mask_files, pictures_of
 from featheredge.metrics import saliency_evaluate
 from featheredge.metrics.report import write_saliency_csv
 from featheredge.metrics.saliency import SaliencyMetric

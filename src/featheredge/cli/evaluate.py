@@ -60,7 +60,7 @@ def saliency(
         csv: Write the curves to this file.
         keep_maps: Keep the maps that the model predicts in this folder.
     """
-    from featheredge.mask_sets import mask_files, picture_folder, pictures_of
+    from featheredge.datasets.mask_sets import mask_files, picture_folder, pictures_of
     from featheredge.metrics import report
     from featheredge.metrics.saliency_evaluate import evaluate_saliency
     from featheredge.metrics.saliency_protocol import SaliencyProtocol

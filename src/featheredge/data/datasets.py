@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from featheredge import bsds, image
+from featheredge import image
 from featheredge.data.augment import Augmentation, augment
 from featheredge.data.collage import paste
 from featheredge.data.draw import Draw
+from featheredge.datasets import bsds500
 from featheredge.errors import EvaluationError, ImageError
 
 Pair = tuple[Tensor, Tensor]
@@ -77,7 +78,7 @@ class EdgePairs(Decoded):
             EvaluationError: the data set is not complete.
         """
         super().__init__()
-        self.samples = [sample for split in splits for sample in bsds.samples(root, split)]
+        self.samples = [sample for split in splits for sample in bsds500.samples(root, split)]
         self._maps = maps
 
     def __len__(self) -> int:
@@ -86,7 +87,7 @@ class EdgePairs(Decoded):
     def _read(self, index: int) -> Arrays:
         sample = self.samples[index]
         pixels = image.load(sample.image)
-        shares = bsds.consensus(bsds.boundaries(sample.annotations))
+        shares = bsds500.consensus(bsds500.boundaries(sample.annotations))
         label = np.rint(shares * 255).astype(np.uint8)[None]
         if self._maps is not None:
             map = read_map(self._maps / f"{sample.id}.png", pixels)

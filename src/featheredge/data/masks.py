@@ -9,8 +9,8 @@ import numpy as np
 
 from featheredge import image
 from featheredge.data.datasets import Arrays, Decoded, read_map
+from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
 from featheredge.errors import EvaluationError
-from featheredge.mask_sets import picture_folder, pictures_of, split_masks
 
 
 class MaskPairs(Decoded):
@@ -23,7 +23,7 @@ class MaskPairs(Decoded):
         """List the pictures.
 
         Args:
-            root: a data set in one of `featheredge.mask_sets.LAYOUTS`.
+            root: a data set in one of `featheredge.datasets.mask_sets.LAYOUTS`.
             splits: lists `SPLIT.txt` in `root` of one ID a line, joined; "all" is every mask.
             maps: folder with a teacher's map `ID.png` for each picture.
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from featheredge.bsds import samples
+from featheredge.datasets.bsds500 import samples
+from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
 from featheredge.image import save_map
-from featheredge.mask_sets import picture_folder, pictures_of, split_masks
 from featheredge.metrics.evaluate import evaluate
 from featheredge.metrics.protocol import EdgeProtocol
 from featheredge.metrics.saliency_evaluate import evaluate_saliency
@@ -67,7 +67,7 @@ def score_masks(
 
     Args:
         model: a name in the catalog or the path of an .onnx file.
-        dataset: a folder in one of `featheredge.mask_sets.LAYOUTS`.
+        dataset: a folder in one of `featheredge.datasets.mask_sets.LAYOUTS`.
         folder: where the maps go.
         splits: lists `SPLIT.txt` in it, joined; "all" is every mask.
         workers: processes that score.

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featheredge.bsds import SPLITS, boundaries
+from featheredge.datasets.bsds500 import SPLITS, boundaries
+from featheredge.datasets.mask_sets import refuse_missing
 from featheredge.errors import EvaluationError, ImageError
 from featheredge.image import load
-from featheredge.mask_sets import refuse_missing
 
 PREDICTION_SUFFIXES = (".png", ".npy", ".mat")
 

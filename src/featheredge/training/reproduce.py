@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from featheredge import bsds
+from featheredge.datasets import bsds500
 from featheredge.deploy import onnx
 from featheredge.files import write_json
 from featheredge.metrics.predict import score_bsds
@@ -162,7 +162,7 @@ def _label(teacher: Network, recipe: Recipe) -> None:
     assert recipe.distill is not None
     assert recipe.data.maps is not None
     splits = recipe.data.train_splits
-    pictures = [s.image for split in splits for s in bsds.samples(recipe.data.root, split)]
+    pictures = [s.image for split in splits for s in bsds500.samples(recipe.data.root, split)]
     label(Teacher(teacher, recipe.distill.averaging), pictures, recipe.data.maps)
 
 
