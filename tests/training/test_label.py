@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from featheredge import image
-from featheredge.data.datasets import to_tensor
+from featheredge.data.pairs import to_tensor
 from featheredge.errors import OutputError
 from featheredge.training.label import label
 from featheredge.training.teacher import Averaging, Teacher

@@ -17,8 +17,6 @@ from pydantic import Field, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from featheredge.data.draw import Draw
-
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -51,6 +49,21 @@ class Augmentation:
     saturation: Share = 0.0
     hue_rad: Annotated[float, Field(ge=0, le=math.pi)] = 0.0
     collage: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class Draw:
+    """Uniform draws from one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def uniform(self, low: float, high: float) -> float:
+        """A number in [low, high)."""
+        return low + (high - low) * torch.rand((), generator=self._generator).item()
+
+    def choice(self, options: int) -> int:
+        """One of 0 ... options - 1."""
+        return int(torch.randint(options, (), generator=self._generator).item())
 
 
 def augment(

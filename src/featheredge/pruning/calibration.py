@@ -10,11 +10,11 @@ from torch import Tensor
 
 from featheredge import image
 from featheredge.data.augment import Augmentation
-from featheredge.data.datasets import Crops, Pair, Pairs, to_tensor
+from featheredge.data.crops import Crops
+from featheredge.data.pairs import Pair, Pairs, annotated_pairs, to_tensor
 from featheredge.errors import RecipeError
 from featheredge.image import IMAGE_SUFFIXES
 from featheredge.pruning.recipe import PruneRecipe
-from featheredge.training.loop import annotated_pairs
 
 #: Pictures that go through a network at once.
 _BATCH = 8
@@ -62,5 +62,6 @@ def _pairs(recipe: PruneRecipe) -> Pairs:
     """What crops are taken from."""
     if recipe.calibration.pictures is not None:
         return Pictures(recipe.calibration.pictures)
-    assert recipe.data is not None
-    return annotated_pairs(recipe.data, recipe.data.train_splits, None)
+    data = recipe.data
+    assert data is not None
+    return annotated_pairs(data.dataset, data.root, data.train_splits)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from featheredge import image
-from featheredge.data.datasets import to_tensor
+from featheredge.data.pairs import to_tensor
 from featheredge.errors import OutputError
 from featheredge.files import write_json
 from featheredge.training.teacher import Teacher

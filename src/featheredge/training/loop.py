@@ -5,7 +5,7 @@ The run folder holds `recipe.json` (as run), `log.jsonl` (one line a step), `che
 `model/` (the averaged network, see `featheredge.models.build`).
 
 A run that was stopped goes on exactly where its checkpoint is: crops are numbered (see
-`featheredge.data.datasets.Crops`), the learning rate is a function of the step, and what lies
+`featheredge.data.crops.Crops`), the learning rate is a function of the step, and what lies
 past the checkpoint in the log is dropped and done again.
 """
 
@@ -19,8 +19,8 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from featheredge.data.datasets import Crops, EdgePairs, Joined, Pair, Pairs, TaughtPairs
-from featheredge.data.masks import MaskPairs
+from featheredge.data.crops import Crops
+from featheredge.data.pairs import ConcatPairs, Pair, TeacherPairs, annotated_pairs
 from featheredge.errors import RecipeError
 from featheredge.models import build
 from featheredge.models.network import Network
@@ -86,8 +86,9 @@ class _Run:
     def __init__(self, recipe: Recipe, folder: Path, fabric: Fabric, report: Report) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.fabric = recipe, folder, fabric
-        self.train_pairs = _training_pairs(recipe.data)
-        self.val_pairs = annotated_pairs(recipe.data, recipe.data.val_splits, None)
+        data = recipe.data
+        self.train_pairs = _training_pairs(data)
+        self.val_pairs = annotated_pairs(data.dataset, data.root, data.val_splits)
         self.samples_per_step = recipe.run.batch_size * recipe.run.accumulate * fabric.world_size
         steps_per_epoch = math.ceil(len(self.train_pairs) / self.samples_per_step)
         self.length = Length(steps_per_epoch, recipe.schedule.epochs)
@@ -206,19 +207,13 @@ class _Run:
             self.log.write(record)
 
 
-def annotated_pairs(data: Data, splits: tuple[str, ...], maps: Path | None) -> Pairs:
-    """Pictures of these splits that people annotated, with a teacher's maps if there are any."""
-    kind = EdgePairs if data.dataset == "bsds500" else MaskPairs
-    return kind(data.root, splits, maps)
-
-
-def _training_pairs(data: Data) -> Joined:
+def _training_pairs(data: Data) -> ConcatPairs:
     """Annotated pictures as often as the recipe says, then those that only a teacher knows."""
-    annotated = annotated_pairs(data, data.train_splits, data.maps)
+    annotated = annotated_pairs(data.dataset, data.root, data.train_splits, data.maps)
     if data.unlabelled is None:
-        return Joined((annotated, data.repeat))
-    taught = TaughtPairs(data.unlabelled.pictures, data.unlabelled.maps)
-    return Joined((annotated, data.repeat), (taught, 1))
+        return ConcatPairs((annotated, data.repeat))
+    taught = TeacherPairs(data.unlabelled.pictures, data.unlabelled.maps)
+    return ConcatPairs((annotated, data.repeat), (taught, 1))
 
 
 def _make_network(recipe: Recipe) -> Network:

@@ -30,7 +30,7 @@ class Data(Section):
 
     Attributes:
         dataset: "bsds500", edges; or "masks", salient objects in a layout of
-            `featheredge.data.masks`.
+            `featheredge.datasets.mask_sets`.
         root: the data set in its own layout.
         train_splits: parts to learn from; of masks, lists such as train.txt, or "all".
         val_splits: parts to watch.

@@ -1,12 +1,11 @@
-"""Pairs from BSDS500's layout and the endless stream of crops."""
+"""Pairs of a picture and a label from BSDS500's layout and from stored maps."""
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from featheredge.data.augment import Augmentation
-from featheredge.data.datasets import UNKNOWN, Crops, EdgePairs, Joined, TaughtPairs
+from featheredge.data.pairs import UNKNOWN, EdgePairs, TeacherPairs
 from featheredge.datasets import bsds500
 from featheredge.errors import EvaluationError
 from featheredge.models.network import Logits
@@ -72,7 +71,7 @@ def test_stored_maps_follow_the_annotators(tmp_path):
 def test_pictures_without_annotators_have_only_the_teachers_map(tmp_path):
     write_bsds(tmp_path, "train", 3)
     pictures = sorted((tmp_path / "images/train").glob("*.jpg"))
-    pairs = TaughtPairs(tmp_path / "images/train", write_maps(tmp_path / "maps", pictures[:2]))
+    pairs = TeacherPairs(tmp_path / "images/train", write_maps(tmp_path / "maps", pictures[:2]))
     assert len(pairs) == 2
     image, label = pairs[1]
     assert label.shape == (2, *image.shape[1:])
@@ -85,60 +84,14 @@ def test_maps_that_do_not_fit_are_named(tmp_path):
     write_bsds(tmp_path, "train", 2)
     folder = tmp_path / "images/train"
     with pytest.raises(EvaluationError, match="featheredge label"):
-        TaughtPairs(folder, tmp_path)
+        TeacherPairs(folder, tmp_path)
     maps = write_maps(tmp_path / "maps", folder.glob("*.jpg"))
     (folder / "1.jpg").unlink()
     with pytest.raises(EvaluationError, match="the first is 1"):
-        TaughtPairs(folder, maps)
+        TeacherPairs(folder, maps)
     Image.new("L", (9, 8)).save(maps / "0.png")
     with pytest.raises(EvaluationError, match=r"0\.png: is 9x8, its picture 40x56"):
         EdgePairs(tmp_path, ("train",), maps)[0]
     (maps / "0.png").unlink()
     with pytest.raises(EvaluationError, match=r"0\.png"):
         EdgePairs(tmp_path, ("train",), maps)[0]
-
-
-class Numbered:
-    """Pairs that say which one they are."""
-
-    def __init__(self, count: int = 5, first: int = 0):
-        self.count, self.first = count, first
-
-    def __len__(self):
-        return self.count
-
-    def __getitem__(self, index):
-        return torch.full((3, 8, 8), (self.first + index) / 10), torch.zeros(1, 8, 8)
-
-
-def test_joined_pairs_come_as_often_as_is_said():
-    pairs = Joined((Numbered(2), 3), (Numbered(3, first=2), 1))
-    seen = [which(pairs[index]) for index in range(len(pairs))]
-    assert sorted(seen) == [0, 0, 0, 1, 1, 1, 2, 3, 4]
-
-
-def crops(seed: int = 0) -> Crops:
-    return Crops(Numbered(), Augmentation(crop_px=8), seed)
-
-
-def which(crop) -> int:
-    return round(crop[0].mean().item() * 10)
-
-
-def test_every_pass_sees_each_pair_once_in_an_order_of_its_own():
-    stream = crops()
-    passes = [[which(stream[5 * e + i]) for i in range(5)] for e in range(6)]
-    assert all(sorted(order) == [0, 1, 2, 3, 4] for order in passes)
-    assert len({tuple(order) for order in passes}) > 1
-    assert [[which(crops(seed=1)[5 * e + i]) for i in range(5)] for e in range(6)] != passes
-
-
-def test_a_crop_does_not_depend_on_what_was_read_before(tmp_path):
-    pairs = EdgePairs(write_bsds(tmp_path, "train", 4), ("train",))
-    how = Augmentation(crop_px=16, rotation_deg=20.0, brightness=0.1)
-    forwards = Crops(pairs, how, 0)
-    expected = [forwards[n] for n in range(12)]
-    backwards = Crops(pairs, how, 0)
-    for n in (11, 0, 5, 5, 3):
-        for ours, theirs in zip(backwards[n], expected[n], strict=True):
-            assert torch.equal(ours, theirs)

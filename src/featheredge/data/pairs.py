@@ -3,25 +3,20 @@
 A label is what annotators say; where a teacher's map was stored for the picture, that map follows
 as a second channel.
 
-Shapes: H W pixels of a picture, C channels of a label (1, or 2 with a teacher's map), P pixels of
-the square crop.
+Shapes: H W pixels of a picture, C channels of a label (1, or 2 with a teacher's map).
 """
 
-import random
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from featheredge import image
-from featheredge.data.augment import Augmentation, augment
-from featheredge.data.collage import paste
-from featheredge.data.draw import Draw
 from featheredge.datasets import bsds500
+from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
 from featheredge.errors import EvaluationError, ImageError
 
 Pair = tuple[Tensor, Tensor]
@@ -95,7 +90,46 @@ class EdgePairs(Decoded):
         return pixels, label
 
 
-class TaughtPairs(Decoded):
+class MaskPairs(Decoded):
+    """Pictures with the mask of what stands out in them.
+
+    Item `i` is image (3, H, W) float32 in [0, 1], RGB, and label (C, H, W) float32: 1 inside.
+    """
+
+    def __init__(self, root: Path, splits: tuple[str, ...], maps: Path | None = None) -> None:
+        """List the pictures.
+
+        Args:
+            root: a data set in one of `featheredge.datasets.mask_sets.LAYOUTS`.
+            splits: lists `SPLIT.txt` in `root` of one ID a line, joined; "all" is every mask.
+            maps: folder with a teacher's map `ID.png` for each picture.
+
+        Raises:
+            EvaluationError: no such list, or masks or pictures are missing.
+        """
+        super().__init__()
+        self._maps = maps
+        self._masks = split_masks(root, splits)
+        self._pictures = pictures_of(self._masks, picture_folder(root) or root)
+
+    def __len__(self) -> int:
+        return len(self._masks)
+
+    def _read(self, index: int) -> Arrays:
+        path = self._masks[index]
+        pixels = image.load(self._pictures[path.stem])
+        mask = np.where(image.load(path)[..., 0] > 127, 255, 0).astype(np.uint8)
+        if mask.shape != pixels.shape[:2]:
+            raise EvaluationError(
+                f"{path}: is {mask.shape[1]}x{mask.shape[0]}, its picture "
+                f"{pixels.shape[1]}x{pixels.shape[0]}; expected a mask as large as the picture"
+            )
+        if self._maps is None:
+            return pixels, mask[None]
+        return pixels, np.stack([mask, read_map(self._maps / f"{path.stem}.png", pixels)])
+
+
+class TeacherPairs(Decoded):
     """Pictures that no annotator saw, with a teacher's maps of them.
 
     Item `i` is image (3, H, W) float32 in [0, 1], RGB, and label (2, H, W): unknown, and the map.
@@ -129,7 +163,7 @@ class TaughtPairs(Decoded):
         return pixels, np.stack([np.full_like(map, UNKNOWN), map])
 
 
-class Joined:
+class ConcatPairs:
     """Several sets of pairs one after another, each as often as is said."""
 
     def __init__(self, *parts: tuple[Pairs, int]) -> None:
@@ -145,34 +179,25 @@ class Joined:
         return pairs[own]
 
 
-class Crops(Dataset[Pair]):
-    """An endless, reproducible stream of augmented crops over a finite set of pairs.
+def annotated_pairs(
+    dataset: Literal["bsds500", "masks"],
+    root: Path,
+    splits: tuple[str, ...],
+    maps: Path | None = None,
+) -> Pairs:
+    """Pictures of these splits that people annotated, with a teacher's maps if there are any.
 
-    Item `n` depends on `seed` and `n` alone: every pass visits each pair once in an order of
-    its own, and the augmentation of item `n` has a seed of its own. A run that stops after any
-    number of steps can therefore go on exactly where it was, without any state to keep.
+    Args:
+        dataset: which layout: "bsds500" gives `EdgePairs`, "masks" gives `MaskPairs`.
+        root: the data set.
+        splits: which parts, joined.
+        maps: folder with a teacher's map `ID.png` for each picture.
+
+    Raises:
+        EvaluationError: the data set is not complete.
     """
-
-    def __init__(self, pairs: Pairs, how: Augmentation, seed: int) -> None:
-        self._pairs, self._how, self._seed = pairs, how, seed
-        self._epoch, self._order = -1, list[int]()
-
-    def __getitem__(self, n: int) -> Pair:
-        epoch, position = divmod(n, len(self._pairs))
-        if epoch != self._epoch:
-            self._epoch, self._order = epoch, self._shuffle(epoch)
-        picture, label = self._pairs[self._order[position]]
-        own = random.Random(f"{self._seed}/{n}")
-        crop = augment(picture, label, self._how, own.getrandbits(62))
-        if own.random() >= self._how.collage:
-            return crop
-        other = self._pairs[own.randrange(len(self._pairs))]
-        return paste(crop, other, Draw(own.getrandbits(62)))
-
-    def _shuffle(self, epoch: int) -> list[int]:
-        order = list(range(len(self._pairs)))
-        random.Random(f"{self._seed}/order/{epoch}").shuffle(order)
-        return order
+    kind = EdgePairs if dataset == "bsds500" else MaskPairs
+    return kind(root, splits, maps)
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from featheredge.data.masks import MaskPairs
+from featheredge.data.pairs import MaskPairs
 from featheredge.datasets.mask_sets import LAYOUTS
 from featheredge.errors import EvaluationError
 
