@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from featheredge.channels.cut import cut
 from featheredge.models import build
 from featheredge.models.network import Network
 from featheredge.pruning.learned import (
@@ -22,7 +23,6 @@ from featheredge.pruning.learned import (
     saving,
     spread_histogram,
 )
-from featheredge.pruning.surgery import cut
 
 PANEL_IN, SMALLEST_SHOWN = (6.4, 1.6), 1e-12
 

@@ -10,6 +10,7 @@ from PIL import Image
 from sklearn.linear_model import Lasso
 from torch import nn
 
+from featheredge.channels.groups import find_groups
 from featheredge.errors import ArgumentError
 from featheredge.models.cost import num_params
 from featheredge.models.csnet import CSNet, fixed_split
@@ -19,7 +20,6 @@ from featheredge.pruning.criteria import by_lasso
 from featheredge.pruning.lasso import Sampling, compare, prune
 from featheredge.pruning.reader import read
 from featheredge.pruning.responses import measure, sample_answers
-from featheredge.pruning.trace import find_groups
 from toys import toy_network
 
 CORRELATED, WIDTHS = 4, (12, 16, 12)

@@ -6,10 +6,10 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
-from masking import randomised
 from prune_runs import COUNTS, learned_recipe_file, own_recipe_file, without_exports, zoo_recipe
 from safetensors.torch import load_file
 
+from featheredge.channels.cut import cut
 from featheredge.errors import ArgumentError, RecipeError, WeightsError
 from featheredge.models import build
 from featheredge.models.cost import num_params
@@ -24,10 +24,10 @@ from featheredge.pruning.plan import Plan
 from featheredge.pruning.recipe import load_prune_recipe
 from featheredge.pruning.source import load_own
 from featheredge.pruning.steps import Report, Step
-from featheredge.pruning.surgery import cut
 from featheredge.session import Session
 from featheredge.timing import Timing
 from featheredge.training.average import reestimate_norms
+from masking import randomised
 
 CSNET = CSNetConfig(
     (((3, 2),), ((3, 2),), ((3, 2), (4, 0)), ((2, 2), (5, 0)), ((2, 2), (6, 0))),

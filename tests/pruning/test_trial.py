@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from masking import randomised
 from torch import nn
 
+from featheredge.channels.cut import cut
 from featheredge.models.cost import num_params
 from featheredge.pruning import trial
-from featheredge.pruning.surgery import cut
 from featheredge.timing import Clock
+from masking import randomised
 from toys import toy_network
 
 EXAMPLE = torch.zeros(1, 3, 32, 32)

@@ -22,6 +22,7 @@ from typing import Any
 
 from torch import nn
 
+from featheredge.channels.cut import cut
 from featheredge.files import write_json
 from featheredge.metrics.predict import score_bsds, score_masks
 from featheredge.metrics.scores import EdgeScores
@@ -43,7 +44,6 @@ from featheredge.pruning.recipe import (
 )
 from featheredge.pruning.source import open_source
 from featheredge.pruning.steps import Report, Step, report_on
-from featheredge.pruning.surgery import cut
 from featheredge.pruning.trial import share_of_time
 from featheredge.run_folder import (
     MODEL_DIR,

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from featheredge.channels.cut import cut
+from featheredge.channels.groups import Group, find_groups
 from featheredge.errors import ArgumentError
 from featheredge.pruning.criteria import CRITERIA, Units
 from featheredge.pruning.reader import Reader, read
@@ -26,8 +28,6 @@ from featheredge.pruning.responses import (
     sample_answers,
     sums_bytes,
 )
-from featheredge.pruning.surgery import cut
-from featheredge.pruning.trace import Group, find_groups
 
 #: Pull of a refitted kernel to what it was, in units of its inputs' mean square.
 RIDGE = 1e-3

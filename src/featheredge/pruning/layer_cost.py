@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
+from featheredge.channels.groups import Group
 from featheredge.pruning.allocate import Term
 from featheredge.pruning.convolutions import Convolution
 from featheredge.pruning.latency import Stopwatch
-from featheredge.pruning.trace import Group
 
 #: Kernels by name, as `find_convolutions` returns them.
 Calls: TypeAlias = Sequence[tuple[str, Convolution]]

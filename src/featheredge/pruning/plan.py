@@ -15,6 +15,8 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from torch import Tensor, nn
 
+from featheredge.channels.groups import Group, find_groups
+from featheredge.channels.ties import Tie
 from featheredge.errors import ArgumentError
 from featheredge.pruning.allocate import (
     ROUNDING,
@@ -31,8 +33,6 @@ from featheredge.pruning.lasso import GroupError, Sampling, error_curves
 from featheredge.pruning.latency import Stopwatch, time_convolutions
 from featheredge.pruning.layer_cost import macs_terms, spread, time_terms
 from featheredge.pruning.prunable import prunable_ties
-from featheredge.pruning.ties import Tie
-from featheredge.pruning.trace import Group, find_groups
 
 __all__ = ["Budget", "Plan", "make_plan", "ratio_counts"]
 

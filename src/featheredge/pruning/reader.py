@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.linalg import solve
 from torch import Tensor, nn
 
+from featheredge.channels.groups import Group
 from featheredge.pruning.responses import Matrix, NormalEquations
-from featheredge.pruning.trace import Group
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
+from featheredge.channels.cut import cut
 from featheredge.deploy import onnx
 from featheredge.deploy.module import export_module
 from featheredge.errors import RecipeError, WeightsError
@@ -25,7 +26,6 @@ from featheredge.files import write_bytes, write_json
 from featheredge.models import build
 from featheredge.models.network import Network
 from featheredge.pruning.recipe import PruneRecipe
-from featheredge.pruning.surgery import cut
 from featheredge.session import Session
 
 WIDTHS_FILE = "widths.json"

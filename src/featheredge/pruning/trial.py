@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 from torch import Tensor
 
+from featheredge.channels.cut import cut
 from featheredge.pruning.source import Source
-from featheredge.pruning.surgery import cut
 from featheredge.timing import clock_for, time_cases
 
 

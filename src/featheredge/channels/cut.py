@@ -1,6 +1,6 @@
 """Cutting channels out of a network: the same function as with them set to zero, but smaller.
 
-Shapes: `keep` holds numbers of units, see `featheredge.pruning.trace.Group`.
+Shapes: `keep` holds numbers of units, see `featheredge.channels.groups.Group`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from featheredge.channels.groups import Group, find_groups
+from featheredge.channels.widths import read_config
 from featheredge.errors import ArgumentError
 from featheredge.models.csf import CSF
 from featheredge.models.csnet import CSNet
 from featheredge.models.network import Network
-from featheredge.pruning.trace import Group, find_groups
-from featheredge.pruning.widths import read_config
 
 _HARD_CODED = "the forward of {} does not follow its layers' widths, which it must not assume"
 

@@ -1,7 +1,7 @@
 """Coupled channels of a network, found by watching one forward pass operation by operation.
 
 A sum ties the channels of its terms, a convolution ties its kernel's columns to the channels that
-it reads, a concatenation strings channels together, and so on (`featheredge.pruning.rules`).
+it reads, a concatenation strings channels together, and so on (`featheredge.channels.rules`).
 Nothing is known of any network in advance, and its forward may branch as it likes.
 """
 
@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.module_tracker import ModuleTracker
 
+from featheredge.channels.channel_ids import Labelling, Labels
+from featheredge.channels.rules import RULES
 from featheredge.errors import ArgumentError
 from featheredge.models.network import Network
-from featheredge.pruning.labels import Labelling, Labels
-from featheredge.pruning.rules import RULES
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Rules for operations that move values about: joining, cutting, reordering, reshaping.
 
 A rule is called with the labelling, the operation's output tensors and its arguments, and returns
-the axes of the outputs; see `featheredge.pruning.rules`.
+the axes of the outputs; see `featheredge.channels.rules`.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from featheredge.channels.channel_ids import Axes, Labelling, Labels
 from featheredge.errors import ArgumentError
-from featheredge.pruning.labels import Axes, Labelling, Labels
 
 
 def join(

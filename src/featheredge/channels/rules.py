@@ -1,4 +1,4 @@
-"""What each operation does to the labels of channels; see `featheredge.pruning.labels`.
+"""What each operation does to the labels of channels; see `featheredge.channels.channel_ids`.
 
 A rule is called with the labelling, the operation's output tensors and its arguments, and returns
 the axes of the outputs that have any.
@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
+from featheredge.channels import reshape_rules
+from featheredge.channels.channel_ids import Axes, Labelling, Labels
 from featheredge.errors import ArgumentError
-from featheredge.pruning import moves
-from featheredge.pruning.labels import Axes, Labelling, Labels
 
 Rule: TypeAlias = Callable[..., list[Axes]]
 
@@ -175,14 +175,14 @@ _RULES_OF: dict[Rule, str] = {
     _mm: "mm",
     _batch_norm: "native_batch_norm _native_batch_norm_legit_no_training",
     _group_norm: "native_group_norm",
-    moves.join: "cat",
-    moves.cut_parts: "split split_with_sizes",
-    moves.cut_range: "slice",
-    moves.permute: "permute",
-    moves.transpose: "transpose t",
+    reshape_rules.join: "cat",
+    reshape_rules.cut_parts: "split split_with_sizes",
+    reshape_rules.cut_range: "slice",
+    reshape_rules.permute: "permute",
+    reshape_rules.transpose: "transpose t",
     _reduce: "sum mean",
-    moves.pixel_shuffle: "pixel_shuffle",
-    moves.reshape: "view _unsafe_view reshape unsqueeze squeeze",
+    reshape_rules.pixel_shuffle: "pixel_shuffle",
+    reshape_rules.reshape: "view _unsafe_view reshape unsqueeze squeeze",
 }
 
 #: Operation -> rule.

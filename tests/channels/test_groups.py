@@ -4,12 +4,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torch_pruning
-from masking import masked, randomised
 from torch import nn
 
+from featheredge.channels.cut import cut
+from featheredge.channels.groups import find_groups
 from featheredge.errors import ArgumentError
-from featheredge.pruning.surgery import cut
-from featheredge.pruning.trace import find_groups
+from masking import masked, randomised
 
 EXAMPLE = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 

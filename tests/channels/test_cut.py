@@ -6,8 +6,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from masking import masked, randomised
 
+from featheredge.channels.cut import cut
+from featheredge.channels.groups import find_groups
 from featheredge.errors import ArgumentError
 from featheredge.models import build
 from featheredge.models.csf import CSF, CSFConfig, HeadWidths
@@ -15,8 +16,7 @@ from featheredge.models.csnet import CSNet, CSNetConfig, fixed_split
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig, to_plain
 from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.models.resnet import ResNetConfig
-from featheredge.pruning.surgery import cut
-from featheredge.pruning.trace import find_groups
+from masking import masked, randomised
 from toys import toy_network
 
 VGG = ((3, 4), (4, 5), (5, 5, 6), (6, 6, 6), (7, 7, 7))

@@ -11,9 +11,9 @@ from typing import TypeAlias
 import torch
 from torch import nn
 
+from featheredge.channels.groups import Group
+from featheredge.channels.widths import Shapes, read_config
 from featheredge.models.network import Network
-from featheredge.pruning.trace import Group
-from featheredge.pruning.widths import Shapes, read_config
 
 #: Groups that keep equally many units, by name.
 Tie: TypeAlias = tuple[str, ...]
