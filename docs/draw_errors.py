@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 
 from featheredge.pruning.budget import Budget
 from featheredge.pruning.calibration import calibration_pictures
-from featheredge.pruning.lasso import GroupError, Sampling, compare
 from featheredge.pruning.plan import ratio_counts
+from featheredge.pruning.prune import GroupError, Sampling, compare
 from featheredge.pruning.recipe import load_prune_recipe
 from featheredge.pruning.source import open_source
 from featheredge.training.recipe_file import find_recipe

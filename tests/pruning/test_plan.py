@@ -17,8 +17,8 @@ from featheredge.models.csnet import CSNet, fixed_split
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig
 from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.pruning.convolutions import find_convolutions
-from featheredge.pruning.lasso import Sampling, error_curves, prune
 from featheredge.pruning.plan import Budget, make_plan, ratio_counts
+from featheredge.pruning.prune import Sampling, error_curves, prune
 from toys import toy_network
 
 SIZE = (33, 47)

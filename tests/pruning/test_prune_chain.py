@@ -18,9 +18,9 @@ from featheredge.models.csnet import CSNetConfig
 from featheredge.pruning import chain, source
 from featheredge.pruning.calibration import calibration_pictures
 from featheredge.pruning.chain import run_chain
-from featheredge.pruning.lasso import Sampling, prune
 from featheredge.pruning.learned import learned_channels
 from featheredge.pruning.plan import Plan
+from featheredge.pruning.prune import Sampling, prune
 from featheredge.pruning.recipe import load_prune_recipe
 from featheredge.pruning.source import load_own
 from featheredge.pruning.steps import Report, Step

@@ -9,9 +9,9 @@ from featheredge.pruning.calibration import calibration_pictures
 from featheredge.pruning.chain import training_recipe
 from featheredge.pruning.recipe import load_prune_recipe
 from featheredge.run_folder import RECIPES_DIR
+from featheredge.training.optimiser import make_optimiser
 from featheredge.training.recipe import Network, load_recipe
 from featheredge.training.recipe_file import find_recipe
-from featheredge.training.schedule import make_optimiser
 
 SHIPPED = sorted(RECIPES_DIR.glob("prune-*.toml"))
 

@@ -7,12 +7,12 @@ from stopping import train_with_a_stop
 from featheredge.errors import RecipeError, UnknownModelError
 from featheredge.models import build
 from featheredge.training.distill import Adaptation, OutputDistillation
-from featheredge.training.label import label
 from featheredge.training.loop import train
 from featheredge.training.losses import EdgeLoss
 from featheredge.training.objective import Objective
 from featheredge.training.recipe import Distillation, Network, load_recipe
 from featheredge.training.teacher import Teacher
+from featheredge.training.teacher_maps import label
 from toys import toy_network, write_bsds, write_recipe
 
 LAYERS = {"student_layer": "encoder", "teacher_layer": "encoder"}

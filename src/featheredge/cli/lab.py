@@ -74,14 +74,14 @@ def export(
         force: Replace an existing file.
     """
     require_lab()
-    from featheredge.deploy import onnx
+    from featheredge.deploy.export import export_network
     from featheredge.models import build
 
     if output.exists() and not force:
         raise OutputError(f"{output} exists; give another name, or -f to replace it")
     if task == "saliency" and input_px is None:
         raise ArgumentError("--task saliency needs --input-px, the size the network was trained at")
-    difference = onnx.export(
+    difference = export_network(
         build.find(network),
         output,
         name=name or output.stem,
@@ -115,9 +115,9 @@ def label(
     require_lab()
     from featheredge.errors import ArgumentError
     from featheredge.models import build
-    from featheredge.training.allocator import keep_freed_memory
-    from featheredge.training.label import label as store
+    from featheredge.training.cpu import keep_freed_memory
     from featheredge.training.teacher import Averaging, Teacher
+    from featheredge.training.teacher_maps import label as store
 
     files = [file for path in pictures for file in _pictures_in(path)]
     if not files:

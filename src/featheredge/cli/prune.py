@@ -35,7 +35,7 @@ def prune(
     require_lab()
     from featheredge.pruning.chain import run_chain
     from featheredge.pruning.recipe import load_prune_recipe
-    from featheredge.training.allocator import keep_freed_memory
+    from featheredge.training.cpu import keep_freed_memory
     from featheredge.training.recipe_file import find_recipe
 
     loaded = load_prune_recipe(find_recipe(recipe), settings)

@@ -29,10 +29,10 @@ from featheredge.metrics.scores import EdgeScores
 from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.pruning.calibration import calibration_pictures
-from featheredge.pruning.lasso import GroupError, Sampling, prune
-from featheredge.pruning.latency import time_convolutions
+from featheredge.pruning.conv_timing import time_convolutions
 from featheredge.pruning.learned import learned_channels
 from featheredge.pruning.plan import make_plan
+from featheredge.pruning.prune import GroupError, Sampling, prune
 from featheredge.pruning.recipe import (
     CUT,
     LEARNED,

@@ -22,8 +22,8 @@ from torch import nn
 from featheredge.channels.groups import Group, find_groups
 from featheredge.errors import ArgumentError
 from featheredge.models.cost import multiply_adds, num_params
+from featheredge.models.layer_names import norms_below
 from featheredge.models.network import Network
-from featheredge.models.parts import norms_below
 
 #: Below this spread a channel counts as gone.
 THRESHOLD = 1e-4

@@ -8,7 +8,7 @@ from featheredge.channels.groups import Group
 from featheredge.channels.ties import Tie, find_ties
 from featheredge.errors import ArgumentError
 from featheredge.pruning.budget import Budget
-from featheredge.pruning.responses import plain_conv
+from featheredge.pruning.normal_equations import plain_conv
 
 
 def prunable_ties(

@@ -19,8 +19,8 @@ from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from featheredge.channels.cut import cut
-from featheredge.deploy import onnx
-from featheredge.deploy.module import export_module
+from featheredge.deploy.export import export_network
+from featheredge.deploy.export_module import export_module
 from featheredge.errors import RecipeError, WeightsError
 from featheredge.files import write_bytes, write_json
 from featheredge.models import build
@@ -90,7 +90,7 @@ class ZooSource:
 
     def export(self, network: Network, path: Path) -> None:
         """As a file that every verb takes."""
-        onnx.export(
+        export_network(
             network,
             path,
             name=f"{self._recipe.name}-{path.parent.name}",

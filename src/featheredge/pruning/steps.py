@@ -20,7 +20,7 @@ class Step:
         num_params: numbers that the network has been left with.
         multiply_adds: for one picture of the recipe's size.
         errors: group -> how far its readers are from the unpruned network's answers, see
-            `featheredge.pruning.lasso.GroupError`; of steps that prune.
+            `featheredge.pruning.prune.GroupError`; of steps that prune.
         measure: what `score` is, such as "ODS"; None where nothing is scored.
         score: from 0 to 1, on the recipe's data.val_splits.
     """

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from featheredge.models.parts import longest_beginning
+from featheredge.models.layer_names import longest_beginning
 
 
 def freeze(network: nn.Module, rates: Mapping[str, float]) -> None:

@@ -26,16 +26,15 @@ from featheredge.models import build
 from featheredge.models.network import Network
 from featheredge.run_folder import CHECKPOINT_FILE, LOG_FILE, MODEL_DIR
 from featheredge.training import checkpoint
-from featheredge.training.allocator import keep_freed_memory
 from featheredge.training.average import moving_average, reestimate_norms
-from featheredge.training.decay import NormDecay
-from featheredge.training.denormals import flushed_denormals
+from featheredge.training.cpu import flushed_denormals, keep_freed_memory
 from featheredge.training.frozen import freeze, set_training
 from featheredge.training.log import Length, Log, Record, Report
+from featheredge.training.norm_decay import NormDecay
 from featheredge.training.objective import Objective
+from featheredge.training.optimiser import lr_factor, make_optimiser, set_lr
 from featheredge.training.recipe import Data, Recipe
 from featheredge.training.recipe_file import claim
-from featheredge.training.schedule import lr_factor, make_optimiser, set_lr
 from featheredge.training.validation import draw_maps, mean_loss
 
 

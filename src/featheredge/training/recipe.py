@@ -10,10 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, NonNegativeFloat, Tag, model_validator
 
 from featheredge.data.augment import Augmentation
-from featheredge.training.decay import ChannelDecay
 from featheredge.training.distill import Adaptation, OutputDistillation
-from featheredge.training.losses import EdgeLoss
-from featheredge.training.mask_loss import MaskLoss
+from featheredge.training.losses import EdgeLoss, MaskLoss
+from featheredge.training.norm_decay import ChannelDecay
 from featheredge.training.recipe_file import Section, check, read_toml
 from featheredge.training.teacher import Averaging
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from featheredge.datasets import bsds500
-from featheredge.deploy import onnx
+from featheredge.deploy.export import export_network
 from featheredge.files import write_json
 from featheredge.metrics.predict import score_bsds
 from featheredge.metrics.protocol import EdgeProtocol
@@ -18,11 +18,11 @@ from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.models.network import Network
 from featheredge.run_folder import MODEL_DIR, NETWORK_FILE, SCORE_FILE
-from featheredge.training.label import label
 from featheredge.training.log import Report
 from featheredge.training.loop import train
 from featheredge.training.recipe import Recipe, load_recipe
 from featheredge.training.teacher import Teacher
+from featheredge.training.teacher_maps import label
 
 #: The size that multiply-adds are counted at.
 HEIGHT, WIDTH = 321, 481
@@ -181,5 +181,5 @@ def _score(setting: Setting, network: Network, folder: Path) -> dict[str, object
     """Export, predict the test pictures, evaluate."""
     folder.mkdir(parents=True, exist_ok=True)
     file, maps = folder / NETWORK_FILE, folder / "test-maps"
-    onnx.export(network, file, name=folder.name, task="edges", storage="fp32")
+    export_network(network, file, name=folder.name, task="edges", storage="fp32")
     return score_bsds(str(file), setting.bsds, maps, workers=setting.workers).to_dict()

@@ -8,7 +8,7 @@ import onnx
 import pytest
 import torch
 
-from featheredge.deploy import onnx as deploy
+from featheredge.deploy import export as deploy
 from featheredge.errors import ArgumentError, WeightsError
 from featheredge.models.build import from_config, load_weights, read_onnx
 from featheredge.resize import resize
@@ -22,7 +22,7 @@ KINDS = {"plain": {}, "side outputs": {"side_outputs": True}}
 def exported(request, tmp_path_factory):
     network = toy_network(**KINDS[request.param])
     path = tmp_path_factory.mktemp("onnx") / "toy.onnx"
-    difference = deploy.export(network, path, name="toy", task="edges", storage="fp32")
+    difference = deploy.export_network(network, path, name="toy", task="edges", storage="fp32")
     return network, path, difference
 
 
@@ -62,14 +62,16 @@ def test_the_session_runs_the_file(exported, noise):
 def test_a_network_for_squares_says_so(tmp_path, noise):
     network = toy_network()
     path = tmp_path / "square.onnx"
-    deploy.export(network, path, name="square", task="saliency", input_px=64, storage="fp32")
+    deploy.export_network(
+        network, path, name="square", task="saliency", input_px=64, storage="fp32"
+    )
     session = Session(path, task="saliency")
     assert session.input_px == 64
     image = noise(40, 100)
     expected = resize(by_hand(network, resize(image, 64, 64)), 40, 100)
     np.testing.assert_allclose(session(image), expected, rtol=0, atol=1e-4)
     with pytest.raises(ArgumentError, match="input_px is 65; expected a multiple of 32"):
-        deploy.export(network, path, name="odd", task="saliency", input_px=65)
+        deploy.export_network(network, path, name="odd", task="saliency", input_px=65)
 
 
 def test_a_batch_equals_its_pictures(exported, noise):
@@ -97,7 +99,7 @@ def half(tmp_path_factory):
     network = toy_network().train()
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
     path = tmp_path_factory.mktemp("half") / "toy.onnx"
-    deploy.export(network, path, name="toy", task="edges", storage="fp16")
+    deploy.export_network(network, path, name="toy", task="edges", storage="fp16")
     return network, path, before
 
 
@@ -143,5 +145,5 @@ def test_a_file_that_differs_is_not_written(exported, tmp_path, monkeypatch):
     monkeypatch.setattr(deploy, "_to_onnx", lambda _: onnx.load(path))
     other = toy_network(seed=5, side_outputs=network.config.side_outputs)
     with pytest.raises(WeightsError, match="not written"):
-        deploy.export(other, tmp_path / "a.onnx", name="toy", task="edges", storage="fp32")
+        deploy.export_network(other, tmp_path / "a.onnx", name="toy", task="edges", storage="fp32")
     assert list(tmp_path.iterdir()) == []

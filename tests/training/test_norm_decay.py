@@ -8,7 +8,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from stopping import train_with_a_stop
 from torch import nn
 
 from featheredge.errors import RecipeError
@@ -16,10 +15,11 @@ from featheredge.models.build import create_model, load
 from featheredge.models.csf import HeadWidths
 from featheredge.models.csnet import CSNet, CSNetConfig
 from featheredge.run_folder import RECIPES_DIR
-from featheredge.training.decay import ChannelDecay, NormDecay, response
 from featheredge.training.loop import train
+from featheredge.training.norm_decay import ChannelDecay, NormDecay, response
+from featheredge.training.optimiser import make_optimiser
 from featheredge.training.recipe import Optimiser, load_recipe
-from featheredge.training.schedule import make_optimiser
+from stopping import train_with_a_stop
 from toys import write_bsds, write_recipe
 
 TOY = CSNetConfig(

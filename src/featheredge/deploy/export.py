@@ -4,7 +4,7 @@ The file takes pictures as they are and gives maps as they are used: input `imag
 (B, H, W, 3) RGB of any size; output `map`, float32 (B, H, W) in [0, 1]. Normalisation and
 sigmoid are inside, so no caller can get them wrong. Batch norms are kept apart from their
 convolutions (ONNX Runtime folds them when it loads the file, at no cost in speed), which leaves
-every trained parameter in the file under its own name: `featheredge.models.pretrained` reads
+every trained parameter in the file under its own name: `featheredge.models.build` reads
 them back for fine-tuning.
 
 Shapes: B batch, H W pixels.
@@ -64,7 +64,7 @@ class _Deployed(nn.Module):
         return logits.sigmoid().squeeze(1)
 
 
-def export(
+def export_network(
     network: Network,
     path: Path,
     *,

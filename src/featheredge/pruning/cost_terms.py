@@ -14,8 +14,8 @@ from scipy.interpolate import RegularGridInterpolator
 
 from featheredge.channels.groups import Group
 from featheredge.pruning.allocate import Term
+from featheredge.pruning.conv_timing import Stopwatch
 from featheredge.pruning.convolutions import Convolution
-from featheredge.pruning.latency import Stopwatch
 
 #: Kernels by name, as `find_convolutions` returns them.
 Calls: TypeAlias = Sequence[tuple[str, Convolution]]

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from featheredge.errors import ArgumentError
-from featheredge.models.scales import max_pool, predict_multiscale
+from featheredge.models.multiscale import max_pool, predict_multiscale
 from toys import toy_network
 
 

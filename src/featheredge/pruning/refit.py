@@ -12,7 +12,7 @@ from scipy.linalg import solve
 from torch import Tensor, nn
 
 from featheredge.channels.groups import Group
-from featheredge.pruning.responses import Matrix, NormalEquations
+from featheredge.pruning.normal_equations import Matrix, NormalEquations
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Reader:
         return kernel
 
 
-def read(network: nn.Module, name: str, group: Group, sums: NormalEquations) -> Reader:
+def make_reader(network: nn.Module, name: str, group: Group, sums: NormalEquations) -> Reader:
     """The reader called `name` of a group of `network`, with what was measured of it."""
     conv = network.get_submodule(name)
     assert isinstance(conv, nn.Conv2d)

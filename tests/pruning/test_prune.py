@@ -1,5 +1,6 @@
 """Choosing channels and refitting what reads them, against slow twins and against other ways."""
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,9 @@ from featheredge.models.csnet import CSNet, fixed_split
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig
 from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.pruning.criteria import by_lasso
-from featheredge.pruning.lasso import Sampling, compare, prune
-from featheredge.pruning.reader import read
-from featheredge.pruning.responses import measure, sample_answers
+from featheredge.pruning.normal_equations import measure, sample_answers
+from featheredge.pruning.prune import Sampling, compare, prune
+from featheredge.pruning.refit import read
 from toys import toy_network
 
 CORRELATED, WIDTHS = 4, (12, 16, 12)
@@ -199,7 +200,7 @@ def test_groups_measured_together_are_measured_as_alone(monkeypatch):
     counts = {n: max(1, g.size // 2) for n, g in find_groups(network, sampling.inputs[0]).items()}
     counts = {n: c for n, c in counts.items() if n.endswith("conv.0.0")}
     together = compare(network, counts, sampling)
-    monkeypatch.setattr("featheredge.pruning.lasso._MOST_BYTES", 1)
+    monkeypatch.setattr(import_module("featheredge.pruning.prune"), "_MOST_BYTES", 1)
     assert compare(network, counts, sampling) == together
 
 

@@ -16,9 +16,9 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from featheredge.errors import RecipeError
-from featheredge.models.channel_cost import channel_multiply_adds
+from featheredge.models.cost import channel_multiply_adds
+from featheredge.models.layer_names import longest_beginning, norms_below
 from featheredge.models.network import Network
-from featheredge.models.parts import longest_beginning, norms_below
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})

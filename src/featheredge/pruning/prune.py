@@ -19,8 +19,7 @@ from featheredge.channels.cut import cut
 from featheredge.channels.groups import Group, find_groups
 from featheredge.errors import ArgumentError
 from featheredge.pruning.criteria import CRITERIA, Units
-from featheredge.pruning.reader import Reader, read
-from featheredge.pruning.responses import (
+from featheredge.pruning.normal_equations import (
     Answers,
     Matrix,
     measure,
@@ -28,6 +27,7 @@ from featheredge.pruning.responses import (
     sample_answers,
     sums_bytes,
 )
+from featheredge.pruning.refit import Reader, make_reader
 
 #: Pull of a refitted kernel to what it was, in units of its inputs' mean square.
 RIDGE = 1e-3
@@ -253,7 +253,9 @@ def _readers(
     """Group -> the layers that read it, with the answers wanted of them."""
     sums = measure(network, _layers(groups), sampling.inputs, answers)
     return {
-        group.name: {layer: read(network, layer, group, sums[layer]) for layer in group.readers()}
+        group.name: {
+            layer: make_reader(network, layer, group, sums[layer]) for layer in group.readers()
+        }
         for group in groups
     }
 

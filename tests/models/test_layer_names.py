@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from featheredge.errors import RecipeError
-from featheredge.models.parts import begins, longest_beginning, norms_below
+from featheredge.models.layer_names import begins, longest_beginning, norms_below
 from toys import toy_network
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from featheredge.deploy import module
-from featheredge.deploy.module import export_module
+from featheredge.deploy import export_module as module
+from featheredge.deploy.export_module import export_module
 from featheredge.errors import WeightsError
 
 

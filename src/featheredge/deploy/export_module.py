@@ -1,6 +1,6 @@
 """Export of any module to ONNX, for inputs of one size, checked against PyTorch.
 
-Networks of the zoo have `featheredge.deploy.onnx`, whose files every verb takes. Here a file is
+Networks of the zoo have `featheredge.deploy.export`, whose files every verb takes. Here a file is
 just the module: what it is given, and what it returns.
 """
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from featheredge.deploy.onnx import MAX_DIFFERENCE, quiet
+from featheredge.deploy.export import MAX_DIFFERENCE, quiet
 from featheredge.errors import WeightsError
 from featheredge.files import write_bytes
 

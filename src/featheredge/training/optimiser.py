@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from featheredge.errors import RecipeError
-from featheredge.models.parts import begins, longest_beginning
+from featheredge.models.layer_names import begins, longest_beginning
 from featheredge.training.recipe import Optimiser, Schedule
 
 

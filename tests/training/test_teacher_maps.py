@@ -8,8 +8,8 @@ from PIL import Image
 from featheredge import image
 from featheredge.data.pairs import to_tensor
 from featheredge.errors import OutputError
-from featheredge.training.label import label
 from featheredge.training.teacher import Averaging, Teacher
+from featheredge.training.teacher_maps import label
 from toys import toy_network, write_bsds
 
 

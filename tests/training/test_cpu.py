@@ -2,7 +2,7 @@
 
 import torch
 
-from featheredge.training.denormals import flushed_denormals
+from featheredge.training.cpu import flushed_denormals
 
 
 def small() -> float:

@@ -4,8 +4,7 @@ import pytest
 from torch import nn
 
 from featheredge.models.build import create_model
-from featheredge.models.channel_cost import channel_multiply_adds
-from featheredge.models.cost import multiply_adds
+from featheredge.models.cost import channel_multiply_adds, multiply_adds
 from featheredge.models.csnet import CSNet, fixed_split
 
 

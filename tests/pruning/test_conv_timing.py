@@ -13,9 +13,9 @@ from featheredge.errors import ArgumentError
 from featheredge.models.build import create_model
 from featheredge.models.cost import multiply_adds
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig
-from featheredge.pruning import latency
+from featheredge.pruning import conv_timing
+from featheredge.pruning.conv_timing import time_convolutions
 from featheredge.pruning.convolutions import find_convolutions
-from featheredge.pruning.latency import time_convolutions
 from toys import toy_network
 
 LAYERS = {
@@ -59,12 +59,12 @@ def test_kernels_that_are_computed_are_refused():
 def test_what_is_timed_is_the_layer(kind):
     layer, shape = LAYERS[kind]
     convolution = found_in(layer, shape)
-    model = latency._model(convolution, 3)
+    model = conv_timing._model(convolution, 3)
     x = np.random.default_rng(2).standard_normal((1, *shape), np.float32)
     (got,) = onnxruntime.InferenceSession(model).run(None, {"x": x})
     weights = {
-        tensor.name: torch.tensor(latency.numpy_helper.to_array(tensor))
-        for tensor in latency.onnx.load_from_string(model).graph.initializer
+        tensor.name: torch.tensor(conv_timing.numpy_helper.to_array(tensor))
+        for tensor in conv_timing.onnx.load_from_string(model).graph.initializer
     }
     total = 0
     for number in range(3):
@@ -92,7 +92,7 @@ def test_equal_layers_are_measured_once_and_kept(tmp_path, monkeypatch):
         sizes.append(len(convolutions))
         return [float(c.multiply_adds) for c in convolutions]
 
-    monkeypatch.setattr(latency, "_measure", measured)
+    monkeypatch.setattr(conv_timing, "_measure", measured)
     cache = tmp_path / "times.json"
     cache.write_text(json.dumps({"another machine": {"a layer": 1.0}}))
     first = time_convolutions([*found, *found], cache=cache)

@@ -142,7 +142,7 @@ def without_exports(monkeypatch: pytest.MonkeyPatch, *real: str) -> list[str]:
     An export takes seconds. Returns the steps that were exported, as they come.
     """
     exported: list[str] = []
-    exports = source.onnx.export
+    exports = source.export_network
 
     def write(network: Any, path: Path, **facts: Any) -> None:
         exported.append(path.parent.name)
@@ -154,7 +154,7 @@ def without_exports(monkeypatch: pytest.MonkeyPatch, *real: str) -> list[str]:
     def write_own(network: Any, path: Path, example: Any) -> None:
         path.write_bytes(b"its network")
 
-    monkeypatch.setattr(source.onnx, "export", write)
+    monkeypatch.setattr(source, "export_network", write)
     monkeypatch.setattr(source, "export_module", write_own)
     monkeypatch.setattr(source.OwnSource, "case", lambda self, path, threads: path.read_bytes)
     return exported

@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 
 from featheredge.errors import RecipeError
+from featheredge.training.optimiser import lr_factor, make_optimiser, set_lr
 from featheredge.training.recipe import Optimiser, Schedule
-from featheredge.training.schedule import lr_factor, make_optimiser, set_lr
 from toys import toy_network
 
 
