@@ -16,11 +16,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from featheredge.pruning.budget import Budget
-from featheredge.pruning.calibration import calibration_pictures
 from featheredge.pruning.plan import ratio_counts
 from featheredge.pruning.prune import GroupError, Sampling, compare
-from featheredge.pruning.recipe import load_prune_recipe
-from featheredge.pruning.source import open_source
+from featheredge.runs.calibration import calibration_pictures
+from featheredge.runs.network_source import open_source
+from featheredge.runs.prune_recipe import load_prune_recipe
 from featheredge.training.recipe_file import find_recipe
 
 COLOURS = {

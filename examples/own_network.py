@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from featheredge import load_image
-from featheredge.pruning.source import load_own
+from featheredge.runs.network_source import load_own
 
 HERE = Path(__file__).parent
 SIZE_PX = 64

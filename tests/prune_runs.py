@@ -10,8 +10,8 @@ from PIL import Image
 from conftest import write_network
 from featheredge.models import build
 from featheredge.models.network import Network
-from featheredge.pruning import source
-from featheredge.pruning.recipe import PruneRecipe, load_prune_recipe
+from featheredge.runs import network_source
+from featheredge.runs.prune_recipe import PruneRecipe, load_prune_recipe
 from toys import toy_network, write_bsds, write_recipe
 
 #: Two groups of the toy network that nothing else is tied to, and fewer units than they have.
@@ -142,7 +142,7 @@ def without_exports(monkeypatch: pytest.MonkeyPatch, *real: str) -> list[str]:
     An export takes seconds. Returns the steps that were exported, as they come.
     """
     exported: list[str] = []
-    exports = source.export_network
+    exports = network_source.export_network
 
     def write(network: Any, path: Path, **facts: Any) -> None:
         exported.append(path.parent.name)
@@ -154,7 +154,9 @@ def without_exports(monkeypatch: pytest.MonkeyPatch, *real: str) -> list[str]:
     def write_own(network: Any, path: Path, example: Any) -> None:
         path.write_bytes(b"its network")
 
-    monkeypatch.setattr(source, "export_network", write)
-    monkeypatch.setattr(source, "export_module", write_own)
-    monkeypatch.setattr(source.OwnSource, "case", lambda self, path, threads: path.read_bytes)
+    monkeypatch.setattr(network_source, "export_network", write)
+    monkeypatch.setattr(network_source, "export_module", write_own)
+    monkeypatch.setattr(
+        network_source.OwnSource, "case", lambda self, path, threads: path.read_bytes
+    )
     return exported

@@ -158,7 +158,7 @@ def reproduce(
     from dataclasses import asdict
 
     from featheredge.run_folder import RECIPES_DIR
-    from featheredge.training.reproduce import Setting, edge_distillation, table
+    from featheredge.runs.reproduce import Setting, edge_distillation, table
 
     runs = {"edge-distillation": edge_distillation}
     setting = Setting(

@@ -33,8 +33,8 @@ def prune(
         as_json: Print one JSON object.
     """
     require_lab()
-    from featheredge.pruning.chain import run_chain
-    from featheredge.pruning.recipe import load_prune_recipe
+    from featheredge.runs.prune_recipe import load_prune_recipe
+    from featheredge.runs.prune_run import run_chain
     from featheredge.training.cpu import keep_freed_memory
     from featheredge.training.recipe_file import find_recipe
 

@@ -87,7 +87,8 @@ def make_plan(
         stopwatch: measures convolutions, for a budget in time; to keep the times, give
             `functools.partial(time_convolutions, cache=path)`.
         trial: measures the whole network, for a budget in time, such as
-            `featheredge.pruning.trial.share_of_time`; None takes its convolutions for all of it.
+            `featheredge.runs.network_source.share_of_time`; None takes its convolutions for
+            all of it.
 
     Raises:
         ArgumentError: the budget is out of reach, `keep` names no group, the criterion is not

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,8 +26,9 @@ from featheredge.errors import RecipeError, WeightsError
 from featheredge.files import write_bytes, write_json
 from featheredge.models import build
 from featheredge.models.network import Network
-from featheredge.pruning.recipe import PruneRecipe
+from featheredge.runs.prune_recipe import PruneRecipe
 from featheredge.session import Session
+from featheredge.timing import clock_for, time_cases
 
 WIDTHS_FILE = "widths.json"
 
@@ -189,3 +191,35 @@ def _make(file: Path, function: str) -> nn.Module:
             f"source: expected {file}:{function} to be a function that returns a torch.nn.Module"
         )
     return network.eval()
+
+
+def share_of_time(
+    source: Source,
+    whole: Path,
+    counts: Mapping[str, int],
+    example: Tensor,
+    *,
+    threads: int,
+    rounds: int,
+) -> float:
+    """The least time of a network with these counts over that of the whole one.
+
+    It is measured before any unit is chosen: time depends on how many units are left and not on
+    which, so the first ones of each group will do.
+
+    Args:
+        source: what is pruned.
+        whole: its file, as `source.export` wrote it.
+        counts: group -> units to keep; other groups stay whole.
+        example: (B, C, H, W) that the network can be traced with.
+        threads: of ONNX Runtime.
+        rounds: how often either is run, in turns.
+    """
+    keep = {group: range(n) for group, n in counts.items()}
+    pruned = cut(source.network, keep, example=example)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "pruned.onnx"
+        source.export(pruned, file)
+        cases = {"whole": source.case(whole, threads), "pruned": source.case(file, threads)}
+    times = time_cases(cases, rounds, clock_for(threads).read)
+    return times["pruned"].min_ms / times["whole"].min_ms

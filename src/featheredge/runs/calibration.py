@@ -14,7 +14,7 @@ from featheredge.data.crops import Crops
 from featheredge.data.pairs import Pair, Pairs, annotated_pairs, to_tensor
 from featheredge.errors import RecipeError
 from featheredge.image import IMAGE_SUFFIXES
-from featheredge.pruning.recipe import PruneRecipe
+from featheredge.runs.prune_recipe import PruneRecipe
 
 #: Pictures that go through a network at once.
 _BATCH = 8

@@ -1,17 +1,17 @@
 """Prune recipes: every shipped one parses and its fine-tunings too; contradictions are refused."""
 
 import pytest
-from prune_runs import own_recipe_file, zoo_recipe
 
 from featheredge.errors import RecipeError
 from featheredge.models import build
-from featheredge.pruning.calibration import calibration_pictures
-from featheredge.pruning.chain import training_recipe
-from featheredge.pruning.recipe import load_prune_recipe
 from featheredge.run_folder import RECIPES_DIR
+from featheredge.runs.calibration import calibration_pictures
+from featheredge.runs.prune_recipe import load_prune_recipe
+from featheredge.runs.prune_run import training_recipe
 from featheredge.training.optimiser import make_optimiser
 from featheredge.training.recipe import Network, load_recipe
 from featheredge.training.recipe_file import find_recipe
+from prune_runs import own_recipe_file, zoo_recipe
 
 SHIPPED = sorted(RECIPES_DIR.glob("prune-*.toml"))
 

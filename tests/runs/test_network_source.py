@@ -8,7 +8,7 @@ from torch import nn
 
 from featheredge.channels.cut import cut
 from featheredge.models.cost import num_params
-from featheredge.pruning import trial
+from featheredge.runs import network_source
 from featheredge.timing import Clock
 from masking import randomised
 from toys import toy_network
@@ -28,7 +28,9 @@ def own_network():
 def test_the_share_is_that_of_the_cut_network(monkeypatch, tmp_path, make, counts):
     """On a clock by which a network takes as long as it has parameters, and more at first."""
     network, seconds, turns = randomised(make()), [0.0], []
-    monkeypatch.setattr(trial, "clock_for", lambda threads: Clock("fake", lambda: seconds[0]))
+    monkeypatch.setattr(
+        network_source, "clock_for", lambda threads: Clock("fake", lambda: seconds[0])
+    )
 
     def case(path, threads):
         assert threads == 3
@@ -46,7 +48,7 @@ def test_the_share_is_that_of_the_cut_network(monkeypatch, tmp_path, make, count
     source = SimpleNamespace(network=network, export=export, case=case)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     export(network, tmp_path / "whole.onnx")
-    share = trial.share_of_time(
+    share = network_source.share_of_time(
         source, tmp_path / "whole.onnx", counts, EXAMPLE, threads=3, rounds=200
     )
     keep = {group: range(n) for group, n in counts.items()}

@@ -6,7 +6,6 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
-from prune_runs import COUNTS, learned_recipe_file, own_recipe_file, without_exports, zoo_recipe
 from safetensors.torch import load_file
 
 from featheredge.channels.cut import cut
@@ -15,19 +14,20 @@ from featheredge.models import build
 from featheredge.models.cost import num_params
 from featheredge.models.csf import HeadWidths
 from featheredge.models.csnet import CSNetConfig
-from featheredge.pruning import chain, source
-from featheredge.pruning.calibration import calibration_pictures
-from featheredge.pruning.chain import run_chain
 from featheredge.pruning.learned import learned_channels
 from featheredge.pruning.plan import Plan
 from featheredge.pruning.prune import Sampling, prune
-from featheredge.pruning.recipe import load_prune_recipe
-from featheredge.pruning.source import load_own
-from featheredge.pruning.steps import Report, Step
+from featheredge.runs import network_source, prune_run
+from featheredge.runs.calibration import calibration_pictures
+from featheredge.runs.network_source import load_own
+from featheredge.runs.prune_recipe import load_prune_recipe
+from featheredge.runs.prune_report import Report, Step
+from featheredge.runs.prune_run import run_chain
 from featheredge.session import Session
 from featheredge.timing import Timing
 from featheredge.training.average import reestimate_norms
 from masking import randomised
+from prune_runs import COUNTS, learned_recipe_file, own_recipe_file, without_exports, zoo_recipe
 
 CSNET = CSNetConfig(
     (((3, 2),), ((3, 2),), ((3, 2), (4, 0)), ((2, 2), (5, 0)), ((2, 2), (6, 0))),
@@ -87,7 +87,7 @@ def test_a_run_leaves_a_scored_network_for_every_step(tmp_path, monkeypatch, noi
         raise AssertionError("done twice")
 
     for name in ("prune", "train", "score_bsds", "reestimate_norms", "report_on"):
-        monkeypatch.setattr(chain, name, fail)
+        monkeypatch.setattr(prune_run, name, fail)
     assert run_chain(recipe, folder) == report
 
 
@@ -154,13 +154,13 @@ def test_a_plan_is_made_once(tmp_path, monkeypatch):
         assert trial(COUNTS) == 0.25
         return Plan(dict(COUNTS), (2.0, 1.0), None, {}, {})
 
-    monkeypatch.setattr(chain, "make_plan", plan)
+    monkeypatch.setattr(prune_run, "make_plan", plan)
 
     def share_of_time(source, whole, counts, example, *, threads, rounds):
         assert whole.is_file()
         return 0.25
 
-    monkeypatch.setattr(chain, "share_of_time", share_of_time)
+    monkeypatch.setattr(prune_run, "share_of_time", share_of_time)
     zoo_recipe(tmp_path)
     path = tmp_path / "prune.toml"
     text = path.read_text()
@@ -207,13 +207,13 @@ def test_a_network_of_ones_own_is_pruned_saved_and_loaded(tmp_path, monkeypatch)
     assert report.steps[2].mean_error < report.steps[1].mean_error
     kept = json.loads((folder / "norms/model/widths.json").read_bytes())
     assert kept == {"kept": {"0": 4, "3": 3}}
-    whole = source._make(*recipe.own)
+    whole = network_source._make(*recipe.own)
     before = {key: value.clone() for key, value in whole.state_dict().items()}
     example = torch.rand(2, 3, 24, 24)
     smaller = load_own(whole, folder / "norms/model", example)
     assert [smaller[i].out_channels for i in (0, 3, 5)] == [4, 3, 2]
     assert equal(before, whole.state_dict())
-    inputs = source.OwnSource(recipe).inputs
+    inputs = network_source.OwnSource(recipe).inputs
     torch.testing.assert_close(inputs(torch.full((1, 3, 2, 2), 0.75)), torch.ones(1, 3, 2, 2))
     pruned, _ = prune(
         whole, {"0": 4, "3": 3}, Sampling([inputs(b) for b in calibration_pictures(recipe)])

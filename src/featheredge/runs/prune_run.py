@@ -28,23 +28,10 @@ from featheredge.metrics.predict import score_bsds, score_masks
 from featheredge.metrics.scores import EdgeScores
 from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
-from featheredge.pruning.calibration import calibration_pictures
 from featheredge.pruning.conv_timing import time_convolutions
 from featheredge.pruning.learned import learned_channels
 from featheredge.pruning.plan import make_plan
 from featheredge.pruning.prune import GroupError, Sampling, prune
-from featheredge.pruning.recipe import (
-    CUT,
-    LEARNED,
-    NORMS,
-    REFIT,
-    UNPRUNED,
-    PruneRecipe,
-    Training,
-)
-from featheredge.pruning.source import open_source
-from featheredge.pruning.steps import Report, Step, report_on
-from featheredge.pruning.trial import share_of_time
 from featheredge.run_folder import (
     MODEL_DIR,
     NETWORK_FILE,
@@ -54,6 +41,18 @@ from featheredge.run_folder import (
     STEP_FILE,
     TIMES_FILE,
 )
+from featheredge.runs.calibration import calibration_pictures
+from featheredge.runs.network_source import open_source, share_of_time
+from featheredge.runs.prune_recipe import (
+    CUT,
+    LEARNED,
+    NORMS,
+    REFIT,
+    UNPRUNED,
+    PruneRecipe,
+    Training,
+)
+from featheredge.runs.prune_report import Report, Step, report_on
 from featheredge.timing import num_cores
 from featheredge.training import log
 from featheredge.training.average import reestimate_norms

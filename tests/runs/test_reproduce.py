@@ -7,8 +7,8 @@ from safetensors.torch import save_file
 
 from featheredge.models import build
 from featheredge.models.cost import num_params
-from featheredge.training import reproduce
-from featheredge.training.reproduce import EDGE_DISTILLATION, Row, Setting, edge_distillation, table
+from featheredge.runs import reproduce
+from featheredge.runs.reproduce import EDGE_DISTILLATION, Row, Setting, edge_distillation, table
 from toys import toy_network, write_bsds, write_recipe
 
 #: One that learns from stored maps and one from a teacher's features: exports take their time.
