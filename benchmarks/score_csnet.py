@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from featheredge.errors import EvaluationError
-from featheredge.metrics.saliency import SaliencyMetric
+from featheredge.metrics.saliency_metric import SaliencyMetric
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
 from featheredge.models.build import find
 from featheredge.models.cost import multiply_adds, num_params

@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 from safetensors.torch import load_file
 
 from featheredge.deploy.export import export_network
-from featheredge.metrics.predict import score_bsds
-from featheredge.metrics.scores import EdgeScores
+from featheredge.metrics.benchmark import score_bsds
+from featheredge.metrics.edge_scores import EdgeScores
 from featheredge.models.build import load_weights
 from featheredge.models.pidinet import PiDiNet, to_plain
 from interleaved import write_result

@@ -10,8 +10,8 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from featheredge.metrics.predict import score_bsds
-from featheredge.metrics.report import HUMAN_BSDS500, plot
+from featheredge.metrics.benchmark import score_bsds
+from featheredge.metrics.pr_curve import HUMAN_BSDS500, plot
 
 
 def main() -> None:

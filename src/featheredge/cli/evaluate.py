@@ -61,15 +61,15 @@ def saliency(
         keep_maps: Keep the maps that the model predicts in this folder.
     """
     from featheredge.datasets.mask_sets import mask_files, picture_folder, pictures_of
-    from featheredge.metrics import report
+    from featheredge.metrics import write
+    from featheredge.metrics.map_files import pair_up
     from featheredge.metrics.saliency_evaluate import evaluate_saliency
     from featheredge.metrics.saliency_protocol import SaliencyProtocol
-    from featheredge.metrics.sources import pair_up
 
     masks = mask_files(mask, split)
 
     def predict(folder: Path, advance: _Progress) -> None:
-        from featheredge.metrics.predict import predict_pictures
+        from featheredge.metrics.benchmark import predict_pictures
 
         folder_of_pictures = pictures or picture_folder(mask)
         if folder_of_pictures is None:
@@ -85,7 +85,7 @@ def saliency(
             progress=advance,
         )
     if csv:
-        report.write_saliency_csv(scores, csv)
+        write.write_saliency_csv(scores, csv)
     sys.stdout.write(f"{json.dumps(scores.to_dict()) if as_json else scores}\n")
 
 
@@ -129,10 +129,10 @@ def edges(
         bsds_files: Write the original benchmark's text files to this folder.
         keep_maps: Keep the maps that the model predicts in this folder.
     """
-    from featheredge.metrics import report
-    from featheredge.metrics.evaluate import evaluate
-    from featheredge.metrics.protocol import BSDS_MAX_DIST, EdgeProtocol
-    from featheredge.metrics.sources import annotation_files, pair_up
+    from featheredge.metrics import pr_curve, write
+    from featheredge.metrics.edge_evaluate import evaluate_edges
+    from featheredge.metrics.edge_protocol import BSDS_MAX_DIST, EdgeProtocol
+    from featheredge.metrics.map_files import annotation_files, pair_up
 
     dataset = Path(annotation.removeprefix("bsds500:"))
     annotations = annotation_files(dataset, split)
@@ -145,12 +145,12 @@ def edges(
     protocol = EdgeProtocol(nms_variant if nms else "none", thresholds, max_dist or BSDS_MAX_DIST)
 
     def predict(folder: Path, advance: _Progress) -> None:
-        from featheredge.metrics.predict import predict_bsds
+        from featheredge.metrics.benchmark import predict_bsds
 
         predict_bsds(prediction, dataset, split, folder, advance)
 
     with _maps(prediction, predict, keep_maps) as maps, _progress("scoring") as advance:
-        scores = evaluate(
+        scores = evaluate_edges(
             pair_up(maps, annotations),
             protocol,
             workers=workers or _num_cores(),
@@ -158,12 +158,12 @@ def edges(
             progress=advance,
         )
     if csv:
-        report.write_csv(scores, csv)
+        write.write_edge_csv(scores, csv)
     if bsds_files:
-        report.write_bsds_files(scores, bsds_files)
+        write.write_bsds_files(scores, bsds_files)
     if plot:
-        human = report.HUMAN_BSDS500 if is_bsds and split == "test" else None
-        report.plot({Path(prediction).stem: scores}, plot, human)
+        human = pr_curve.HUMAN_BSDS500 if is_bsds and split == "test" else None
+        pr_curve.plot({Path(prediction).stem: scores}, plot, human)
     sys.stdout.write(f"{json.dumps(scores.to_dict()) if as_json else scores}\n")
 
 

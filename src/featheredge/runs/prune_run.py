@@ -24,8 +24,8 @@ from torch import nn
 
 from featheredge.channels.cut import cut
 from featheredge.files import write_json
-from featheredge.metrics.predict import score_bsds, score_masks
-from featheredge.metrics.scores import EdgeScores
+from featheredge.metrics.benchmark import score_bsds, score_masks
+from featheredge.metrics.edge_scores import EdgeScores
 from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.pruning.conv_timing import time_convolutions

@@ -12,8 +12,8 @@ from pathlib import Path
 from featheredge.datasets import bsds500
 from featheredge.deploy.export import export_network
 from featheredge.files import write_json
-from featheredge.metrics.predict import score_bsds
-from featheredge.metrics.protocol import EdgeProtocol
+from featheredge.metrics.benchmark import score_bsds
+from featheredge.metrics.edge_protocol import EdgeProtocol
 from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.models.network import Network

@@ -1,12 +1,13 @@
 """What a score of edges was taken with: the settings of the BSDS500 boundary benchmark."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.errors import EvaluationError
 from featheredge.image import quantise
+from featheredge.metrics.map_values import unit_values
 from featheredge.nms import VARIANTS, suppress
 
 BSDS_MAX_DIST = 0.0075
@@ -19,21 +20,21 @@ class EdgeProtocol:
     Attributes:
         nms: variant of non-maximum suppression applied first, see `featheredge.nms.VARIANTS`;
             ``none`` for maps that are already thin.
-        thresholds: their number n; threshold i is i / (n + 1).
+        num_thresholds: their number n; threshold i is i / (n + 1).
         max_dist: farthest a predicted and an annotated pixel may lie apart and still match, as a
             share of the picture's diagonal (0.0075 for BSDS500, 0.011 for NYUD).
     """
 
     nms: str = "hed"
-    thresholds: int = 99
+    num_thresholds: int = 99
     max_dist: float = BSDS_MAX_DIST
 
     def __post_init__(self) -> None:
         if self.nms not in VARIANTS:
             raise EvaluationError(f"no NMS variant {self.nms!r}; choose one of {[*VARIANTS]}")
-        if not 1 <= self.thresholds <= 10_000:
+        if not 1 <= self.num_thresholds <= 10_000:
             raise EvaluationError(
-                f"the number of thresholds must be 1 to 10000; got {self.thresholds}"
+                f"the number of thresholds must be 1 to 10000; got {self.num_thresholds}"
             )
         if not 0 < self.max_dist <= 0.1:
             raise EvaluationError(
@@ -43,19 +44,25 @@ class EdgeProtocol:
 
     def levels(self) -> NDArray[np.float64]:
         """Return the thresholds, (T,) ascending in (0, 1)."""
-        step = 1 / (self.thresholds + 1)
-        return np.linspace(step, 1 - step, self.thresholds)
+        step = 1 / (self.num_thresholds + 1)
+        return np.linspace(step, 1 - step, self.num_thresholds)
 
     def describe(self) -> str:
         """Return the settings in words, for every place where a score is printed."""
         return (
-            f"BSDS500 boundary protocol, NMS {self.nms}, {self.thresholds} thresholds, "
+            f"BSDS500 boundary protocol, NMS {self.nms}, {self.num_thresholds} thresholds, "
             f"tolerance {self.max_dist:g} of the diagonal, minimum-cost matching"
         )
 
     def to_dict(self) -> dict[str, str | int | float]:
         """Return the settings by name, with the matching said too."""
-        return {"name": "bsds500-boundaries", **asdict(self), "matching": "minimum-cost"}
+        return {
+            "name": "bsds500-boundaries",
+            "nms": self.nms,
+            "thresholds": self.num_thresholds,
+            "max_dist": self.max_dist,
+            "matching": "minimum-cost",
+        }
 
     def prepare(self, edge_map: NDArray[np.generic]) -> NDArray[np.float64]:
         """Turn a raw map into the one that is thresholded.
@@ -76,36 +83,3 @@ class EdgeProtocol:
         if self.nms == "none":
             return values
         return quantise(suppress(values, self.nms)) / 255
-
-
-def unit_values(edge_map: NDArray[np.generic]) -> NDArray[np.float64]:
-    """Check a map and bring it to [0, 1]; 8-bit values are divided by 255, others kept.
-
-    Args:
-        edge_map: (H, W), uint8, or floating point or bool in [0, 1].
-
-    Returns:
-        (H, W) in [0, 1].
-
-    Raises:
-        EvaluationError: not two-dimensional, or values that are NaN or outside [0, 1].
-    """
-    if edge_map.ndim != 2 or edge_map.size == 0:
-        raise EvaluationError(f"a map is (H, W) with pixels in it; got {edge_map.shape}")
-    if edge_map.dtype == np.uint8:
-        return edge_map.astype(np.float64) / 255
-    if edge_map.dtype != np.bool_ and not np.issubdtype(edge_map.dtype, np.floating):
-        raise EvaluationError(
-            f"a map is uint8, or floating point or bool in [0, 1]; got {edge_map.dtype}"
-        )
-    values = edge_map.astype(np.float64)
-    if num_nan := int(np.isnan(values).sum()):
-        seen = "nothing but NaN" if num_nan == values.size else f"{num_nan} NaN values"
-        raise EvaluationError(f"the map holds {seen}; expected values in [0, 1]")
-    low, high = float(values.min()), float(values.max())
-    if low < 0 or high > 1:
-        raise EvaluationError(
-            f"the map's values run from {low:g} to {high:g}; expected [0, 1] "
-            "(divide 8-bit values by 255, pass logits through a sigmoid)"
-        )
-    return values

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.errors import EvaluationError
-from featheredge.metrics.correspond import count_matches
-from featheredge.metrics.protocol import EdgeProtocol
-from featheredge.metrics.scores import EdgeScores, score
+from featheredge.metrics.edge_counts import count_matches
+from featheredge.metrics.edge_protocol import EdgeProtocol
+from featheredge.metrics.edge_scores import EdgeScores, score_edges
 
 Counts = NDArray[np.int64]
 
@@ -81,7 +81,7 @@ class EdgeMetric:
         """
         names = tuple(sorted(self._counts))
         counts = np.array([self._counts[name] for name in names], np.int64)
-        return score(counts, names, self.protocol)
+        return score_edges(counts, names, self.protocol)
 
 
 def count_edges(
@@ -97,7 +97,7 @@ def count_edges(
         protocol: settings.
 
     Returns:
-        (T, 4): cntR, sumR, cntP, sumP, see `featheredge.metrics.correspond.count_matches`.
+        (T, 4): cntR, sumR, cntP, sumP, see `featheredge.metrics.edge_counts.count_matches`.
 
     Raises:
         EvaluationError: values outside [0, 1], sizes that differ, or no annotation.

@@ -12,15 +12,15 @@ from featheredge.cli.evaluate import app
 from featheredge.datasets.mask_sets import mask_files, pictures_of
 from featheredge.errors import ArgumentError, EvaluationError, WeightsError
 from featheredge.metrics import saliency_evaluate
-from featheredge.metrics.report import write_saliency_csv
-from featheredge.metrics.saliency import SaliencyMetric
-from featheredge.metrics.saliency_evaluate import evaluate_saliency
-from featheredge.metrics.saliency_protocol import SaliencyProtocol
-from featheredge.metrics.sources import (
+from featheredge.metrics.map_files import (
     pair_up,
     read_mask,
     read_saliency_map,
 )
+from featheredge.metrics.saliency_evaluate import evaluate_saliency
+from featheredge.metrics.saliency_metric import SaliencyMetric
+from featheredge.metrics.saliency_protocol import SaliencyProtocol
+from featheredge.metrics.write import write_saliency_csv
 from featheredge.report.collect import SETS
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

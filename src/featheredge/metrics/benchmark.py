@@ -6,13 +6,13 @@ from pathlib import Path
 from featheredge.datasets.bsds500 import samples
 from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
 from featheredge.image import save_map
-from featheredge.metrics.evaluate import evaluate
-from featheredge.metrics.protocol import EdgeProtocol
+from featheredge.metrics.edge_evaluate import evaluate_edges
+from featheredge.metrics.edge_protocol import EdgeProtocol
+from featheredge.metrics.edge_scores import EdgeScores
+from featheredge.metrics.map_files import annotation_files, pair_up
 from featheredge.metrics.saliency_evaluate import evaluate_saliency
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
 from featheredge.metrics.saliency_scores import SaliencyScores
-from featheredge.metrics.scores import EdgeScores
-from featheredge.metrics.sources import annotation_files, pair_up
 from featheredge.session import Session, Task
 
 
@@ -57,7 +57,7 @@ def score_bsds(
     for split in splits:
         predict_bsds(model, dataset, split, folder)
     annotations = [file for split in splits for file in annotation_files(dataset, split)]
-    return evaluate(pair_up(folder, annotations), EdgeProtocol(), workers=workers)
+    return evaluate_edges(pair_up(folder, annotations), EdgeProtocol(), workers=workers)
 
 
 def score_masks(

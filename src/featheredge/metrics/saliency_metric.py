@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from featheredge.errors import EvaluationError
 from featheredge.image import quantise
-from featheredge.metrics.correspond import require_numba
-from featheredge.metrics.protocol import unit_values
+from featheredge.metrics.edge_counts import require_numba
+from featheredge.metrics.map_values import unit_values
 from featheredge.metrics.saliency_measures import s_measure, weighted_f
 from featheredge.metrics.saliency_protocol import MASK_THRESHOLD, SaliencyProtocol, Scale
 from featheredge.metrics.saliency_scores import SaliencyCounts, SaliencyScores, score_saliency

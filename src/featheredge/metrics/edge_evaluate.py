@@ -1,75 +1,27 @@
-"""Score a folder of maps: check everything first, then count images in parallel, once each.
+"""Score a folder of edge maps: check everything first, then count images in parallel, once each.
 
-How pairs are worked through and refused is the same for every kind of map. Counts of edges are
-stored by content (map, annotations, protocol, version of the counting), so a run that was
-interrupted goes on where it stopped, and a changed map is counted anew.
+Counts are stored by content (map, annotations, protocol, version of the counting), so a run that
+was interrupted goes on where it stopped, and a changed map is counted anew.
 """
 
 import hashlib
 import io
-import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from featheredge.errors import EvaluationError
 from featheredge.files import write_bytes
-from featheredge.metrics.correspond import VERSION, require_numba
-from featheredge.metrics.edges import Counts, EdgeMetric, check_same_size, count_edges
-from featheredge.metrics.protocol import EdgeProtocol, unit_values
-from featheredge.metrics.scores import EdgeScores
-from featheredge.metrics.sources import Pair, read_annotations, read_prediction
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-Progress = Callable[[int, int], None]
-
-
-@contextmanager
-def process_pool(workers: int, num_pairs: int) -> Iterator[ProcessPoolExecutor | None]:
-    """Give worker processes, or None where one process is all that is asked for.
-
-    Raises:
-        EvaluationError: a worker died.
-    """
-    if workers == 1:
-        yield None
-        return
-    # Fresh processes: forking a process that has threads (plots, networks) can hang the child.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, num_pairs), mp_context=context) as pool:
-        try:
-            yield pool
-        except BrokenProcessPool as error:
-            raise EvaluationError(
-                "a worker process died, perhaps for want of memory; what is counted and stored is "
-                f"kept: run again, with fewer than {workers} workers"
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def in_order(
-    function: Callable[[T], R], items: Sequence[T], pool: ProcessPoolExecutor | None
-) -> Iterator[R]:
-    """Yield results in the order of the items, computed here or by the pool."""
-    return pool.map(function, items) if pool else map(function, items)
-
-
-def refuse(problems: Sequence[str], num_pairs: int) -> None:
-    """Raise EvaluationError that names every pair with a problem, if there is any."""
-    if problems:
-        shown = "\n  ".join([*problems[:20], *["..."] * (len(problems) > 20)])
-        raise EvaluationError(f"{len(problems)} of {num_pairs} cannot be scored:\n  {shown}")
+from featheredge.metrics.edge_counts import VERSION, require_numba
+from featheredge.metrics.edge_metric import Counts, EdgeMetric, check_same_size, count_edges
+from featheredge.metrics.edge_protocol import EdgeProtocol
+from featheredge.metrics.edge_scores import EdgeScores
+from featheredge.metrics.map_files import Pair, read_annotations, read_prediction
+from featheredge.metrics.map_values import unit_values
+from featheredge.metrics.workers import Progress, in_order, process_pool, refuse
 
 
 @dataclass(frozen=True)
@@ -80,7 +32,7 @@ class Inspection:
     problem: str | None = None
 
 
-def evaluate(
+def evaluate_edges(
     pairs: Sequence[Pair],
     protocol: EdgeProtocol,
     *,

@@ -1,7 +1,7 @@
 """From counts of matched pixels to the benchmark's scores: ODS, OIS, AP and R50.
 
 Shape legend: ``I`` images; ``T`` thresholds; the last axis of counts holds
-cntR, sumR, cntP, sumP (see `featheredge.metrics.correspond`).
+cntR, sumR, cntP, sumP (see `featheredge.metrics.edge_counts`).
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.errors import EvaluationError
-from featheredge.metrics.protocol import EdgeProtocol
+from featheredge.metrics.edge_protocol import EdgeProtocol
 
 Curve = NDArray[np.float64]
 
@@ -87,7 +87,9 @@ class EdgeScores:
         )
 
 
-def score(counts: NDArray[np.int64], names: tuple[str, ...], protocol: EdgeProtocol) -> EdgeScores:
+def score_edges(
+    counts: NDArray[np.int64], names: tuple[str, ...], protocol: EdgeProtocol
+) -> EdgeScores:
     """Compute all scores.
 
     Args:

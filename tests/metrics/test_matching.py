@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching, min_weight_full_bipartite_matching
 
-from featheredge.metrics.correspond import pixel_graph, thin
+from featheredge.metrics.edge_counts import pixel_graph, thin
 from featheredge.metrics.matching import ABSENT, Graph, track
 from featheredge.metrics.thinning import thin_levels
 

@@ -9,19 +9,20 @@ from PIL import Image
 from scipy.io import savemat
 
 from featheredge.errors import EvaluationError
-from featheredge.metrics import evaluate as evaluation
-from featheredge.metrics.evaluate import evaluate
-from featheredge.metrics.protocol import EdgeProtocol
-from featheredge.metrics.report import plot, write_bsds_files, write_csv
-from featheredge.metrics.sources import (
+from featheredge.metrics import edge_evaluate as evaluation
+from featheredge.metrics.edge_evaluate import evaluate_edges
+from featheredge.metrics.edge_protocol import EdgeProtocol
+from featheredge.metrics.map_files import (
     annotation_files,
     pair_up,
     read_annotations,
     read_prediction,
 )
+from featheredge.metrics.pr_curve import plot
+from featheredge.metrics.write import write_bsds_files, write_edge_csv
 from toys import strokes, write_annotations
 
-AS_IS = EdgeProtocol(nms="none", thresholds=9)
+AS_IS = EdgeProtocol(nms="none", num_thresholds=9)
 
 
 def save_grey(path: Path, values) -> None:
@@ -119,7 +120,7 @@ def test_everything_wrong_is_told_before_anything_is_counted(folders, monkeypatc
     (folders / "bsds" / "groundTruth" / "test" / "2.mat").write_bytes(b"")
     monkeypatch.setattr(evaluation, "count_edges", lambda *_: pytest.fail("counted"))
     with pytest.raises(EvaluationError) as caught:
-        evaluate(pairs_of(folders), AS_IS)
+        evaluate_edges(pairs_of(folders), AS_IS)
     text = str(caught.value)
     for part in ("3 of 3", "transposed", "(40, 30)", "(30, 40)", "nothing but NaN", "2.mat"):
         assert part in text
@@ -127,7 +128,7 @@ def test_everything_wrong_is_told_before_anything_is_counted(folders, monkeypatc
 
 def test_stored_counts_are_used_until_the_content_changes(folders, monkeypatch):
     cache = folders / "cache"
-    first = evaluate(pairs_of(folders), AS_IS, cache=cache)
+    first = evaluate_edges(pairs_of(folders), AS_IS, cache=cache)
     counted = []
     count_edges = evaluation.count_edges
 
@@ -136,32 +137,36 @@ def test_stored_counts_are_used_until_the_content_changes(folders, monkeypatch):
         return count_edges(*arguments)
 
     monkeypatch.setattr(evaluation, "count_edges", spy)
-    assert np.array_equal(evaluate(pairs_of(folders), AS_IS, cache=cache).counts, first.counts)
+    assert np.array_equal(
+        evaluate_edges(pairs_of(folders), AS_IS, cache=cache).counts, first.counts
+    )
     assert not counted
     save_grey(folders / "maps" / "1.png", strokes(30, 40, 99).astype(np.uint8) * 200)
-    again = evaluate(pairs_of(folders), AS_IS, cache=cache)
+    again = evaluate_edges(pairs_of(folders), AS_IS, cache=cache)
     assert len(counted) == 1
     assert not np.array_equal(again.counts, first.counts)
-    evaluate(pairs_of(folders), EdgeProtocol("none", 9, 0.02), cache=cache)
+    evaluate_edges(pairs_of(folders), EdgeProtocol("none", 9, 0.02), cache=cache)
     assert len(counted) == 4
 
 
 def test_progress_counts_up_to_the_total(folders):
     seen = []
-    evaluate(pairs_of(folders), AS_IS, progress=lambda done, total: seen.append((done, total)))
+    evaluate_edges(
+        pairs_of(folders), AS_IS, progress=lambda done, total: seen.append((done, total))
+    )
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
 @pytest.mark.slow
 def test_any_number_of_workers_counts_the_same(folders):
-    alone = evaluate(pairs_of(folders), AS_IS)
-    together = evaluate(pairs_of(folders), AS_IS, workers=2)
+    alone = evaluate_edges(pairs_of(folders), AS_IS)
+    together = evaluate_edges(pairs_of(folders), AS_IS, workers=2)
     assert np.array_equal(alone.counts, together.counts)
     assert alone.to_dict() == together.to_dict()
 
 
 def test_the_original_text_files_hold_the_scores(folders):
-    scores = evaluate(pairs_of(folders), AS_IS)
+    scores = evaluate_edges(pairs_of(folders), AS_IS)
     write_bsds_files(scores, folders / "text")
     assert np.array_equal(np.loadtxt(folders / "text" / "1_ev1.txt")[:, 1:], scores.counts[1])
     threshold, recall, precision, f, *ois, ap = np.loadtxt(folders / "text" / "eval_bdry.txt")
@@ -176,8 +181,8 @@ def test_the_original_text_files_hold_the_scores(folders):
 
 
 def test_the_curve_is_written_as_csv(folders):
-    scores = evaluate(pairs_of(folders), AS_IS)
-    write_csv(scores, folders / "curve.csv")
+    scores = evaluate_edges(pairs_of(folders), AS_IS)
+    write_edge_csv(scores, folders / "curve.csv")
     table = np.genfromtxt(folders / "curve.csv", delimiter=",", names=True)
     thresholds, recall, precision = scores.curve()
     assert table["threshold"] == pytest.approx(thresholds)
@@ -187,7 +192,7 @@ def test_the_curve_is_written_as_csv(folders):
 
 
 def test_the_plot_is_a_picture(folders):
-    scores = evaluate(pairs_of(folders), AS_IS)
+    scores = evaluate_edges(pairs_of(folders), AS_IS)
     plot({"strokes": scores, "again": scores}, folders / "pr.png", human=(0.72, 0.9))
     with Image.open(folders / "pr.png") as image:
         assert image.size == (840, 840)
@@ -207,7 +212,7 @@ def test_the_command_prints_one_json_object(folders, capsys):
     options = ("--no-nms", "--workers", 1, "--no-cache")
     out = run(capsys, "edges", folders / "maps", folders / "bsds", *options, "--json")
     found = json.loads(out)
-    scores = evaluate(pairs_of(folders), EdgeProtocol(nms="none"))
+    scores = evaluate_edges(pairs_of(folders), EdgeProtocol(nms="none"))
     assert found == json.loads(json.dumps(scores.to_dict()))
     assert found["num_images"] == 3
     table = run(capsys, folders / "maps", f"bsds500:{folders / 'bsds'}", *options)
