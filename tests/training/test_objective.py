@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from stopping import train_with_a_stop
 
 from featheredge.errors import RecipeError, UnknownModelError
 from featheredge.models import build
@@ -13,6 +12,7 @@ from featheredge.training.objective import Objective
 from featheredge.training.recipe import Distillation, Network, load_recipe
 from featheredge.training.teacher import Teacher
 from featheredge.training.teacher_maps import label
+from stopping import train_with_a_stop
 from toys import toy_network, write_bsds, write_recipe
 
 LAYERS = {"student_layer": "encoder", "teacher_layer": "encoder"}

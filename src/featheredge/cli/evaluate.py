@@ -13,11 +13,12 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from cyclopts.validators import Path as PathKind
 
+from featheredge.cli.progress import progress_bar
 from featheredge.errors import ArgumentError, EvaluationError
 
 app = App(name="eval", help="Score edge or saliency maps, or a model, against annotations.")
 
-_Progress: TypeAlias = Callable[[int, int], None] | None
+_Progress: TypeAlias = Callable[[int, int], None]
 
 
 @app.default
@@ -65,6 +66,7 @@ def saliency(
     from featheredge.metrics.map_files import pair_up
     from featheredge.metrics.saliency_evaluate import evaluate_saliency
     from featheredge.metrics.saliency_protocol import SaliencyProtocol
+    from featheredge.timing import num_cores
 
     masks = mask_files(mask, split)
 
@@ -77,11 +79,11 @@ def saliency(
         found = pictures_of(masks, folder_of_pictures)
         predict_pictures(prediction, "saliency", found, folder, advance)
 
-    with _maps(prediction, predict, keep_maps) as maps, _progress("scoring") as advance:
+    with _maps(prediction, predict, keep_maps) as maps, progress_bar("scoring") as advance:
         scores = evaluate_saliency(
             pair_up(maps, masks),
             SaliencyProtocol(protocol),
-            workers=workers or _num_cores(),
+            workers=workers or num_cores(),
             progress=advance,
         )
     if csv:
@@ -133,6 +135,7 @@ def edges(
     from featheredge.metrics.edge_evaluate import evaluate_edges
     from featheredge.metrics.edge_protocol import BSDS_MAX_DIST, EdgeProtocol
     from featheredge.metrics.map_files import annotation_files, pair_up
+    from featheredge.timing import num_cores
 
     dataset = Path(annotation.removeprefix("bsds500:"))
     annotations = annotation_files(dataset, split)
@@ -149,11 +152,11 @@ def edges(
 
         predict_bsds(prediction, dataset, split, folder, advance)
 
-    with _maps(prediction, predict, keep_maps) as maps, _progress("scoring") as advance:
+    with _maps(prediction, predict, keep_maps) as maps, progress_bar("scoring") as advance:
         scores = evaluate_edges(
             pair_up(maps, annotations),
             protocol,
-            workers=workers or _num_cores(),
+            workers=workers or num_cores(),
             cache=_cache_folder() if cache else None,
             progress=advance,
         )
@@ -194,28 +197,9 @@ def _maps(
     if os.sep in prediction and not Path(prediction).exists():
         raise EvaluationError(f"{prediction}: neither a folder of maps nor the file of a model")
     with nullcontext(keep) if keep else TemporaryDirectory() as folder:
-        with _progress("predicting") as advance:
+        with progress_bar("predicting") as advance:
             predict(Path(folder), advance)
         yield Path(folder)
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[_Progress]:
-    """Show a bar with the time left while the body runs, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task(label, total=None)
-        yield lambda done, total: bars.update(bar, completed=done, total=total)
-
-
-def _num_cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cache_folder() -> Path:

@@ -10,7 +10,7 @@ import pytest
 from featheredge.cli import app
 from featheredge.errors import RecipeError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RECIPE = "examples/prune-own-network.toml"
 
 

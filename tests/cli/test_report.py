@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from run_folders import edge_score, saliency_score, write_run
 
 from conftest import METADATA, toy_map, write_network
 from featheredge.cli import app
 from featheredge.errors import ArgumentError, EvaluationError, OutputError
 from featheredge.report import speed
+from run_folders import edge_score, saliency_score, write_run
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from featheredge.cli import app, lab
+from featheredge.cli import app, lab, progress
 from featheredge.errors import ArgumentError, OutputError, ProviderError
 from featheredge.models import build
 from featheredge.session import Session
@@ -64,6 +64,6 @@ def test_a_missing_lab_says_how_to_install_it(monkeypatch):
 def test_progress_on_a_terminal_begins_before_the_first_step(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")  # to rich, a terminal
     monkeypatch.setenv("TERM", "xterm")
-    with lab.training_progress() as report:
+    with progress.training_progress() as report:
         report({"step": 3, "loss": 0.5, "samples_per_s": 20.0}, Length(5, 2))
     assert "step 3/10" in capsys.readouterr().err
