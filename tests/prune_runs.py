@@ -71,17 +71,17 @@ rounds = 2
     return load_prune_recipe(path, settings)
 
 
-def own_recipe_file(folder: Path) -> Path:
+def custom_recipe_file(folder: Path) -> Path:
     """Prunes a network of one's own on noise."""
     (folder / "pictures/deep").mkdir(parents=True)
     for index in range(3):
         noise = np.random.default_rng(index).integers(0, 256, (30, 40, 3), np.uint8)
         Image.fromarray(noise).save(folder / f"pictures/deep/{index}.png")
     (folder / "mine.py").write_text(OWN)
-    path = folder / "own.toml"
+    path = folder / "custom.toml"
     path.write_text(
         f"""
-name = "prune-own"
+name = "prune-custom"
 about = "a network of one's own"
 source = "{(folder / "mine.py").as_posix()}:build"
 
@@ -151,12 +151,12 @@ def without_exports(monkeypatch: pytest.MonkeyPatch, *real: str) -> list[str]:
         else:
             write_network(path)
 
-    def write_own(network: Any, path: Path, example: Any) -> None:
+    def write_custom(network: Any, path: Path, example: Any) -> None:
         path.write_bytes(b"its network")
 
     monkeypatch.setattr(network_source, "export_network", write)
-    monkeypatch.setattr(network_source, "export_module", write_own)
+    monkeypatch.setattr(network_source, "export_module", write_custom)
     monkeypatch.setattr(
-        network_source.OwnSource, "case", lambda self, path, threads: path.read_bytes
+        network_source.CustomSource, "case", lambda self, path, threads: path.read_bytes
     )
     return exported

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from featheredge.training.log import Report
+from featheredge.training.log import LogCallback
 from featheredge.training.loop import train
 from featheredge.training.recipe import Recipe
 
@@ -16,7 +16,7 @@ class Stopped(Exception):
 def train_until(recipe: Recipe, folder: Path, step: int) -> None:
     """A run that ends right after optimiser step `step` was logged."""
     with pytest.raises(Stopped):
-        train(recipe, folder, report=_stop_after(step))
+        train(recipe, folder, on_record=_stop_after(step))
 
 
 def train_with_a_stop(recipe: Recipe, folder: Path, step: int) -> Path:
@@ -25,9 +25,9 @@ def train_with_a_stop(recipe: Recipe, folder: Path, step: int) -> Path:
     return train(recipe, folder)
 
 
-def _stop_after(step: int) -> Report:
-    def report(record, length):
+def _stop_after(step: int) -> LogCallback:
+    def on_record(record, length):
         if record["step"] == step:
             raise Stopped
 
-    return report
+    return on_record

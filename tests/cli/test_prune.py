@@ -11,7 +11,7 @@ from featheredge.cli import app
 from featheredge.errors import RecipeError
 
 ROOT = Path(__file__).parents[2]
-RECIPE = "examples/prune-own-network.toml"
+RECIPE = "examples/prune-custom-network.toml"
 
 
 def call(*arguments: object) -> None:
@@ -49,6 +49,6 @@ def test_the_example_is_pruned_and_goes_to_its_own_loop(tmp_path, monkeypatch, c
     again = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in again["steps"]] == list(rows)
     assert again["machine"]["cpu"]
-    trained = run("examples/own_network.py", tmp_path / "run")
+    trained = run("examples/custom_network.py", tmp_path / "run")
     assert f"pruned to {rows['norms'][1]}" in trained
-    assert (tmp_path / "run/own.safetensors").is_file()
+    assert (tmp_path / "run/custom.safetensors").is_file()

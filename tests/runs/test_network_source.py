@@ -16,14 +16,14 @@ from toys import toy_network
 EXAMPLE = torch.zeros(1, 3, 32, 32)
 
 
-def own_network():
+def custom_network():
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 2, 1))
 
 
 @pytest.mark.parametrize(
     ("make", "counts"),
-    [(toy_network, {"encoder.features.3.conv.0.0": 6}), (own_network, {"0": 5})],
-    ids=["zoo", "own"],
+    [(toy_network, {"encoder.features.3.conv.0.0": 6}), (custom_network, {"0": 5})],
+    ids=["zoo", "custom"],
 )
 def test_the_share_is_that_of_the_cut_network(monkeypatch, tmp_path, make, counts):
     """On a clock by which a network takes as long as it has parameters, and more at first."""

@@ -11,7 +11,7 @@ from featheredge.runs.prune_run import training_recipe
 from featheredge.training.optimiser import make_optimiser
 from featheredge.training.recipe import Network, load_recipe
 from featheredge.training.recipe_file import find_recipe
-from prune_runs import own_recipe_file, zoo_recipe
+from prune_runs import custom_recipe_file, zoo_recipe
 
 SHIPPED = sorted(RECIPES_DIR.glob("prune-*.toml"))
 
@@ -50,7 +50,7 @@ def test_settings_change_values(tmp_path):
     recipe = zoo_recipe(tmp_path, "calibration.count=3", "prune.criterion=magnitude")
     assert recipe.calibration.count == 3
     assert recipe.prune.criterion == "magnitude"
-    assert recipe.own is None
+    assert recipe.custom is None
     assert recipe.task == "edges"
 
 
@@ -76,7 +76,7 @@ def test_mistakes_and_contradictions_are_named(tmp_path, setting, said):
 
 
 def test_what_is_left_must_be_said_once(tmp_path):
-    path = own_recipe_file(tmp_path)
+    path = custom_recipe_file(tmp_path)
     text = path.read_text()
     (tmp_path / "none.toml").write_text(text.replace("[prune.counts]", "[other]"))
     with pytest.raises(RecipeError, match="other"):
@@ -93,7 +93,7 @@ def test_what_is_left_must_be_said_once(tmp_path):
 
 
 def test_calibration_pictures_come_from_the_seed(tmp_path):
-    recipe = load_prune_recipe(own_recipe_file(tmp_path))
+    recipe = load_prune_recipe(custom_recipe_file(tmp_path))
     batches = calibration_pictures(recipe)
     assert [tuple(batch.shape) for batch in batches] == [(8, 3, 24, 24), (1, 3, 24, 24)]
     assert all(batch.min() >= 0 and batch.max() <= 1 for batch in batches)
@@ -106,7 +106,7 @@ def test_calibration_pictures_come_from_the_seed(tmp_path):
 
 
 def test_an_empty_folder_of_pictures_is_named(tmp_path):
-    path = own_recipe_file(tmp_path)
+    path = custom_recipe_file(tmp_path)
     (tmp_path / "empty").mkdir()
     recipe = load_prune_recipe(path, [f"calibration.pictures={tmp_path / 'empty'}"])
     with pytest.raises(RecipeError, match=r"calibration\.pictures.*empty"):

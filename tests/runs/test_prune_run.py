@@ -19,15 +19,15 @@ from featheredge.pruning.plan import Plan
 from featheredge.pruning.prune import Sampling, prune
 from featheredge.runs import network_source, prune_run
 from featheredge.runs.calibration import calibration_pictures
-from featheredge.runs.network_source import load_own
+from featheredge.runs.network_source import load_custom
 from featheredge.runs.prune_recipe import load_prune_recipe
-from featheredge.runs.prune_report import Report, Step
+from featheredge.runs.prune_report import PruneReport, PruneStep
 from featheredge.runs.prune_run import run_chain
 from featheredge.session import Session
 from featheredge.timing import Timing
 from featheredge.training.average import reestimate_norms
 from masking import randomised
-from prune_runs import COUNTS, learned_recipe_file, own_recipe_file, without_exports, zoo_recipe
+from prune_runs import COUNTS, custom_recipe_file, learned_recipe_file, without_exports, zoo_recipe
 
 CSNET = CSNetConfig(
     (((3, 2),), ((3, 2),), ((3, 2), (4, 0)), ((2, 2), (5, 0)), ((2, 2), (6, 0))),
@@ -86,7 +86,7 @@ def test_a_run_leaves_a_scored_network_for_every_step(tmp_path, monkeypatch, noi
     def fail(*args, **kwargs):
         raise AssertionError("done twice")
 
-    for name in ("prune", "train", "score_bsds", "reestimate_norms", "report_on"):
+    for name in ("prune", "train", "score_bsds", "reestimate_norms", "time_steps"):
         monkeypatch.setattr(prune_run, name, fail)
     assert run_chain(recipe, folder) == report
 
@@ -134,7 +134,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, whol
             raise Stopped
 
     with pytest.raises(Stopped):
-        run_chain(recipe, tmp_path / "run", announce=announce, report=report)
+        run_chain(recipe, tmp_path / "run", announce=announce, on_record=report)
     assert not (tmp_path / "run/report.json").exists()
     run_chain(recipe, tmp_path / "run")
     assert exported == STEPS, "every step was done once"
@@ -201,26 +201,26 @@ def test_what_training_has_decided_is_cut_and_not_refitted(tmp_path, monkeypatch
 
 def test_a_network_of_ones_own_is_pruned_saved_and_loaded(tmp_path, monkeypatch):
     without_exports(monkeypatch)
-    recipe, folder = load_prune_recipe(own_recipe_file(tmp_path)), tmp_path / "run"
+    recipe, folder = load_prune_recipe(custom_recipe_file(tmp_path)), tmp_path / "run"
     report = run_chain(recipe, folder)
     assert [step.name for step in report.steps] == STEPS[:4]
     assert report.steps[2].mean_error < report.steps[1].mean_error
     kept = json.loads((folder / "norms/model/widths.json").read_bytes())
     assert kept == {"kept": {"0": 4, "3": 3}}
-    whole = network_source._make(*recipe.own)
+    whole = network_source._make(*recipe.custom)
     before = {key: value.clone() for key, value in whole.state_dict().items()}
     example = torch.rand(2, 3, 24, 24)
-    smaller = load_own(whole, folder / "norms/model", example)
+    smaller = load_custom(whole, folder / "norms/model", example)
     assert [smaller[i].out_channels for i in (0, 3, 5)] == [4, 3, 2]
     assert equal(before, whole.state_dict())
-    inputs = network_source.OwnSource(recipe).inputs
+    inputs = network_source.CustomSource(recipe).inputs
     torch.testing.assert_close(inputs(torch.full((1, 3, 2, 2), 0.75)), torch.ones(1, 3, 2, 2))
     pruned, _ = prune(
         whole, {"0": 4, "3": 3}, Sampling([inputs(b) for b in calibration_pictures(recipe)])
     )
     assert equal(pruned.state_dict(), weights(folder / "refit"))
     with pytest.raises(WeightsError, match=r"widths\.json"):
-        load_own(whole, folder, example)
+        load_custom(whole, folder, example)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_network_of_ones_own_is_pruned_saved_and_loaded(tmp_path, monkeypatch)
 )
 def test_what_cannot_be_pruned_is_said(tmp_path, monkeypatch, setting, error, said):
     without_exports(monkeypatch)
-    recipe = load_prune_recipe(own_recipe_file(tmp_path), [setting.format(tmp_path)])
+    recipe = load_prune_recipe(custom_recipe_file(tmp_path), [setting.format(tmp_path)])
     with pytest.raises(error, match=said):
         run_chain(recipe, tmp_path / "run")
     assert not (tmp_path / "run/report.json").exists()
@@ -251,12 +251,12 @@ def test_a_folder_with_another_run_is_left_alone(tmp_path, monkeypatch):
 
 def test_the_report_sets_steps_beside_the_whole_network():
     steps = (
-        Step("unpruned", 1_234_567, 2e9, {}, "ODS", 0.8),
-        Step("refit", 234_567, 1e9, {"a": 0.1, "b": 0.3}, "ODS", 0.75),
+        PruneStep("unpruned", 1_234_567, 2e9, {}, "ODS", 0.8),
+        PruneStep("refit", 234_567, 1e9, {"a": 0.1, "b": 0.3}, "ODS", 0.75),
     )
     times = {"unpruned": Timing(20.0, 25.0, 7), "refit": Timing(5.0, 6.5, 7)}
     machine = {"cpu": "a processor", "load_1_min": 0.5}
-    report = Report(steps, times, (321, 481), 2, machine)
+    report = PruneReport(steps, times, (321, 481), 2, machine)
     assert report.share(steps[1]) == 0.25
     head, first, second, *notes = str(report).splitlines()
     assert "ODS" in head
@@ -269,5 +269,5 @@ def test_the_report_sets_steps_beside_the_whole_network():
     stored = json.loads(json.dumps(report.to_dict()))
     assert [row["mean_error"] for row in stored["steps"]] == [None, pytest.approx(0.2)]
     assert [row["share_of_time"] for row in stored["steps"]] == [1.0, 0.25]
-    assert Report.from_dict(stored) == report
-    assert asdict(Report.from_dict(stored)) == asdict(report)
+    assert PruneReport.from_dict(stored) == report
+    assert asdict(PruneReport.from_dict(stored)) == asdict(report)

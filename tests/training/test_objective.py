@@ -120,7 +120,7 @@ def test_runs_learn_from_stored_maps_and_unlabelled_pictures(tmp_path):
     ]
     taught = load_recipe(write_recipe(tmp_path, bsds), settings)
     steps = []
-    first = train(taught, tmp_path / "run", report=lambda record, length: steps.append(length))
+    first = train(taught, tmp_path / "run", on_record=lambda record, length: steps.append(length))
     assert steps[0].steps == 6, "4 pictures twice and 3 once, in batches of 2"
     onwards = taught.model_copy(update={"network": Network(initial=str(first))})
     assert build.load(train(onwards, tmp_path / "onwards")).config == build.load(first).config

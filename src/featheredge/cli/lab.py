@@ -40,9 +40,9 @@ def train(
 
     loaded = load_recipe(find_recipe(recipe), settings)
     folder = output or Path("runs") / loaded.name
-    with training_progress() as report:
+    with training_progress() as on_record:
         network = run_recipe(
-            loaded, folder, accelerator=accelerator, devices=devices, report=report
+            loaded, folder, accelerator=accelerator, devices=devices, on_record=on_record
         )
     sys.stdout.write(f"{network}\n")
 
@@ -78,9 +78,9 @@ def prune(
     loaded = load_prune_recipe(find_recipe(recipe), settings)
     folder = output or Path("runs") / loaded.name
     keep_freed_memory()
-    with training_progress() as report:
+    with training_progress() as on_record:
         result = run_chain(
-            loaded, folder, announce=lambda line: sys.stderr.write(f"{line}\n"), report=report
+            loaded, folder, announce=lambda line: sys.stderr.write(f"{line}\n"), on_record=on_record
         )
     sys.stdout.write(f"{json.dumps(result.to_dict()) if as_json else result}\n")
 
@@ -117,7 +117,7 @@ def export(
     if task == "saliency" and input_px is None:
         raise ArgumentError("--task saliency needs --input-px, the size the network was trained at")
     difference = export_network(
-        build.find(network),
+        build.load_trained(network),
         output,
         name=name or output.stem,
         task=task,
@@ -159,7 +159,7 @@ def label(
         raise ArgumentError(f"no .jpg or .png in {', '.join(map(str, pictures))}")
     keep_freed_memory()
     with progress_bar("labelling") as advance:
-        store(Teacher(build.find(teacher), Averaging(scales, flip)), files, output, advance)
+        store(Teacher(build.load_trained(teacher), Averaging(scales, flip)), files, output, advance)
     sys.stdout.write(f"{output}\n")
 
 
@@ -204,8 +204,8 @@ def reproduce(
         fast=not published,
         workers=num_cores(),
     )
-    with training_progress() as report:
-        rows = runs[chain](setting, report, lambda line: sys.stderr.write(f"{line}\n"))
+    with training_progress() as on_record:
+        rows = runs[chain](setting, on_record, lambda line: sys.stderr.write(f"{line}\n"))
     rows_json = [{**asdict(row), "difference": row.difference} for row in rows]
     sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else table(rows)}\n")
 

@@ -135,7 +135,7 @@ def load(folder: Path) -> Network:
     return network.eval()
 
 
-def find(source: str) -> Network:
+def load_trained(source: str) -> Network:
     """A trained network from wherever it is, in evaluation mode.
 
     Args:

@@ -33,7 +33,7 @@ from featheredge.timing import clock_for, time_cases
 WIDTHS_FILE = "widths.json"
 
 #: What the file of a network of one's own is called as a module.
-_MODULE = "featheredge_own_network"
+_MODULE = "featheredge_custom_network"
 
 
 class Source(Protocol):
@@ -68,7 +68,7 @@ def open_source(recipe: PruneRecipe) -> Source:
         UnknownModelError, WeightsError: it is not there, or its weights are not.
         RecipeError: a file that makes no network.
     """
-    return ZooSource(recipe) if recipe.own is None else OwnSource(recipe)
+    return ZooSource(recipe) if recipe.custom is None else CustomSource(recipe)
 
 
 class ZooSource:
@@ -76,7 +76,7 @@ class ZooSource:
 
     def __init__(self, recipe: PruneRecipe) -> None:
         self._recipe = recipe
-        self.network: Network = build.find(recipe.source).deployable()
+        self.network: Network = build.load_trained(recipe.source).deployable()
 
     def inputs(self, pictures: Tensor) -> Tensor:
         """As the network normalises them."""
@@ -108,13 +108,13 @@ class ZooSource:
         return lambda: session(picture)
 
 
-class OwnSource:
+class CustomSource:
     """A module of one's own: its widths are those of its tensors."""
 
     def __init__(self, recipe: PruneRecipe) -> None:
-        assert recipe.own is not None
+        assert recipe.custom is not None
         self._calibration = recipe.calibration
-        self.network = _make(*recipe.own)
+        self.network = _make(*recipe.custom)
         self._example = torch.zeros(1, 3, *recipe.size)
 
     def inputs(self, pictures: Tensor) -> Tensor:
@@ -126,14 +126,14 @@ class OwnSource:
         return (pictures - mean) / std
 
     def save(self, network: nn.Module, counts: Mapping[str, int], folder: Path) -> None:
-        """As `load_own` reads it."""
+        """As `load_custom` reads it."""
         state = {key: value.contiguous().cpu() for key, value in network.state_dict().items()}
         write_bytes(folder / build.WEIGHTS_FILE, serialise(state))
         write_json(folder / WIDTHS_FILE, {"kept": dict(counts)})
 
     def load(self, folder: Path) -> Any:
-        """By `load_own`."""
-        return load_own(self.network, folder, self._example)
+        """By `load_custom`."""
+        return load_custom(self.network, folder, self._example)
 
     def export(self, network: nn.Module, path: Path) -> None:
         """For pictures of the recipe's size."""
@@ -149,7 +149,7 @@ class OwnSource:
         return lambda: session.run(None, {"input": noise})
 
 
-def load_own(network: nn.Module, folder: Path, example: Tensor) -> Any:
+def load_custom(network: nn.Module, folder: Path, example: Tensor) -> Any:
     """The pruned form of a module of one's own, to train on or to use.
 
     Args:

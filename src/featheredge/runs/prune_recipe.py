@@ -24,7 +24,7 @@ UNPRUNED, CUT, REFIT, NORMS = "unpruned", "cut", "refit", "norms"
 #: The criterion that asks nothing: training has decided, see `featheredge.pruning.learned`.
 LEARNED = "learned"
 
-_OWN = re.compile(r"(?P<file>.+\.py):(?P<function>\w+)")
+_CUSTOM = re.compile(r"(?P<file>.+\.py):(?P<function>\w+)")
 _STEP_NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 Colour = tuple[float, float, float]
@@ -75,7 +75,7 @@ class Prune(Section):
         return criterion
 
 
-class Training(Section):
+class FineTuning(Section):
     """A fine-tuning of the pruned network, by a recipe for training with another start.
 
     Its data are those of the prune recipe, its network is the pruned one.
@@ -100,7 +100,7 @@ class Training(Section):
         return self
 
 
-class Timing(Section):
+class TimingSettings(Section):
     """How the steps' networks are timed: in turns, in ONNX Runtime, one picture at a time."""
 
     rounds: PositiveInt = 20
@@ -114,7 +114,7 @@ class PruneRecipe(Section):
         name: of the run.
         about: what it is for.
         seed: of pictures, places and units chosen by chance.
-        source: the trained network, as `featheredge.models.build.find` takes it; or
+        source: the trained network, as `featheredge.models.build.load_trained` takes it; or
             FILE.py:FUNCTION for a network of one's own that the function returns. That file is run.
         input_px: side of the square that a saliency network sees; None for edges.
         data: what is calibrated, fine-tuned and scored on (`val_splits`).
@@ -134,13 +134,13 @@ class PruneRecipe(Section):
     calibration: Calibration = Calibration()
     prune: Prune = Prune()
     budget: Budget | None = None
-    training: dict[str, Training] = Field(default_factory=dict)
-    timing: Timing = Timing()
+    training: dict[str, FineTuning] = Field(default_factory=dict)
+    timing: TimingSettings = TimingSettings()
 
     @property
-    def own(self) -> tuple[Path, str] | None:
+    def custom(self) -> tuple[Path, str] | None:
         """File and function that make a network of one's own; None for one of the zoo."""
-        found = _OWN.fullmatch(self.source)
+        found = _CUSTOM.fullmatch(self.source)
         return (Path(found["file"]), found["function"]) if found else None
 
     @property
@@ -164,7 +164,7 @@ class PruneRecipe(Section):
                 "what is to be left is said by [budget], by prune.counts or by training "
                 '(criterion = "learned"), by one of them'
             )
-        if learned and self.own is not None:
+        if learned and self.custom is not None:
             raise ValueError(f'criterion = "{LEARNED}" is for networks of the zoo')
         if self.calibration.pictures is None and self.data is None:
             raise ValueError("give calibration.pictures, or [data] to take them from")
@@ -184,7 +184,7 @@ class PruneRecipe(Section):
 
     @model_validator(mode="after")
     def _can_be_tuned(self) -> Self:
-        if self.own is not None and (self.training or self.data is not None):
+        if self.custom is not None and (self.training or self.data is not None):
             raise ValueError(
                 "[training] and [data] are for networks of the zoo: how to train and score one of "
                 "your own is not known here; take the pruned network to your own loop"

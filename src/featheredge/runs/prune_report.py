@@ -12,7 +12,7 @@ from featheredge.timing import Timing, clock_for, describe_machine, time_cases
 
 
 @dataclass(frozen=True)
-class Step:
+class PruneStep:
     """A step that is done.
 
     Attributes:
@@ -42,7 +42,7 @@ class Step:
         write_json(folder / STEP_FILE, asdict(self))
 
     @classmethod
-    def read(cls, folder: Path) -> "Step":
+    def read(cls, folder: Path) -> "PruneStep":
         """What `write` noted."""
         return cls(**json.loads((folder / STEP_FILE).read_bytes()))
 
@@ -56,7 +56,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Report:
+class PruneReport:
     """All steps of a run, timed in turns; printing it gives the table.
 
     Attributes:
@@ -67,13 +67,13 @@ class Report:
         machine: what it was timed on, see `featheredge.timing.describe_machine`.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[PruneStep, ...]
     times: dict[str, Timing]
     size: tuple[int, int]
     threads: int
     machine: dict[str, Any]
 
-    def share(self, step: Step) -> float:
+    def share(self, step: PruneStep) -> float:
         """The step's time over that of the first step, both the least of their rounds."""
         return self.times[step.name].min_ms / self.times[self.steps[0].name].min_ms
 
@@ -86,10 +86,10 @@ class Report:
         return {**asdict(self), "steps": rows}
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> "Report":
+    def from_dict(cls, stored: Mapping[str, Any]) -> "PruneReport":
         """What `to_dict` gave."""
-        fields = Step.__dataclass_fields__
-        steps = tuple(Step(**{k: row[k] for k in fields}) for row in stored["steps"])
+        fields = PruneStep.__dataclass_fields__
+        steps = tuple(PruneStep(**{k: row[k] for k in fields}) for row in stored["steps"])
         times = {name: Timing(**timing) for name, timing in stored["times"].items()}
         height, width = stored["size"]
         return cls(steps, times, (height, width), stored["threads"], stored["machine"])
@@ -111,7 +111,7 @@ class Report:
         ]
         return "\n".join(lines)
 
-    def _line(self, step: Step) -> str:
+    def _line(self, step: PruneStep) -> str:
         timing = self.times[step.name]
         score = "" if step.score is None else f"{step.score:.4f}"
         error = "" if step.mean_error is None else f"{step.mean_error:.4f}"
@@ -122,14 +122,14 @@ class Report:
         )
 
 
-def report_on(
-    steps: Sequence[Step],
+def time_steps(
+    steps: Sequence[PruneStep],
     cases: Mapping[str, Callable[[], object]],
     *,
     size: tuple[int, int],
     threads: int,
     rounds: int,
-) -> Report:
+) -> PruneReport:
     """Time the steps' networks in turns, and put everything together.
 
     Args:
@@ -141,4 +141,4 @@ def report_on(
     """
     machine = describe_machine()
     times = time_cases(cases, rounds, clock_for(threads).read)
-    return Report(tuple(steps), times, size, threads, machine)
+    return PruneReport(tuple(steps), times, size, threads, machine)

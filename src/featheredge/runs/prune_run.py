@@ -49,10 +49,10 @@ from featheredge.runs.prune_recipe import (
     NORMS,
     REFIT,
     UNPRUNED,
+    FineTuning,
     PruneRecipe,
-    Training,
 )
-from featheredge.runs.prune_report import Report, Step, report_on
+from featheredge.runs.prune_report import PruneReport, PruneStep, time_steps
 from featheredge.timing import num_cores
 from featheredge.training import log
 from featheredge.training.average import reestimate_norms
@@ -69,15 +69,15 @@ def run_chain(
     folder: Path,
     *,
     announce: Callable[[str], object] = lambda line: None,
-    report: log.Report = lambda record, length: None,
-) -> Report:
+    on_record: log.LogCallback = lambda record, length: None,
+) -> PruneReport:
     """Run `recipe` in `folder`, or go on with the run that is there.
 
     Args:
         recipe: what to do.
         folder: the run folder; made if absent.
         announce: called with a line as each step begins, and with its numbers when it is done.
-        report: called with every line of a training log.
+        on_record: called with every line of a training log.
 
     Returns:
         All steps, timed in turns. Of a run that is done, what was measured then.
@@ -91,9 +91,9 @@ def run_chain(
     claim(folder, recipe)
     done = folder / REPORT_FILE
     if not done.exists():
-        result = _Chain(recipe, folder, announce, report).run()
+        result = _Chain(recipe, folder, announce, on_record).run()
         write_json(done, result.to_dict())
-    return Report.from_dict(json.loads(done.read_bytes()))
+    return PruneReport.from_dict(json.loads(done.read_bytes()))
 
 
 class _Chain:
@@ -104,14 +104,14 @@ class _Chain:
         recipe: PruneRecipe,
         folder: Path,
         announce: Callable[[str], object],
-        report: log.Report,
+        on_record: log.LogCallback,
     ) -> None:
         self.recipe, self.folder = recipe, folder
-        self.announce, self.report = announce, report
+        self.announce, self.on_record = announce, on_record
         self.source = open_source(recipe)
-        self.steps: list[Step] = []
+        self.steps: list[PruneStep] = []
 
-    def run(self) -> Report:
+    def run(self) -> PruneReport:
         """Do every step that is not done, then time all networks."""
         self._step(UNPRUNED, lambda: (self.source.network, []))
         self._step(CUT, partial(self._prune, refit=False))
@@ -128,7 +128,7 @@ class _Chain:
             self._step(name, partial(self._tune, name, training, self.folder / last / MODEL_DIR))
         timing = self.recipe.timing
         self.announce("timing")
-        return report_on(
+        return time_steps(
             self.steps,
             {
                 step.name: self.source.case(self.folder / step.name / NETWORK_FILE, timing.threads)
@@ -197,8 +197,8 @@ class _Chain:
             self.announce(name)
             network, errors = make()
             self._keep(name, network, errors)
-            self.announce(str(Step.read(folder)))
-        self.steps.append(Step.read(folder))
+            self.announce(str(PruneStep.read(folder)))
+        self.steps.append(PruneStep.read(folder))
 
     def _prune(self, *, refit: bool) -> Made:
         """Choose and cut, with or without refitting what reads the channels."""
@@ -220,10 +220,10 @@ class _Chain:
         reestimate_norms(network, self.sampling.inputs)
         return network, []
 
-    def _tune(self, name: str, training: Training, start: Path) -> Made:
+    def _tune(self, name: str, training: FineTuning, start: Path) -> Made:
         """Train the pruned network on."""
         recipe = training_recipe(self.recipe, name, training, start)
-        return build.load(train(recipe, self.folder / name, report=self.report)), []
+        return build.load(train(recipe, self.folder / name, on_record=self.on_record)), []
 
     def _keep(self, name: str, network: nn.Module, errors: list[GroupError]) -> None:
         """Save, export and score a step's network; note that the step is done."""
@@ -234,7 +234,7 @@ class _Chain:
         measure, score = self._score(folder)
         work = multiply_adds(lambda: deepcopy(network).to("meta"), *self.recipe.size)
         shares = {error.group: error.error for error in errors}
-        Step(name, num_params(network), work, shares, measure, score).write(folder)
+        PruneStep(name, num_params(network), work, shares, measure, score).write(folder)
 
     def _score(self, folder: Path) -> tuple[str | None, float | None]:
         """Score an exported network on the recipe's validation pictures, if it names any."""
@@ -255,7 +255,7 @@ class _Chain:
         return "max F", float(scores.f.max())
 
 
-def training_recipe(recipe: PruneRecipe, name: str, training: Training, start: Path) -> Recipe:
+def training_recipe(recipe: PruneRecipe, name: str, training: FineTuning, start: Path) -> Recipe:
     """The recipe for training that a fine-tuning amounts to.
 
     Args:

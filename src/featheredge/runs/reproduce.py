@@ -18,7 +18,7 @@ from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.models.network import Network
 from featheredge.run_folder import MODEL_DIR, NETWORK_FILE, SCORE_FILE
-from featheredge.training.log import Report
+from featheredge.training.log import LogCallback
 from featheredge.training.loop import train
 from featheredge.training.recipe import Recipe, load_recipe
 from featheredge.training.teacher import Teacher
@@ -78,7 +78,7 @@ class Setting:
     Attributes:
         bsds: BSDS500 in its own layout.
         backbone: MobileNetV2 trained on ImageNet, torchvision's keys.
-        teacher: as `featheredge.models.build.find` takes it.
+        teacher: as `featheredge.models.build.load_trained` takes it.
         recipes: folder of the recipes.
         folder: where everything goes.
         fast: whether the variants that fit a small machine are run.
@@ -96,21 +96,21 @@ class Setting:
 
 def edge_distillation(
     setting: Setting,
-    report: Report = lambda record, length: None,
+    on_record: LogCallback = lambda record, length: None,
     announce: Callable[[str], object] = lambda line: None,
 ) -> list[Row]:
     """Run the experiments on distilling a teacher into `mobile-edge`, all from one seed.
 
     Args:
         setting: data, teacher, where to.
-        report: called with every line of a training log.
+        on_record: called with every line of a training log.
         announce: called with the name of each step as it begins.
 
     Returns:
         The teacher's row, then one for each of `EDGE_DISTILLATION`.
     """
     announce("teacher")
-    teacher = build.find(setting.teacher)
+    teacher = build.load_trained(setting.teacher)
     rows = [_row(setting, teacher, "teacher", PUBLISHED_TEACHER, f"the teacher, {setting.teacher}")]
     for experiment in EDGE_DISTILLATION:
         name = f"{experiment.recipe}-fast" if setting.fast else experiment.recipe
@@ -121,7 +121,7 @@ def edge_distillation(
         announce(name)
         folder = setting.folder / name
         if not (folder / MODEL_DIR / build.CONFIG_FILE).exists():
-            train(recipe, folder, report=report)
+            train(recipe, folder, on_record=on_record)
         network = build.load(folder / MODEL_DIR)
         rows.append(_row(setting, network, name, experiment.published, experiment.what))
     return rows

@@ -29,7 +29,7 @@ from featheredge.training import checkpoint
 from featheredge.training.average import moving_average, reestimate_norms
 from featheredge.training.cpu import flushed_denormals, keep_freed_memory
 from featheredge.training.frozen import freeze, set_training
-from featheredge.training.log import Length, Log, Record, Report
+from featheredge.training.log import Length, Log, LogCallback, Record
 from featheredge.training.norm_decay import NormDecay
 from featheredge.training.objective import Objective
 from featheredge.training.optimiser import lr_factor, make_optimiser, set_lr
@@ -45,7 +45,7 @@ def train(
     *,
     accelerator: str = "cpu",
     devices: int = 1,
-    report: Report = lambda record, length: None,
+    on_record: LogCallback = lambda record, length: None,
 ) -> Path:
     """Run `recipe` in `folder`, or go on with the run that is there.
 
@@ -54,7 +54,7 @@ def train(
         folder: the run folder; made if absent.
         accelerator: "cpu", "cuda", ... as Lightning Fabric names them; never chosen silently.
         devices: how many of them.
-        report: called with every line of the log.
+        on_record: called with every line of the log.
 
     Returns:
         The folder of the trained network.
@@ -68,7 +68,7 @@ def train(
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=recipe.run.precision)
     fabric.launch()
     claim(folder, recipe)
-    run = _Run(recipe, folder, fabric, report)
+    run = _Run(recipe, folder, fabric, on_record)
     for step in range(run.first_step + 1, run.length.steps + 1):
         run.learn(step)
         epoch, within = divmod(step, run.length.steps_per_epoch)
@@ -82,7 +82,9 @@ def train(
 class _Run:
     """What a run is made of. Every process learns; the first one alone looks and writes."""
 
-    def __init__(self, recipe: Recipe, folder: Path, fabric: Fabric, report: Report) -> None:
+    def __init__(
+        self, recipe: Recipe, folder: Path, fabric: Fabric, on_record: LogCallback
+    ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.fabric = recipe, folder, fabric
         data = recipe.data
@@ -103,7 +105,7 @@ class _Run:
         self.average = moving_average(self.network, recipe.run.ema_decay)
         self.checkpoint = folder / CHECKPOINT_FILE
         self.first_step = self._resume()
-        self.log = Log(folder / LOG_FILE, self.first_step, self.length, report)
+        self.log = Log(folder / LOG_FILE, self.first_step, self.length, on_record)
         self.crops = Crops(self.train_pairs, recipe.augment, recipe.seed)
         self.batches = self._batches()
 
@@ -228,10 +230,10 @@ def _initial_network(recipe: Recipe) -> Network:
     wanted = recipe.network
     if wanted.name is None:
         assert wanted.initial is not None
-        return build.find(wanted.initial)
+        return build.load_trained(wanted.initial)
     network = build.create_model(wanted.name, widths=wanted.widths)
     if wanted.backbone is not None:
         build.load_backbone(network, wanted.backbone)
     if wanted.initial is not None:
-        build.load_weights(network, build.find(wanted.initial).state_dict(), wanted.initial)
+        build.load_weights(network, build.load_trained(wanted.initial).state_dict(), wanted.initial)
     return network

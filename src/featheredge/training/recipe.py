@@ -56,7 +56,7 @@ class Data(Section):
         return self
 
 
-class Network(Section):
+class NetworkSettings(Section):
     """Which network of the zoo, with which widths, from which weights.
 
     Attributes:
@@ -89,8 +89,8 @@ class Distillation(Section):
     """What to learn from teachers beside the labels.
 
     Attributes:
-        teachers: each as `featheredge.models.build.find` takes it, such as the folder of a saved
-            network; none where stored maps (data.maps) teach.
+        teachers: each as `featheredge.models.build.load_trained` takes it, such as the folder of
+            a saved network; none where stored maps (data.maps) teach.
         averaging: what the teachers' maps are the mean of.
         output: the loss on final maps.
         adaptor: the loss on encoder features.
@@ -187,7 +187,7 @@ class Recipe(Section):
     seed: int = 0
     data: Data
     augment: Augmentation
-    network: Network
+    network: NetworkSettings
     loss: TaskLoss
     distill: Distillation | None = None
     decay: ChannelDecay | None = None

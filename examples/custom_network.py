@@ -1,11 +1,11 @@
 """A network of one's own, pruned to half of its multiply-adds, and trained on afterwards.
 
-    featheredge prune examples/prune-own-network.toml -o runs/own-network
-    python examples/own_network.py runs/own-network
+    featheredge prune examples/prune-custom-network.toml -o runs/custom-network
+    python examples/custom_network.py runs/custom-network
 
 The first command calls `build` below for the network, measures its layers on the pictures beside
-this file, and leaves the smaller one in runs/own-network/norms. The second takes it from there to
-the loop that it was trained by.
+this file, and leaves the smaller one in runs/custom-network/norms. The second takes it from there
+to the loop that it was trained by.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from featheredge import load_image
-from featheredge.runs.network_source import load_own
+from featheredge.runs.network_source import load_custom
 
 HERE = Path(__file__).parent
 SIZE_PX = 64
@@ -96,11 +96,11 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="the folder of the pruning run")
     run = parser.parse_args().run
     example = torch.zeros(1, 3, SIZE_PX, SIZE_PX)
-    network = load_own(Classifier(), run / "norms" / "model", example)
+    network = load_custom(Classifier(), run / "norms" / "model", example)
     before, after = (sum(p.numel() for p in n.parameters()) for n in (Classifier(), network))
     print(f"{before:,} parameters, pruned to {after:,}")
     print(f"loss after 40 more steps: {train(network, steps=40):.3f}")
-    save_file(network.state_dict(), run / "own.safetensors")
+    save_file(network.state_dict(), run / "custom.safetensors")
 
 
 if __name__ == "__main__":
