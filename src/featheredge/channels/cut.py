@@ -5,7 +5,7 @@ Shapes: `keep` holds numbers of units, see `featheredge.channels.groups.Group`.
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,16 +17,19 @@ from featheredge.models.csf import CSF
 from featheredge.models.csnet import CSNet
 from featheredge.models.network import Network
 
+N = TypeVar("N", bound=nn.Module)
+_Z = TypeVar("_Z", bound=Network)
+
 _HARD_CODED = "the forward of {} does not follow its layers' widths, which it must not assume"
 
 
 def cut(
-    network: nn.Module,
+    network: N,
     keep: Mapping[str, Sequence[int]],
     *,
     groups: Mapping[str, Group] | None = None,
     example: Tensor | None = None,
-) -> Any:
+) -> N:
     """A copy of `network` without the channels that are not kept.
 
     It computes what `network` does with the others set to zero after norm and activation.
@@ -93,14 +96,14 @@ def _without(
     return cut
 
 
-def _rebuild(network: Network, state: Mapping[str, Tensor]) -> Network:
+def _rebuild(network: _Z, state: Mapping[str, Tensor]) -> _Z:
     """A network of the same class with these tensors."""
     # A layer that has lost all its channels is not there; the others keep their order.
     gone = {name.rpartition(".")[0] for name, tensor in state.items() if tensor.numel() == 0}
     left = {k: v for k, v in state.items() if k.rpartition(".")[0] not in gone}
     try:
         config = read_config(network, {name: tuple(x.shape) for name, x in left.items()})
-        smaller: Network = type(network)(config)
+        smaller = type(network)(config)
     except ValueError as cause:
         raise ArgumentError(f"no {type(network).__name__} has these widths: {cause}") from cause
     own = smaller.state_dict()
@@ -123,9 +126,7 @@ def _compare(kind: str, wanted: Mapping[str, Tensor], state: Mapping[str, Tensor
         raise ArgumentError(f"a layer that {kind} needs has no channels left; keep at least one")
 
 
-def _shrink(
-    network: nn.Module, state: Mapping[str, Tensor], sizes: list[int], example: Tensor
-) -> nn.Module:
+def _shrink(network: N, state: Mapping[str, Tensor], sizes: list[int], example: Tensor) -> N:
     """A copy of any module with these tensors in its layers; `sizes` are what groups must have."""
     copy = deepcopy(network)
     for name, layer in copy.named_modules():

@@ -6,12 +6,12 @@ no widths, such as strides, are those of the configuration before.
 Shapes: of kernels (rows, columns, k, k); a tensor that has lost all its channels is missing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from featheredge.errors import ArgumentError
-from featheredge.models.csf import DILATIONS, CSFConfig, HeadWidths
+from featheredge.models.csf import DILATIONS, CSFConfig, DilatedWidths, HeadWidths
 from featheredge.models.csnet import CSNetConfig
 from featheredge.models.mobile_edge import MobileEdgeConfig
 from featheredge.models.mobilenet import Bottleneck
@@ -50,19 +50,25 @@ def _rows(shapes: Shapes, *layers: str) -> int:
     return found[0] if found else 0
 
 
+def _four(widths: Iterable[int]) -> tuple[int, int, int, int]:
+    """Exactly four of them."""
+    one, two, three, four = widths
+    return one, two, three, four
+
+
 def _rcf(config: RCFConfig, shapes: Shapes) -> RCFConfig:
     # The side layers read every convolution of the encoder, and are numbered as its widths are.
-    widths = tuple(
+    one, two, three, four, five = (
         tuple(shapes[f"downs.{stage}.{index}.weight"][1] for index in range(len(old)))
         for stage, old in enumerate(config.widths)
     )
-    return replace(config, widths=widths, side=_rows(shapes, "downs.0.0"))  # type: ignore[arg-type]
+    widths = (one, two, three, four, five)
+    return replace(config, widths=widths, side=_rows(shapes, "downs.0.0"))
 
 
 def _pidinet(config: PiDiNetConfig, shapes: Shapes) -> PiDiNetConfig:
-    widths = tuple(_rows(shapes, f"block{stage}_1.conv2") for stage in (1, 2, 3, 4))
-    context = _rows(shapes, "dilations.0.conv1")
-    return replace(config, widths=widths, context=context)  # type: ignore[arg-type]
+    widths = _four(_rows(shapes, f"block{stage}_1.conv2") for stage in (1, 2, 3, 4))
+    return replace(config, widths=widths, context=_rows(shapes, "dilations.0.conv1"))
 
 
 def _mobile_edge(config: MobileEdgeConfig, shapes: Shapes) -> MobileEdgeConfig:
@@ -108,27 +114,37 @@ def _resnet(config: ResNetConfig, shapes: Shapes) -> ResNetConfig:
     return replace(
         config,
         stem=tuple(shape[0] for shape in stem if len(shape) > 1),
-        hidden=tuple(_rows(shapes, f"{stage}.conv1") for stage in stages),  # type: ignore[arg-type]
-        widths=tuple(_rows(shapes, f"{stage}.conv3") for stage in stages),  # type: ignore[arg-type]
+        hidden=_four(_rows(shapes, f"{stage}.conv1") for stage in stages),
+        widths=_four(_rows(shapes, f"{stage}.conv3") for stage in stages),
     )
 
 
 def _csnet(config: CSNetConfig, shapes: Shapes) -> CSNetConfig:
-    stages = tuple(
-        tuple(_scales(f"stages.{number}.{index}.mix", 2, shapes) for index in range(len(stage)))
+    one, two, three, four, five = (
+        tuple(_both(f"stages.{number}.{index}.mix", shapes) for index in range(len(stage)))
         for number, stage in enumerate(config.stages)
     )
-    return CSNetConfig(stages, _head(config.head, shapes))  # type: ignore[arg-type]
+    return CSNetConfig((one, two, three, four, five), _head(config.head, shapes))
+
+
+def _both(layer: str, shapes: Shapes) -> tuple[int, int]:
+    """Channels that a layer of a CSNet's stages makes at its two scales."""
+    fine, coarse = _scales(layer, 2, shapes)
+    return fine, coarse
 
 
 def _head(widths: HeadWidths, shapes: Shapes) -> HeadWidths:
     count = len(widths.fuse)
-    dilated = tuple(
-        tuple(_rows(shapes, f"head.context.{scale}.convs.{i}") for i in range(len(DILATIONS)))
-        for scale in range(count)
-    )
+    dilated = tuple(_dilated(scale, shapes) for scale in range(count))
     (merge,) = _scales("head.merge", 1, shapes, sources=count)
-    return HeadWidths(_scales("head.fuse", count, shapes), dilated, merge)  # type: ignore[arg-type]
+    return HeadWidths(_scales("head.fuse", count, shapes), dilated, merge)
+
+
+def _dilated(scale: int, shapes: Shapes) -> DilatedWidths:
+    """Channels that a scale's convolutions make, by dilation."""
+    layers = (f"head.context.{scale}.convs.{i}" for i in range(len(DILATIONS)))
+    one, two, three, four, five = (_rows(shapes, layer) for layer in layers)
+    return one, two, three, four, five
 
 
 def _scales(layer: str, targets: int, shapes: Shapes, sources: int = 0) -> tuple[int, ...]:

@@ -110,9 +110,12 @@ def learned_channels(
 
 def saving(before: Network, after: Network, size_px: int) -> Saving:
     """Compare two networks for a picture of `size_px` x `size_px`."""
-    pair = (before, after)
-    work = [multiply_adds(lambda n=n: type(n)(n.config), size_px, size_px) for n in pair]  # type: ignore[misc]
-    return Saving((num_params(before), num_params(after)), (work[0], work[1]))
+    work = (_multiply_adds(before, size_px), _multiply_adds(after, size_px))
+    return Saving((num_params(before), num_params(after)), work)
+
+
+def _multiply_adds(network: Network, size_px: int) -> float:
+    return multiply_adds(lambda: type(network)(network.config), size_px, size_px)
 
 
 def norm_spreads(

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ from featheredge.pruning.normal_equations import (
     sums_bytes,
 )
 from featheredge.pruning.refit import Reader, make_reader
+
+N = TypeVar("N", bound=nn.Module)
 
 #: Pull of a refitted kernel to what it was, in units of its inputs' mean square.
 RIDGE = 1e-3
@@ -74,14 +76,14 @@ class GroupError:
 
 
 def prune(
-    network: nn.Module,
+    network: N,
     counts: Mapping[str, int],
     sampling: Sampling,
     *,
     criterion: str = "lasso",
     refit: bool = True,
     ridge: float = RIDGE,
-) -> tuple[Any, list[GroupError]]:
+) -> tuple[N, list[GroupError]]:
     """Prune groups to given counts, one after the other.
 
     Args:

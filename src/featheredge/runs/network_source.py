@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -29,6 +29,8 @@ from featheredge.models.network import Network
 from featheredge.runs.prune_recipe import PruneRecipe
 from featheredge.session import Session
 from featheredge.timing import clock_for, time_cases
+
+N = TypeVar("N", bound=nn.Module)
 
 WIDTHS_FILE = "widths.json"
 
@@ -149,7 +151,7 @@ class CustomSource:
         return lambda: session.run(None, {"input": noise})
 
 
-def load_custom(network: nn.Module, folder: Path, example: Tensor) -> Any:
+def load_custom(network: N, folder: Path, example: Tensor) -> N:
     """The pruned form of a module of one's own, to train on or to use.
 
     Args:
