@@ -20,7 +20,7 @@ from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.pruning.criteria import by_lasso
 from featheredge.pruning.normal_equations import measure, sample_answers
 from featheredge.pruning.prune import Sampling, compare, prune
-from featheredge.pruning.refit import read
+from featheredge.pruning.refit import make_reader
 from toys import toy_network
 
 CORRELATED, WIDTHS = 4, (12, 16, 12)
@@ -52,7 +52,7 @@ def vgg(dilation=1, stride=1, bias=True):
 
 def reader_of(network, layer, inputs, **options):
     group = next(g for g in find_groups(network, inputs[0]).values() if layer in g.readers())
-    return read(network, layer, group, sums_of(network, layer, inputs, **options))
+    return make_reader(network, layer, group, sums_of(network, layer, inputs, **options))
 
 
 def sums_of(network, layer, inputs, **options):

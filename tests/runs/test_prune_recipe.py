@@ -9,7 +9,7 @@ from featheredge.runs.calibration import calibration_pictures
 from featheredge.runs.prune_recipe import load_prune_recipe
 from featheredge.runs.prune_run import training_recipe
 from featheredge.training.optimiser import make_optimiser
-from featheredge.training.recipe import Network, load_recipe
+from featheredge.training.recipe import NetworkSettings, load_recipe
 from featheredge.training.recipe_file import find_recipe
 from prune_runs import custom_recipe_file, zoo_recipe
 
@@ -31,7 +31,7 @@ def test_every_shipped_prune_recipe_parses_and_can_be_tuned(path, tmp_path):
         tuning = training_recipe(recipe, step, training, tmp_path)
         data = {"val_splits": (), "maps": training.maps}
         assert tuning.data == recipe.data.model_copy(update=data)
-        assert tuning.network == Network(initial=str(tmp_path))
+        assert tuning.network == NetworkSettings(initial=str(tmp_path))
         make_optimiser(network, tuning.optimiser)
         taught = training.distill is not None
         assert (tuning.distill is not None) == taught

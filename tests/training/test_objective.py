@@ -9,7 +9,7 @@ from featheredge.training.distill import Adaptation, OutputDistillation
 from featheredge.training.loop import train
 from featheredge.training.losses import EdgeLoss
 from featheredge.training.objective import Objective
-from featheredge.training.recipe import Distillation, Network, load_recipe
+from featheredge.training.recipe import Distillation, NetworkSettings, load_recipe
 from featheredge.training.teacher import Teacher
 from featheredge.training.teacher_maps import label
 from stopping import train_with_a_stop
@@ -122,7 +122,7 @@ def test_runs_learn_from_stored_maps_and_unlabelled_pictures(tmp_path):
     steps = []
     first = train(taught, tmp_path / "run", on_record=lambda record, length: steps.append(length))
     assert steps[0].steps == 6, "4 pictures twice and 3 once, in batches of 2"
-    onwards = taught.model_copy(update={"network": Network(initial=str(first))})
+    onwards = taught.model_copy(update={"network": NetworkSettings(initial=str(first))})
     assert build.load(train(onwards, tmp_path / "onwards")).config == build.load(first).config
 
 
