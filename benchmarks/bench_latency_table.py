@@ -17,12 +17,12 @@ import numpy as np
 import onnxruntime
 import torch
 
-from featheredge.deploy.onnx import export
+from featheredge.deploy.export import export_network
 from featheredge.models.build import create_model
 from featheredge.models.network import Network
+from featheredge.pruning.conv_timing import time_convolutions
 from featheredge.pruning.convolutions import Convolution, find_convolutions
-from featheredge.pruning.latency import time_convolutions
-from featheredge.pruning.layer_cost import spread
+from featheredge.pruning.cost_terms import spread
 from featheredge.timing import clock_for, time_cases
 from interleaved import write_result
 
@@ -86,7 +86,7 @@ def whole_ms(network: Network, size: Sequence[int], rounds: int) -> float:
     image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
-        export(network, path, name="timed", task="edges", storage="fp32")
+        export_network(network, path, name="timed", task="edges", storage="fp32")
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         case = {"whole": lambda: session.run(None, {"image": image})}
         return time_cases(case, rounds, clock_for(1).read)["whole"].min_ms

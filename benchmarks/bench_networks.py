@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from featheredge import Session
-from featheredge.deploy.onnx import export
+from featheredge.deploy.export import export_network
 from featheredge.models.build import create_model
 from featheredge.models.cost import multiply_adds, num_params
 from interleaved import time_cases, write_result
@@ -88,7 +88,7 @@ def open_session(name: str, folder: Path, threads: int) -> Session:
     """The network with random weights, exported; whole pictures, no tiles."""
     torch.manual_seed(0)
     path = folder / f"{name}.onnx"
-    export(create_model(name), path, name=name, task="edges", storage="fp32")
+    export_network(create_model(name), path, name=name, task="edges", storage="fp32")
     return Session(path, threads=threads)
 
 

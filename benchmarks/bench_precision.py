@@ -14,7 +14,7 @@ import torch
 
 from featheredge.models.build import create_model
 from featheredge.timing import clock_for, time_cases
-from featheredge.training.allocator import keep_freed_memory
+from featheredge.training.cpu import keep_freed_memory
 from featheredge.training.losses import EdgeLoss
 from interleaved import write_result
 

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from featheredge.metrics.evaluate import evaluate
-from featheredge.metrics.protocol import EdgeProtocol
-from featheredge.metrics.scores import EdgeScores
-from featheredge.metrics.sources import annotation_files, pair_up
+from featheredge.metrics.edge_evaluate import evaluate_edges
+from featheredge.metrics.edge_protocol import EdgeProtocol
+from featheredge.metrics.edge_scores import EdgeScores
+from featheredge.metrics.map_files import annotation_files, pair_up
 from interleaved import write_result
 
 Row = tuple[str, str, float, bool]  # what, target, measured, met
@@ -35,10 +35,12 @@ def main() -> int:
     options = parser.parse_args()
     pairs = pair_up(options.reference, annotation_files(options.bsds, "test"))
     protocol = EdgeProtocol(nms="none")
-    evaluate(pairs[:2], protocol, workers=options.workers)  # compile, or load what is compiled
+    evaluate_edges(
+        pairs[:2], protocol, workers=options.workers
+    )  # compile, or load what is compiled
     before, load = used_seconds(), os.getloadavg()[0]
     started = time.perf_counter()
-    scores = evaluate(pairs, protocol, workers=options.workers)
+    scores = evaluate_edges(pairs, protocol, workers=options.workers)
     seconds = time.perf_counter() - started
     rows = compare_counts(scores, options.reference / "counts")
     rows += compare_scores(scores, options.reference / "counts" / "eval_bdry.txt")

@@ -19,9 +19,9 @@ import torch.nn.functional as F
 from PIL import Image
 
 from featheredge.errors import EvaluationError
-from featheredge.metrics.saliency import SaliencyMetric
+from featheredge.metrics.saliency_metric import SaliencyMetric
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
-from featheredge.models.build import find
+from featheredge.models.build import load_trained
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.models.csnet import CSNet
 from featheredge.models.network import Network
@@ -38,7 +38,7 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     name = options.weights.stem
-    network = find(f"{name.replace('_', '-')}:{options.weights}")
+    network = load_trained(f"{name.replace('_', '-')}:{options.weights}")
     assert isinstance(network, CSNet)
     metrics = [SaliencyMetric(SaliencyProtocol(name)) for name in ("pysod", "salmetric")]
     for image, mask, stem in pairs(options.masks, options.bsds):

@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 
 from safetensors.torch import load_file
 
-from featheredge.deploy.onnx import export
-from featheredge.metrics.predict import score_bsds
-from featheredge.metrics.scores import EdgeScores
+from featheredge.deploy.export import export_network
+from featheredge.metrics.benchmark import score_bsds
+from featheredge.metrics.edge_scores import EdgeScores
 from featheredge.models.build import load_weights
 from featheredge.models.pidinet import PiDiNet, to_plain
 from interleaved import write_result
@@ -58,7 +58,7 @@ def main() -> int:
 def score(network: PiDiNet, bsds: Path, folder: Path, workers: int) -> EdgeScores:
     """Export, predict the test pictures into `folder`, evaluate."""
     model, maps = folder / "pidinet.onnx", folder / "maps"
-    export(network, model, name="pidinet", task="edges", storage="fp32")
+    export_network(network, model, name="pidinet", task="edges", storage="fp32")
     return score_bsds(str(model), bsds, maps, workers=workers)
 
 

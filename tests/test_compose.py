@@ -10,8 +10,8 @@ from PIL import Image
 
 import featheredge
 from featheredge.compose import bounding_box, compose, soft_mask, subject_mask
+from featheredge.compositing import foreground
 from featheredge.errors import ArgumentError, ImageError, NoObjectError, WeightsError
-from featheredge.layers import foreground
 from featheredge.session import Session
 
 RED, BLUE = (200, 30, 40), (10, 60, 220)

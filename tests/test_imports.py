@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,8 @@ def loaded_after(code: str) -> set[str]:
 
 RUN_HELP = """
 import sys
+import tomllib
+from pathlib import Path
 from featheredge.cli import main
 sys.argv = ["featheredge", *{arguments}]
 try:
@@ -68,3 +72,13 @@ def test_a_missing_lab_is_named():
         "else:\n    raise AssertionError('no error')\n"
     )
     loaded_after(code)
+
+
+def test_every_runtime_module_stands_behind_the_wall():
+    """The layers are exhaustive; this ties the wall's list to them."""
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+    wall, layers, *_ = project["tool"]["importlinter"]["contracts"]
+    modules = {f"featheredge.{name}" for layer in layers["layers"] for name in layer.split(" | ")}
+    lab = {name for name in wall["forbidden_modules"] if name.startswith("featheredge.")}
+    front = {"featheredge.__main__", "featheredge.cli"}
+    assert modules - lab - front == set(wall["source_modules"])

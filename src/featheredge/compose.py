@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from featheredge.compositing import Background, backdrop, foreground, over
 from featheredge.errors import ArgumentError, NoObjectError
 from featheredge.image import MAX_MEGAPIXELS, ImageSource, load, quantise
-from featheredge.layers import Background, backdrop, foreground, over
 from featheredge.refine import refine
-from featheredge.session import Session, kept_session
+from featheredge.session import Session, cached_session
 
 SOFTNESS = 0.2
 
@@ -60,7 +60,7 @@ def cutout(
         model.require("saliency")
         session = model
     else:
-        session = kept_session(model, "saliency", threads)
+        session = cached_session(model, "saliency", threads)
     pixels = load(image, max_megapixels=max_megapixels)
     map = session(pixels, max_megapixels=max_megapixels)
     try:

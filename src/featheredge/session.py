@@ -70,9 +70,9 @@ class Session:
         """
         if threads < 1:
             raise ArgumentError(f"threads is {threads}; expected at least 1")
-        self._network, facts = open_network(model, task or "edges", threads, provider)
-        self.name, self.task, self.stride = facts.name, facts.task, facts.stride
-        self.input_px = facts.input_px
+        self._network, metadata = open_network(model, task or "edges", threads, provider)
+        self.name, self.task, self.stride = metadata.name, metadata.task, metadata.stride
+        self.input_px = metadata.input_px
         self.require(task)
         self._tile_px = round_up(tile_px, self.stride)
         self._overlap_px = round_up(overlap_px, self.stride)
@@ -189,7 +189,7 @@ def edges(
     Raises:
         FeatheredgeError: The image, the model or an argument is not usable; the message says why.
     """
-    return kept_session(model, "edges", threads)(image)
+    return cached_session(model, "edges", threads)(image)
 
 
 def saliency(
@@ -210,10 +210,10 @@ def saliency(
     Raises:
         FeatheredgeError: The image, the model or an argument is not usable; the message says why.
     """
-    return kept_session(model, "saliency", threads)(image)
+    return cached_session(model, "saliency", threads)(image)
 
 
 @functools.lru_cache(maxsize=4)
-def kept_session(model: str | Path | None, task: Task, threads: int) -> Session:
+def cached_session(model: str | Path | None, task: Task, threads: int) -> Session:
     """Return a session for a task that stays loaded while it is among the last few asked for."""
     return Session(model, task=task, threads=threads)

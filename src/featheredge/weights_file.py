@@ -32,7 +32,7 @@ PROVIDERS = {
 
 
 @dataclass(frozen=True)
-class Facts:
+class Metadata:
     """What a weights file says about itself in its metadata.
 
     Attributes:
@@ -51,7 +51,7 @@ class Facts:
 
 def open_network(
     model: str | Path | None, task: str, threads: int, provider: str
-) -> tuple["InferenceSession", Facts]:
+) -> tuple["InferenceSession", Metadata]:
     """Open a weights file.
 
     Args:
@@ -119,32 +119,32 @@ def _load(weights: bytes, origin: str, threads: int, provider: str) -> "Inferenc
 def _parse(metadata: str) -> dict[str, Any]:
     """Return the metadata's JSON object; empty if it is anything else."""
     try:
-        facts = json.loads(metadata)
+        found = json.loads(metadata)
     except ValueError:
         return {}
-    return facts if isinstance(facts, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
-def _facts(stored: dict[str, Any]) -> Facts | None:
-    """Take the facts from the metadata; None if one is missing or cannot be true."""
+def _read_metadata(stored: dict[str, Any]) -> Metadata | None:
+    """Read the metadata's fields; None if one is missing or cannot be true."""
     kinds = {"name": str, "task": str, "stride": int}
     if not all(type(stored.get(key)) is kind for key, kind in kinds.items()):
         return None
-    facts = Facts(**{key: stored[key] for key in kinds}, input_px=stored.get("input_px"))
-    input_px = facts.stride if facts.input_px is None else facts.input_px
-    possible = type(input_px) is int and 1 <= facts.stride <= input_px
-    return facts if possible and input_px % facts.stride == 0 else None
+    found = Metadata(**{key: stored[key] for key in kinds}, input_px=stored.get("input_px"))
+    input_px = found.stride if found.input_px is None else found.input_px
+    possible = type(input_px) is int and 1 <= found.stride <= input_px
+    return found if possible and input_px % found.stride == 0 else None
 
 
-def _check(network: "InferenceSession", origin: str) -> Facts:
-    """Return the facts in the metadata of a weights file, once it proves to be one of ours."""
+def _check(network: "InferenceSession", origin: str) -> Metadata:
+    """Return the metadata of a weights file, once it proves to be one of ours."""
     metadata = network.get_modelmeta().custom_metadata_map.get("featheredge")
     if metadata is None:
         raise WeightsError(
             f"{origin}: no featheredge metadata; expected a file that `featheredge export` wrote"
         )
-    facts = _facts(_parse(metadata))
-    if facts is None:
+    found = _read_metadata(_parse(metadata))
+    if found is None:
         raise WeightsError(
             f"{origin}: its featheredge metadata is {metadata}; expected a JSON object with "
             "name, task and stride, and input_px, if it is there, a multiple of stride"
@@ -154,4 +154,4 @@ def _check(network: "InferenceSession", origin: str) -> Facts:
         raise WeightsError(
             f"{origin}: inputs and outputs are {ports}; expected image, uint8, and map, float32"
         )
-    return facts
+    return found

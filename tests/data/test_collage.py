@@ -4,10 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featheredge.data.augment import Augmentation
+from featheredge.data.augment import Augmentation, Draw
 from featheredge.data.collage import paste
-from featheredge.data.datasets import Crops
-from featheredge.data.draw import Draw
+from featheredge.data.crops import Crops
 
 P = 48
 

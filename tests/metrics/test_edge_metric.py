@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import skimage.morphology
 
-from featheredge.bsds import boundaries
+from featheredge.datasets.bsds500 import boundaries
 from featheredge.errors import EvaluationError, ProviderError
-from featheredge.metrics.edges import EdgeMetric, count_edges
-from featheredge.metrics.protocol import EdgeProtocol
-from featheredge.metrics.sources import read_prediction
+from featheredge.metrics.edge_metric import EdgeMetric, count_edges
+from featheredge.metrics.edge_protocol import EdgeProtocol
+from featheredge.metrics.map_files import read_prediction
 from toys import strokes
 
 SHARED = Path(__file__).parents[3] / "shared"

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featheredge.errors import EvaluationError
-from featheredge.metrics.protocol import EdgeProtocol, unit_values
-from featheredge.metrics.scores import average_precision, best_point, rates, score
+from featheredge.metrics.edge_protocol import EdgeProtocol
+from featheredge.metrics.edge_scores import average_precision, best_point, rates, score_edges
+from featheredge.metrics.map_values import unit_values
 
 
 def falling_counts(num_images, num_thresholds, seed):
@@ -32,14 +33,14 @@ def f(recall, precision):
 
 
 def named(counts, protocol):
-    return score(counts, tuple(f"{i:03}" for i in range(len(counts))), protocol)
+    return score_edges(counts, tuple(f"{i:03}" for i in range(len(counts))), protocol)
 
 
 @settings(deadline=None)
 @given(cases)
 def test_ods_and_ois_equal_the_loops_of_the_benchmark(counts):
     num_thresholds = counts.shape[1]
-    scores = named(counts, EdgeProtocol(thresholds=num_thresholds))
+    scores = named(counts, EdgeProtocol(num_thresholds=num_thresholds))
     total = counts.sum(0)
     r, p = total[:, 0] / np.maximum(1, total[:, 1]), total[:, 2] / np.maximum(1, total[:, 3])
     best = 0.0
@@ -79,12 +80,12 @@ def test_a_perfect_curve_has_the_benchmarks_own_ap_of_1_01():
 def test_r50_is_the_recall_where_precision_is_one_half():
     # Precision 0.25, 0.75 at recalls 0.8, 0.4; the last threshold predicts nothing and is no point.
     counts = np.array([[[80, 100, 50, 200], [40, 100, 75, 100], [0, 100, 0, 0]]])
-    assert named(counts, EdgeProtocol(thresholds=3)).r50 == pytest.approx(0.6)
+    assert named(counts, EdgeProtocol(num_thresholds=3)).r50 == pytest.approx(0.6)
 
 
 def test_r50_where_precision_never_falls_to_one_half():
     counts = np.array([[[80, 100, 60, 100], [40, 100, 75, 100]]])
-    assert named(counts, EdgeProtocol(thresholds=2)).r50 == pytest.approx(0.8)
+    assert named(counts, EdgeProtocol(num_thresholds=2)).r50 == pytest.approx(0.8)
 
 
 def test_ods_lies_between_thresholds_where_that_is_better():
@@ -107,14 +108,14 @@ def test_scores_print_everything_that_they_were_taken_with():
 
 def test_nothing_to_score_is_an_error():
     with pytest.raises(EvaluationError, match="nothing to score"):
-        score(np.zeros((0, 99, 4), np.int64), (), EdgeProtocol())
+        score_edges(np.zeros((0, 99, 4), np.int64), (), EdgeProtocol())
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"nms": "canny"}, "canny"),
-        ({"thresholds": 0}, "number of thresholds"),
+        ({"num_thresholds": 0}, "number of thresholds"),
         ({"max_dist": 4.3}, "share of the picture's diagonal"),
     ],
 )

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 from scipy.ndimage import convolve, distance_transform_edt
 
 from featheredge.errors import EvaluationError, ProviderError
-from featheredge.metrics.saliency import SaliencyMetric, count_saliency
+from featheredge.metrics.saliency_metric import SaliencyMetric, count_saliency
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
 
 REFERENCE = json.loads(Path(__file__).with_name("pysod_reference.json").read_text("utf-8"))
@@ -272,7 +272,7 @@ def test_what_cannot_be_scored_is_refused():
 def test_importing_the_metric_compiles_and_loads_nothing_heavy():
     heavy = "'numba', 'scipy', 'matplotlib', 'onnxruntime'"
     code = (
-        "import sys, featheredge.metrics.saliency; "
+        "import sys, featheredge.metrics.saliency_metric; "
         f"print([m for m in ({heavy}) if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
-from featheredge.deploy.onnx import export
+from featheredge.deploy.export import export_network
 from featheredge.errors import ArgumentError
 from featheredge.models.build import create_model, load_backbone
 from featheredge.models.cost import multiply_adds
@@ -96,7 +96,7 @@ def test_a_head_that_does_not_fit_is_refused():
 def test_exports(groups, tmp_path):
     torch.manual_seed(0)
     network = CSF(CSFConfig(TOY.encoder, TOY.head, groups))
-    assert export(network, tmp_path / "a.onnx", name="toy", task="saliency") <= 1e-4
+    assert export_network(network, tmp_path / "a.onnx", name="toy", task="saliency") <= 1e-4
 
 
 def test_a_classifiers_file_goes_into_the_encoder(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from featheredge.deploy.onnx import export
+from featheredge.deploy.export import export_network
 from featheredge.errors import ArgumentError, RecipeError
 from featheredge.models.build import create_model, load_weights
 from featheredge.models.cost import multiply_adds
@@ -99,7 +99,7 @@ def test_wrong_configurations_are_refused():
 def test_exports_without_a_trace_of_sizes_that_do_not_divide(tmp_path):
     torch.manual_seed(0)
     path = tmp_path / "a.onnx"
-    assert export(CSNet(TOY), path, name="toy", task="saliency", storage="fp32") <= 1e-4
+    assert export_network(CSNet(TOY), path, name="toy", task="saliency", storage="fp32") <= 1e-4
     kinds = [node.op_type for node in onnx.load(path).graph.node]
     assert kinds.count("Pad") == 1, "the picture's own"
     assert kinds.count("Slice") <= 2, "the map's own, by row and by column"

@@ -120,12 +120,12 @@ def test_trained_networks_are_found_wherever_they_are(tmp_path):
     sources = [str(tmp_path / "saved"), f"pidinet-tiny-l:{tmp_path / 'saved/model.safetensors'}"]
     image = network.normalise(picture(1, 3, 20, 24))
     for source in sources:
-        torch.testing.assert_close(build.find(source)(image).final, network(image).final)
-    assert not build.find("mobile-edge").training
+        torch.testing.assert_close(build.load_trained(source)(image).final, network(image).final)
+    assert not build.load_trained("mobile-edge").training
     with pytest.raises(UnknownModelError, match=r"nowhere.*safetensors"):
-        build.find("nowhere")
+        build.load_trained("nowhere")
     with pytest.raises(WeightsError, match=r"misshapen|missing"):
-        build.find(f"pidinet:{tmp_path / 'saved/model.safetensors'}")
+        build.load_trained(f"pidinet:{tmp_path / 'saved/model.safetensors'}")
 
 
 def test_unknown_names_and_fields_are_refused():

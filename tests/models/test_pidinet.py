@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from safetensors.torch import load_file
 
-from featheredge.deploy.onnx import export
+from featheredge.deploy.export import export_network
 from featheredge.models.build import create_model, load_weights
 from featheredge.models.cost import multiply_adds
 from featheredge.models.pidinet import DifferenceConv, PiDiNet, PiDiNetConfig, to_plain
@@ -160,7 +160,7 @@ def test_both_forms_export(plain, tmp_path):
     torch.manual_seed(0)
     network = PiDiNet(TOY)
     network = to_plain(network) if plain else network
-    assert export(network, tmp_path / "a.onnx", name="toy", task="edges") <= 1e-4
+    assert export_network(network, tmp_path / "a.onnx", name="toy", task="edges") <= 1e-4
 
 
 @pytest.mark.data

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
-from featheredge.deploy.onnx import export
+from featheredge.deploy.export import export_network
 from featheredge.errors import WeightsError
 from featheredge.models.build import create_model, load_backbone, load_weights
 from featheredge.models.cost import multiply_adds
@@ -153,4 +153,4 @@ def test_wrong_widths_are_refused():
 @pytest.mark.slow
 def test_any_size_exports(tmp_path):
     # The export checks itself on pictures of one pixel, where the overlapping pooling has one cell.
-    assert export(toy(), tmp_path / "rcf.onnx", name="toy", task="edges") <= 1e-4
+    assert export_network(toy(), tmp_path / "rcf.onnx", name="toy", task="edges") <= 1e-4

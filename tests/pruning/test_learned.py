@@ -7,17 +7,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from masking import masked, randomised
 from torch import nn
 
+from featheredge.channels.cut import cut
+from featheredge.channels.groups import find_groups
 from featheredge.errors import ArgumentError, RecipeError
 from featheredge.models.build import create_model
 from featheredge.models.csf import HeadWidths
 from featheredge.models.csnet import CSNet, CSNetConfig
 from featheredge.pruning.learned import learned_channels, norm_spreads, saving, spread_histogram
-from featheredge.pruning.surgery import cut
-from featheredge.pruning.trace import find_groups
 from featheredge.training.average import reestimate_norms
+from masking import masked, randomised
 from toys import toy_network
 
 TOY = CSNetConfig(

@@ -9,16 +9,16 @@ import torch.nn.functional as F
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
+from featheredge.channels.cut import cut
+from featheredge.channels.groups import find_groups
+from featheredge.channels.ties import find_ties
 from featheredge.errors import ArgumentError
 from featheredge.models.csnet import CSNet, fixed_split
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig
 from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.pruning.convolutions import find_convolutions
-from featheredge.pruning.lasso import Sampling, error_curves, prune
 from featheredge.pruning.plan import Budget, make_plan, ratio_counts
-from featheredge.pruning.surgery import cut
-from featheredge.pruning.ties import find_ties
-from featheredge.pruning.trace import find_groups
+from featheredge.pruning.prune import Sampling, error_curves, prune
 from toys import toy_network
 
 SIZE = (33, 47)

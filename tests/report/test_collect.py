@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from run_folders import edge_score, saliency_score, write_chain, write_run
 
 from featheredge import catalog
 from featheredge.errors import ArgumentError, EvaluationError
-from featheredge.metrics.protocol import EdgeProtocol
+from featheredge.metrics.edge_protocol import EdgeProtocol
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
 from featheredge.report.collect import SETS, collect, read_score
+from run_folders import edge_score, saliency_score, write_chain, write_run
 
 
 def by_name(networks):

@@ -7,7 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from conftest import STRIDE
 from featheredge import catalog
-from featheredge.deploy.onnx import export
+from featheredge.deploy.export import export_network
 from featheredge.errors import WeightsError
 from featheredge.models.build import create_model
 from featheredge.models.cost import multiply_adds, num_params
@@ -19,7 +19,7 @@ from toys import toy_network
 def exported(tmp_path_factory):
     network = toy_network(side_outputs=True)
     path = tmp_path_factory.mktemp("cost") / "toy.onnx"
-    export(network, path, name="toy", task="edges", storage="fp16")
+    export_network(network, path, name="toy", task="edges", storage="fp16")
     return network, path
 
 
@@ -36,7 +36,7 @@ def test_as_pytorch_counts(exported, size):
 @pytest.mark.slow
 def test_filters_that_the_graph_computes_count_as_they_are_applied(tmp_path):
     network = create_model("pidinet-tiny-l")
-    export(network, tmp_path / "pidinet.onnx", name="pidinet", task="edges", storage="fp16")
+    export_network(network, tmp_path / "pidinet.onnx", name="pidinet", task="edges", storage="fp16")
     cost = count(tmp_path / "pidinet.onnx", 40, 56, network.stride)
     expected = multiply_adds(lambda: create_model("pidinet-tiny-l").deployable(), 40, 56)
     assert cost.multiply_adds == expected

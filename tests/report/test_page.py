@@ -15,7 +15,7 @@ from PIL import Image
 
 from featheredge.errors import EvaluationError
 from featheredge.report import figure, page
-from featheredge.report.collect import Network, Result
+from featheredge.report.collect import Result, ScoredNetwork
 from featheredge.report.cost import Cost
 from featheredge.report.points import Point, encode_jpeg, sections
 from featheredge.report.speed import Measurement
@@ -36,7 +36,7 @@ def point(name: str, ms: float, gmac: float, ods: float, **network) -> Point:
     scores = {"ODS-F": ods, "AP": ods / 2}
     network = {"task": "edges", "results": (Result(f"pictures {NASTY}", scores),), **network}
     return Point(
-        network=Network(name=name, file=Path("network.onnx"), **network),
+        network=ScoredNetwork(name=name, file=Path("network.onnx"), **network),
         cost=Cost(1234, round(gmac * 1e9)),
         timing=Timing(ms, ms * 1.1, 5),
         size_px=(321, 481),

@@ -13,8 +13,8 @@ from featheredge.models.network import Logits
 from featheredge.training import checkpoint
 from featheredge.training.distill import Adaptation, KnowledgeAdaptor, OutputDistillation
 from featheredge.training.losses import EdgeLoss
+from featheredge.training.optimiser import make_optimiser
 from featheredge.training.recipe import Optimiser
-from featheredge.training.schedule import make_optimiser
 from featheredge.training.teacher import Teacher, recorded
 from toys import toy_network
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from stopping import train_until, train_with_a_stop
 
-from featheredge.data.datasets import EdgePairs
+from featheredge.data.pairs import EdgePairs
 from featheredge.errors import RecipeError, WeightsError
 from featheredge.models.build import load
 from featheredge.training.loop import train
 from featheredge.training.recipe import load_recipe
+from stopping import train_until, train_with_a_stop
 from toys import write_bsds, write_recipe
 
 

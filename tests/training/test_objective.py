@@ -2,17 +2,17 @@
 
 import pytest
 import torch
-from stopping import train_with_a_stop
 
 from featheredge.errors import RecipeError, UnknownModelError
 from featheredge.models import build
 from featheredge.training.distill import Adaptation, OutputDistillation
-from featheredge.training.label import label
 from featheredge.training.loop import train
 from featheredge.training.losses import EdgeLoss
 from featheredge.training.objective import Objective
-from featheredge.training.recipe import Distillation, Network, load_recipe
+from featheredge.training.recipe import Distillation, NetworkSettings, load_recipe
 from featheredge.training.teacher import Teacher
+from featheredge.training.teacher_maps import label
+from stopping import train_with_a_stop
 from toys import toy_network, write_bsds, write_recipe
 
 LAYERS = {"student_layer": "encoder", "teacher_layer": "encoder"}
@@ -120,9 +120,9 @@ def test_runs_learn_from_stored_maps_and_unlabelled_pictures(tmp_path):
     ]
     taught = load_recipe(write_recipe(tmp_path, bsds), settings)
     steps = []
-    first = train(taught, tmp_path / "run", report=lambda record, length: steps.append(length))
+    first = train(taught, tmp_path / "run", on_record=lambda record, length: steps.append(length))
     assert steps[0].steps == 6, "4 pictures twice and 3 once, in batches of 2"
-    onwards = taught.model_copy(update={"network": Network(initial=str(first))})
+    onwards = taught.model_copy(update={"network": NetworkSettings(initial=str(first))})
     assert build.load(train(onwards, tmp_path / "onwards")).config == build.load(first).config
 
 

@@ -6,9 +6,10 @@ import pytest
 
 from featheredge.errors import RecipeError
 from featheredge.models.build import create_model
+from featheredge.run_folder import RECIPES_DIR
+from featheredge.training.optimiser import make_optimiser
 from featheredge.training.recipe import load_recipe
-from featheredge.training.recipe_file import RECIPES_DIR, find_recipe
-from featheredge.training.schedule import make_optimiser
+from featheredge.training.recipe_file import find_recipe
 from toys import write_recipe
 
 SHIPPED = sorted(p for p in RECIPES_DIR.glob("*.toml") if not p.stem.startswith("prune-"))

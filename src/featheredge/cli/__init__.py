@@ -13,7 +13,7 @@ import sys
 from cyclopts import App
 
 from featheredge import __version__
-from featheredge.cli import evaluate, lab, predict, prune, report, shipped
+from featheredge.cli import evaluate, info, lab, predict, report
 from featheredge.errors import FeatheredgeError
 
 app = App(
@@ -26,10 +26,10 @@ app.command(predict.edges)
 app.command(predict.saliency)
 app.command(predict.cutout)
 app.command(evaluate.app)
-app.command(shipped.models)
-app.command(shipped.doctor)
+app.command(info.models)
+app.command(info.doctor)
 app.command(lab.train)
-app.command(prune.prune)
+app.command(lab.prune)
 app.command(lab.export)
 app.command(lab.label)
 app.command(lab.reproduce)

@@ -13,11 +13,12 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from cyclopts.validators import Path as PathKind
 
+from featheredge.cli.progress import progress_bar
 from featheredge.errors import ArgumentError, EvaluationError
 
 app = App(name="eval", help="Score edge or saliency maps, or a model, against annotations.")
 
-_Progress: TypeAlias = Callable[[int, int], None] | None
+_Progress: TypeAlias = Callable[[int, int], None]
 
 
 @app.default
@@ -60,16 +61,17 @@ def saliency(
         csv: Write the curves to this file.
         keep_maps: Keep the maps that the model predicts in this folder.
     """
-    from featheredge.mask_sets import mask_files, picture_folder, pictures_of
-    from featheredge.metrics import report
+    from featheredge.datasets.mask_sets import mask_files, picture_folder, pictures_of
+    from featheredge.metrics import write
+    from featheredge.metrics.map_files import pair_up
     from featheredge.metrics.saliency_evaluate import evaluate_saliency
     from featheredge.metrics.saliency_protocol import SaliencyProtocol
-    from featheredge.metrics.sources import pair_up
+    from featheredge.timing import num_cores
 
     masks = mask_files(mask, split)
 
     def predict(folder: Path, advance: _Progress) -> None:
-        from featheredge.metrics.predict import predict_pictures
+        from featheredge.metrics.benchmark import predict_pictures
 
         folder_of_pictures = pictures or picture_folder(mask)
         if folder_of_pictures is None:
@@ -77,15 +79,15 @@ def saliency(
         found = pictures_of(masks, folder_of_pictures)
         predict_pictures(prediction, "saliency", found, folder, advance)
 
-    with _maps(prediction, predict, keep_maps) as maps, _progress("scoring") as advance:
+    with _maps(prediction, predict, keep_maps) as maps, progress_bar("scoring") as advance:
         scores = evaluate_saliency(
             pair_up(maps, masks),
             SaliencyProtocol(protocol),
-            workers=workers or _num_cores(),
+            workers=workers or num_cores(),
             progress=advance,
         )
     if csv:
-        report.write_saliency_csv(scores, csv)
+        write.write_saliency_csv(scores, csv)
     sys.stdout.write(f"{json.dumps(scores.to_dict()) if as_json else scores}\n")
 
 
@@ -129,10 +131,11 @@ def edges(
         bsds_files: Write the original benchmark's text files to this folder.
         keep_maps: Keep the maps that the model predicts in this folder.
     """
-    from featheredge.metrics import report
-    from featheredge.metrics.evaluate import evaluate
-    from featheredge.metrics.protocol import BSDS_MAX_DIST, EdgeProtocol
-    from featheredge.metrics.sources import annotation_files, pair_up
+    from featheredge.metrics import pr_curve, write
+    from featheredge.metrics.edge_evaluate import evaluate_edges
+    from featheredge.metrics.edge_protocol import BSDS_MAX_DIST, EdgeProtocol
+    from featheredge.metrics.map_files import annotation_files, pair_up
+    from featheredge.timing import num_cores
 
     dataset = Path(annotation.removeprefix("bsds500:"))
     annotations = annotation_files(dataset, split)
@@ -145,25 +148,25 @@ def edges(
     protocol = EdgeProtocol(nms_variant if nms else "none", thresholds, max_dist or BSDS_MAX_DIST)
 
     def predict(folder: Path, advance: _Progress) -> None:
-        from featheredge.metrics.predict import predict_bsds
+        from featheredge.metrics.benchmark import predict_bsds
 
         predict_bsds(prediction, dataset, split, folder, advance)
 
-    with _maps(prediction, predict, keep_maps) as maps, _progress("scoring") as advance:
-        scores = evaluate(
+    with _maps(prediction, predict, keep_maps) as maps, progress_bar("scoring") as advance:
+        scores = evaluate_edges(
             pair_up(maps, annotations),
             protocol,
-            workers=workers or _num_cores(),
+            workers=workers or num_cores(),
             cache=_cache_folder() if cache else None,
             progress=advance,
         )
     if csv:
-        report.write_csv(scores, csv)
+        write.write_edge_csv(scores, csv)
     if bsds_files:
-        report.write_bsds_files(scores, bsds_files)
+        write.write_bsds_files(scores, bsds_files)
     if plot:
-        human = report.HUMAN_BSDS500 if is_bsds and split == "test" else None
-        report.plot({Path(prediction).stem: scores}, plot, human)
+        human = pr_curve.HUMAN_BSDS500 if is_bsds and split == "test" else None
+        pr_curve.plot({Path(prediction).stem: scores}, plot, human)
     sys.stdout.write(f"{json.dumps(scores.to_dict()) if as_json else scores}\n")
 
 
@@ -194,28 +197,9 @@ def _maps(
     if os.sep in prediction and not Path(prediction).exists():
         raise EvaluationError(f"{prediction}: neither a folder of maps nor the file of a model")
     with nullcontext(keep) if keep else TemporaryDirectory() as folder:
-        with _progress("predicting") as advance:
+        with progress_bar("predicting") as advance:
             predict(Path(folder), advance)
         yield Path(folder)
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[_Progress]:
-    """Show a bar with the time left while the body runs, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task(label, total=None)
-        yield lambda done, total: bars.update(bar, completed=done, total=total)
-
-
-def _num_cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cache_folder() -> Path:

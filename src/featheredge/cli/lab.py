@@ -1,19 +1,16 @@
-"""Verbs that need `featheredge[lab]`: train, export, store a teacher's maps, reproduce a table."""
+"""Verbs that need `featheredge[lab]`: train, prune, export, label, reproduce a table."""
 
 import importlib.util
+import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from featheredge.cli.progress import progress_bar, training_progress
 from featheredge.errors import ArgumentError, OutputError, ProviderError
-
-if TYPE_CHECKING:
-    from featheredge.training.log import Length
 
 
 def train(
@@ -43,11 +40,49 @@ def train(
 
     loaded = load_recipe(find_recipe(recipe), settings)
     folder = output or Path("runs") / loaded.name
-    with training_progress() as report:
+    with training_progress() as on_record:
         network = run_recipe(
-            loaded, folder, accelerator=accelerator, devices=devices, report=report
+            loaded, folder, accelerator=accelerator, devices=devices, on_record=on_record
         )
     sys.stdout.write(f"{network}\n")
+
+
+def prune(
+    recipe: str,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    settings: Annotated[
+        tuple[str, ...], Parameter(name="--set", negative="", consume_multiple=False)
+    ] = (),
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Prune a trained network by a recipe, or go on with a run that was stopped.
+
+    Channels are chosen and cut, layers refitted, batch norms estimated anew, and the network is
+    fine-tuned; every step leaves a folder, and a table says what it cost and what it saved.
+
+    Args:
+        recipe: A .toml file, or the name of a shipped recipe (prune-...). A recipe whose source is
+            FILE.py:FUNCTION runs that file.
+        output: The run folder. Left out: runs/NAME.
+        settings: Change a value of the recipe, as in --set budget.latency=0.5.
+        as_json: Print one JSON object.
+    """
+    require_lab()
+    from featheredge.runs.prune_recipe import load_prune_recipe
+    from featheredge.runs.prune_run import run_chain
+    from featheredge.training.cpu import keep_freed_memory
+    from featheredge.training.recipe_file import find_recipe
+
+    loaded = load_prune_recipe(find_recipe(recipe), settings)
+    folder = output or Path("runs") / loaded.name
+    keep_freed_memory()
+    with training_progress() as on_record:
+        result = run_chain(
+            loaded, folder, announce=lambda line: sys.stderr.write(f"{line}\n"), on_record=on_record
+        )
+    sys.stdout.write(f"{json.dumps(result.to_dict()) if as_json else result}\n")
 
 
 def export(
@@ -74,15 +109,15 @@ def export(
         force: Replace an existing file.
     """
     require_lab()
-    from featheredge.deploy import onnx
+    from featheredge.deploy.export import export_network
     from featheredge.models import build
 
     if output.exists() and not force:
         raise OutputError(f"{output} exists; give another name, or -f to replace it")
     if task == "saliency" and input_px is None:
         raise ArgumentError("--task saliency needs --input-px, the size the network was trained at")
-    difference = onnx.export(
-        build.find(network),
+    difference = export_network(
+        build.load_trained(network),
         output,
         name=name or output.stem,
         task=task,
@@ -115,16 +150,16 @@ def label(
     require_lab()
     from featheredge.errors import ArgumentError
     from featheredge.models import build
-    from featheredge.training.allocator import keep_freed_memory
-    from featheredge.training.label import label as store
+    from featheredge.training.cpu import keep_freed_memory
     from featheredge.training.teacher import Averaging, Teacher
+    from featheredge.training.teacher_maps import label as store
 
     files = [file for path in pictures for file in _pictures_in(path)]
     if not files:
         raise ArgumentError(f"no .jpg or .png in {', '.join(map(str, pictures))}")
     keep_freed_memory()
-    with _counter("labelling") as advance:
-        store(Teacher(build.find(teacher), Averaging(scales, flip)), files, output, advance)
+    with progress_bar("labelling") as advance:
+        store(Teacher(build.load_trained(teacher), Averaging(scales, flip)), files, output, advance)
     sys.stdout.write(f"{output}\n")
 
 
@@ -153,12 +188,11 @@ def reproduce(
         as_json: Print one JSON object.
     """
     require_lab()
-    import json
-    import os
     from dataclasses import asdict
 
-    from featheredge.training.recipe_file import RECIPES_DIR
-    from featheredge.training.reproduce import Setting, edge_distillation, table
+    from featheredge.run_folder import RECIPES_DIR
+    from featheredge.runs.reproduce import Setting, edge_distillation, table
+    from featheredge.timing import num_cores
 
     runs = {"edge-distillation": edge_distillation}
     setting = Setting(
@@ -168,10 +202,10 @@ def reproduce(
         RECIPES_DIR,
         output,
         fast=not published,
-        workers=os.cpu_count() or 1,
+        workers=num_cores(),
     )
-    with training_progress() as report:
-        rows = runs[chain](setting, report, lambda line: sys.stderr.write(f"{line}\n"))
+    with training_progress() as on_record:
+        rows = runs[chain](setting, on_record, lambda line: sys.stderr.write(f"{line}\n"))
     rows_json = [{**asdict(row), "difference": row.difference} for row in rows]
     sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else table(rows)}\n")
 
@@ -199,46 +233,3 @@ def require_lab() -> None:
 
 def _has(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
-
-
-@contextmanager
-def _counter(what: str) -> "Iterator[Callable[[int, int], None]]":
-    """A bar of things done, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@contextmanager
-def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
-    """A bar with loss and rate on a terminal; elsewhere one line for each epoch."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
-        BarColumn(),
-        TextColumn("loss {task.fields[loss]:.4g}  {task.fields[rate]:.1f} crops/s"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        # Its columns are numbers, which there are none of before the first step.
-        task = bar.add_task("train", visible=False)
-
-        def report(record: "dict[str, Any]", length: "Length") -> None:
-            step = record["step"]
-            if "val_loss" in record:
-                console.print(f"epoch {record['epoch']}: validation loss {record['val_loss']:.4g}")
-                return
-            loss, rate = record["loss"], record["samples_per_s"]
-            bar.update(task, total=length.steps, completed=step, loss=loss, rate=rate, visible=True)
-            if not console.is_terminal and step % length.steps_per_epoch == 0:
-                epoch = step // length.steps_per_epoch
-                console.print(f"epoch {epoch}/{length.epochs}: loss {loss:.4g}")
-
-        yield report

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from featheredge.cli.progress import progress_bar
 from featheredge.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -198,11 +199,12 @@ def _with_progress(results: "Iterator[Result]", total: int, verb: str) -> "Itera
     """Show a bar on a terminal; what is printed about the results then comes after it."""
     if total == 1 or not sys.stderr.isatty():
         return results
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return list(track(results, verb, total, console=console, transient=True))
+    seen = []
+    with progress_bar(verb) as advance:
+        for result in results:
+            seen.append(result)
+            advance(len(seen), total)
+    return seen
 
 
 def _report(results: "Iterable[Result]", model: str, as_json: bool) -> int:

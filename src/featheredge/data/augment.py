@@ -16,8 +16,6 @@ from pydantic import Field, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from featheredge.data.draw import Draw
-
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -60,6 +58,21 @@ class Augmentation:
     collage: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
+class Draw:
+    """Uniform draws from one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def uniform(self, low: float, high: float) -> float:
+        """A number in [low, high)."""
+        return low + (high - low) * torch.rand((), generator=self._generator).item()
+
+    def choice(self, options: int) -> int:
+        """One of 0 ... options - 1."""
+        return int(torch.randint(options, (), generator=self._generator).item())
+
+
 def augment(
     image: Tensor, label: Tensor, settings: Augmentation, seed: int
 ) -> tuple[Tensor, Tensor]:
@@ -98,7 +111,8 @@ def _resample(picture: Tensor, matrix: Tensor, side: int) -> Tensor:
         column = ((down * x + offset) * scale - 1).float()
         axes.append(column[:, None] + (along * scale * x).float())
     grid = torch.stack(axes, -1)[None]
-    return F.grid_sample(picture[None], grid, padding_mode="reflection", align_corners=True)[0]
+    crop = F.grid_sample(picture[None], grid, padding_mode="reflection", align_corners=True)
+    return crop.squeeze(0)
 
 
 def _crop_to_picture(draw: Draw, settings: Augmentation, height: int, width: int) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from featheredge.data.draw import Draw
+from featheredge.data.augment import Draw
 
 #: Longest side of what is pasted, as a share of the crop's.
 _SIZES = (0.2, 0.6)

@@ -3,12 +3,12 @@
 What compiles (numba) is loaded when it is first used.
 """
 
-from featheredge.metrics.edges import EdgeMetric
-from featheredge.metrics.protocol import EdgeProtocol
-from featheredge.metrics.saliency import SaliencyMetric
+from featheredge.metrics.edge_metric import EdgeMetric
+from featheredge.metrics.edge_protocol import EdgeProtocol
+from featheredge.metrics.edge_scores import EdgeScores
+from featheredge.metrics.saliency_metric import SaliencyMetric
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
 from featheredge.metrics.saliency_scores import SaliencyScores
-from featheredge.metrics.scores import EdgeScores
 
 __all__ = [
     "EdgeMetric",

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.errors import EvaluationError
-from featheredge.metrics.correspond import require_numba
-from featheredge.metrics.evaluate import Progress, in_order, process_pool, refuse
-from featheredge.metrics.saliency import (
+from featheredge.metrics.edge_counts import require_numba
+from featheredge.metrics.map_files import Pair, read_mask, read_saliency_map
+from featheredge.metrics.saliency_metric import (
     SaliencyMetric,
     check_not_transposed,
     count_saliency,
@@ -18,7 +18,7 @@ from featheredge.metrics.saliency import (
 )
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
 from featheredge.metrics.saliency_scores import SaliencyCounts, SaliencyScores
-from featheredge.metrics.sources import Pair, read_mask, read_saliency_map
+from featheredge.metrics.workers import Progress, in_order, process_pool, refuse
 
 
 def evaluate_saliency(

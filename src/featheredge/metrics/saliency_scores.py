@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.errors import EvaluationError
+from featheredge.metrics.edge_scores import f_measure
 from featheredge.metrics.saliency_measures import EPS
 from featheredge.metrics.saliency_protocol import BETA_SQ, NUM_LEVELS, SaliencyProtocol
-from featheredge.metrics.scores import f_measure
 
 Curve = NDArray[np.float64]
 _SMOOTHING = 1e-4  # salmetric: added above and below the line of precision and recall

@@ -139,7 +139,7 @@ def load(folder: Path) -> Network:
     return network.eval()
 
 
-def find(source: str) -> Network:
+def load_trained(source: str) -> Network:
     """A trained network from wherever it is, in evaluation mode.
 
     Args:
@@ -192,7 +192,7 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], source: str) -
 
 
 def read_onnx(path: Path) -> dict[str, Tensor]:
-    """The parameters and buffers in an ONNX file that `featheredge.deploy.onnx` wrote, as float32.
+    """The parameters and buffers that `featheredge.deploy.export` wrote to a file, as float32.
 
     Raises:
         WeightsError: not a readable ONNX file.

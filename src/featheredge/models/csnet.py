@@ -95,7 +95,8 @@ def fixed_split(base: int = 20, low: float = 0.5) -> CSNetConfig:
             blocks[-1] = (channels, 0)
             sides.append(channels)
         stages.append(tuple(blocks))
-    return CSNetConfig(tuple(stages), head_widths([side // 3 for side in sides]))  # type: ignore[arg-type]
+    one, two, three, four, five = stages
+    return CSNetConfig((one, two, three, four, five), head_widths([side // 3 for side in sides]))
 
 
 #: The published networks with learned widths, CSNet-L of 94 k and 141 k parameters.

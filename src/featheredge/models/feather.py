@@ -149,8 +149,8 @@ class Feather(Network):
         coarse = (config.context, *config.steps)
         taps = widths[-2::-1]
         self.steps = nn.ModuleList(
-            Step(*each, config.context, channels, config.kernels)
-            for *each, channels in zip(coarse[:-1], taps, config.steps, strict=False)
+            Step(wide, tap, config.context, channels, config.kernels)
+            for wide, tap, channels in zip(coarse[:-1], taps, config.steps, strict=False)
         )
         fine_tap = taps[len(config.steps)] if config.fine else 0
         self.fine = Fine(coarse[-1], fine_tap, config.fine) if config.fine else None

@@ -105,9 +105,9 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """Feature layers of MobileNetV2 or of a network of the same blocks; the forward returns the last map of every stride.
+    """Feature layers of MobileNetV2, or of a network of the same blocks.
 
-    `features.*` carries torchvision's keys, so `load_state_dict` takes torchvision's
+    The forward returns the last map of every stride. `features.*` carries torchvision's keys, so `load_state_dict` takes torchvision's
     `mobilenet_v2` file once its `classifier.*` entries are dropped.
     """
 

@@ -17,8 +17,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from featheredge.models.blocks import resize_like
+from featheredge.models.multiscale import max_pool
 from featheredge.models.network import Logits, Network
-from featheredge.models.scales import max_pool
 
 Kind = Literal["cd", "ad", "rd", "cv", "cv5"]
 

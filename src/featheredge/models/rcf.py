@@ -75,7 +75,7 @@ class RCF(Network):
         """(B, 3, H, W) -> logits; `sides` are the five stages' maps, coarse to fine."""
         sides = []
         for stage, features in enumerate(self.encoder(image)):
-            pairs = zip(self.downs[stage], features, strict=True)  # type: ignore[call-overload]
+            pairs = zip(self.downs[stage].children(), features, strict=True)
             reduced: Tensor = reduce(torch.add, (down(x) for down, x in pairs))
             sides.append(_deconvolve(self.scores[stage](reduced), stage, image))
         return Logits(self.fuse(torch.cat(sides, 1)), tuple(reversed(sides)))

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from featheredge.models.scales import max_pool
+from featheredge.models.multiscale import max_pool
 
 _Stage: TypeAlias = tuple[PositiveInt, ...]
 StageWidths: TypeAlias = tuple[_Stage, _Stage, _Stage, _Stage, _Stage]

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-#: A step: which choice, to which of its counts.
-Step: TypeAlias = tuple[int, int]
+#: A change: of which choice, to which of its counts.
+Change: TypeAlias = tuple[int, int]
 
 #: Share of a target by which rounding may exceed it.
 ROUNDING = 1e-9
@@ -152,7 +152,7 @@ class _Allocation:
                 steps.append(((errors[level] - errors[now]) / saved, -saved, level))
         return min(steps, default=None)
 
-    def best_return(self, limit: float) -> Step | None:
+    def best_return(self, limit: float) -> Change | None:
         """The way back that takes the most error off and stays within the limit."""
         room = limit - self.total()
         steps = []

@@ -1,6 +1,6 @@
 """What a pruned network may cost, and which channel counts it may have.
 
-Shapes: U units of a group (see `featheredge.pruning.trace.Group`).
+Shapes: U units of a group (see `featheredge.channels.groups.Group`).
 """
 
 from math import ceil

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from featheredge.pruning.reader import Reader
-from featheredge.pruning.responses import Matrix
-from featheredge.pruning.trace import Group
+from featheredge.channels.groups import Group
+from featheredge.pruning.normal_equations import Matrix
+from featheredge.pruning.refit import Reader
 
 Units: TypeAlias = NDArray[np.int64]
 #: A way to choose: network, group, its readers, how many units, randomness -> units, ascending.

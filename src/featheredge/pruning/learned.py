@@ -9,7 +9,7 @@ What a silent channel says, a constant, the norm of the layer that reads it take
 statistics are estimated anew (`training.average.reestimate_norms`): exactly if that layer is 1x1,
 up to a rim of a few cells if it pads with zeros.
 
-Shapes: C channels of a norm, U units of a group (see `featheredge.pruning.trace.Group`).
+Shapes: C channels of a norm, U units of a group (see `featheredge.channels.groups.Group`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from featheredge.channels.groups import Group, find_groups
 from featheredge.errors import ArgumentError
 from featheredge.models.cost import multiply_adds, num_params
+from featheredge.models.layer_names import norms_below
 from featheredge.models.network import Network
-from featheredge.models.parts import norms_below
-from featheredge.pruning.trace import Group, find_groups
 
 #: Below this spread a channel counts as gone.
 THRESHOLD = 1e-4
@@ -36,7 +36,7 @@ class Learned:
     """Which channels training has kept.
 
     Attributes:
-        keep: group -> numbers of the units to keep, as `featheredge.pruning.surgery.cut` takes it.
+        keep: group -> numbers of the units to keep, as `featheredge.channels.cut.cut` takes it.
         sizes: group -> units before.
         gap: decades between the largest spread that is cut and the smallest that is kept. Where
             training has truly decided it is wide, and any threshold in it gives the same network;
@@ -110,9 +110,12 @@ def learned_channels(
 
 def saving(before: Network, after: Network, size_px: int) -> Saving:
     """Compare two networks for a picture of `size_px` x `size_px`."""
-    pair = (before, after)
-    work = [multiply_adds(lambda n=n: type(n)(n.config), size_px, size_px) for n in pair]  # type: ignore[misc]
-    return Saving((num_params(before), num_params(after)), (work[0], work[1]))
+    work = (_multiply_adds(before, size_px), _multiply_adds(after, size_px))
+    return Saving((num_params(before), num_params(after)), work)
+
+
+def _multiply_adds(network: Network, size_px: int) -> float:
+    return multiply_adds(lambda: type(network)(network.config), size_px, size_px)
 
 
 def norm_spreads(

@@ -15,6 +15,8 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from torch import Tensor, nn
 
+from featheredge.channels.groups import Group, find_groups
+from featheredge.channels.ties import Tie
 from featheredge.errors import ArgumentError
 from featheredge.pruning.allocate import (
     ROUNDING,
@@ -26,13 +28,11 @@ from featheredge.pruning.allocate import (
     total_cost,
 )
 from featheredge.pruning.budget import Budget
+from featheredge.pruning.conv_timing import Stopwatch, time_convolutions
 from featheredge.pruning.convolutions import find_convolutions
-from featheredge.pruning.lasso import GroupError, Sampling, error_curves
-from featheredge.pruning.latency import Stopwatch, time_convolutions
-from featheredge.pruning.layer_cost import macs_terms, spread, time_terms
+from featheredge.pruning.cost_terms import macs_terms, spread, time_terms
 from featheredge.pruning.prunable import prunable_ties
-from featheredge.pruning.ties import Tie
-from featheredge.pruning.trace import Group, find_groups
+from featheredge.pruning.prune import GroupError, Sampling, error_curves
 
 __all__ = ["Budget", "Plan", "make_plan", "ratio_counts"]
 
@@ -49,12 +49,12 @@ class Plan:
 
     Attributes:
         counts: group -> units to keep, of the groups that shrink, as
-            `featheredge.pruning.lasso.prune` takes it.
+            `featheredge.pruning.prune.prune` takes it.
         macs: multiply-adds of the convolutions, before and after.
         latency_ms: milliseconds of the convolutions, before and after, where the budget is in
             time; else None.
         errors: group -> error expected where it alone shrinks so far, see
-            `featheredge.pruning.lasso.GroupError`.
+            `featheredge.pruning.prune.GroupError`.
         whole: group -> why it cannot shrink or was not to.
         share_of_time: what the network takes of its own time with these counts, where that was
             measured.
@@ -87,7 +87,8 @@ def make_plan(
         stopwatch: measures convolutions, for a budget in time; to keep the times, give
             `functools.partial(time_convolutions, cache=path)`.
         trial: measures the whole network, for a budget in time, such as
-            `featheredge.pruning.trial.share_of_time`; None takes its convolutions for all of it.
+            `featheredge.runs.network_source.share_of_time`; None takes its convolutions for
+            all of it.
 
     Raises:
         ArgumentError: the budget is out of reach, `keep` names no group, the criterion is not

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from torch import nn
 
+from featheredge.channels.groups import Group
+from featheredge.channels.ties import Tie, find_ties
 from featheredge.errors import ArgumentError
 from featheredge.pruning.budget import Budget
-from featheredge.pruning.responses import plain_conv
-from featheredge.pruning.ties import Tie, find_ties
-from featheredge.pruning.trace import Group
+from featheredge.pruning.normal_equations import plain_conv
 
 
 def prunable_ties(

@@ -12,12 +12,10 @@ from typing import Any
 
 from featheredge import catalog
 from featheredge.errors import ArgumentError, EvaluationError
-from featheredge.metrics.predict import NETWORK_FILE, SCORE_FILE
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
-from featheredge.pruning.steps import REPORT_FILE
-from featheredge.training.recipe_file import RECIPES_DIR
+from featheredge.run_folder import NETWORK_FILE, RECIPE_FILE, RECIPES_DIR, REPORT_FILE, SCORE_FILE
 
-RECIPE_FILES = ("recipe.json", "recipe.toml")
+RECIPE_FILES = (RECIPE_FILE, "recipe.toml")
 
 #: Measure -> where score.json holds it; the first is what the charts show.
 MEASURES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -45,7 +43,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Network:
+class ScoredNetwork:
     """A network with scores.
 
     Attributes:
@@ -71,7 +69,7 @@ class Network:
 
 def collect(
     folders: Sequence[Path], *, with_catalog: bool = True
-) -> tuple[list[Network], list[str]]:
+) -> tuple[list[ScoredNetwork], list[str]]:
     """Find every network with a score.
 
     Args:
@@ -122,7 +120,7 @@ def read_score(file: Path) -> tuple[str, Result]:
     return task, Result(words, scores)
 
 
-def _shipped() -> list[Network]:
+def _shipped() -> list[ScoredNetwork]:
     networks = []
     for entry in catalog.list_models():
         recipe = RECIPES_DIR / f"{entry.name}.toml"
@@ -131,7 +129,7 @@ def _shipped() -> list[Network]:
             by_benchmark.setdefault(_catalog_benchmark(score), {})[score.measure] = score.value
         if by_benchmark:
             networks.append(
-                Network(
+                ScoredNetwork(
                     name=entry.name,
                     task=entry.task,
                     file=catalog.weights_path(entry),
@@ -143,14 +141,14 @@ def _shipped() -> list[Network]:
     return networks
 
 
-def _read_run(folder: Path, root: Path) -> Network:
+def _read_run(folder: Path, root: Path) -> ScoredNetwork:
     """The network of a folder that holds a score."""
     task, result = read_score(folder / SCORE_FILE)
     file = folder / NETWORK_FILE
     if not file.is_file():
         raise EvaluationError(f"{folder}: has {SCORE_FILE} but no {NETWORK_FILE} to measure")
     chain, step = (None, 0) if folder == root else _place_in_chain(folder)
-    return Network(
+    return ScoredNetwork(
         name=_relative_name(folder, root),
         task=task,
         file=file,
@@ -191,9 +189,9 @@ def _relative_name(folder: Path, root: Path) -> str:
     return root.resolve().name if folder == root else folder.relative_to(root).as_posix()
 
 
-def _with_unique_names(networks: Iterable[Network]) -> list[Network]:
+def _with_unique_names(networks: Iterable[ScoredNetwork]) -> list[ScoredNetwork]:
     """Drop files that were found twice; call by its path what shares its name with an earlier."""
-    by_file: dict[Path, Network] = {}
+    by_file: dict[Path, ScoredNetwork] = {}
     names = set()
     for network in networks:
         if network.file.resolve() not in by_file:

@@ -6,7 +6,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featheredge.metrics.report import new_figure, save_figure
+from featheredge.plotting import new_figure, save_figure
 from featheredge.report.chart import chains, short_name
 from featheredge.report.layout import linear_axis, log_axis, place_labels, staircase
 from featheredge.report.points import Section

@@ -16,7 +16,7 @@ from PIL import Image
 from featheredge.errors import FeatheredgeError
 from featheredge.image import load, quantise
 from featheredge.report import speed
-from featheredge.report.collect import Network, Result
+from featheredge.report.collect import Result, ScoredNetwork
 from featheredge.report.cost import Cost, count
 from featheredge.report.front import pareto_front
 from featheredge.resize import fit_inside, resize
@@ -40,7 +40,7 @@ class Point:
         maps: A JPEG for each example picture.
     """
 
-    network: Network
+    network: ScoredNetwork
     cost: Cost
     timing: Timing
     size_px: tuple[int, int]
@@ -100,7 +100,7 @@ def load_pictures(files: Sequence[Path]) -> list[NDArray[np.uint8]]:
 
 
 def examine(
-    networks: Sequence[Network],
+    networks: Sequence[ScoredNetwork],
     pictures: Sequence[NDArray[np.uint8]],
     measure: Callable[[Mapping[str, Session]], speed.Measurement],
 ) -> tuple[list[Point], speed.Measurement, list[str]]:
@@ -116,7 +116,7 @@ def examine(
         that had to be left out.
     """
     opened: dict[str, Session] = {}
-    examined: list[tuple[Network, str, Cost, tuple[bytes, ...]]] = []
+    examined: list[tuple[ScoredNetwork, str, Cost, tuple[bytes, ...]]] = []
     failures = []
     for network in networks:
         try:
@@ -143,7 +143,7 @@ def examine(
 
 
 def _open(
-    network: Network, pictures: Sequence[NDArray[np.uint8]]
+    network: ScoredNetwork, pictures: Sequence[NDArray[np.uint8]]
 ) -> tuple[Session, Cost, tuple[bytes, ...]]:
     """Load a network, count its cost, make its maps."""
     session = Session(network.file, threads=speed.THREADS)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from featheredge.models.parts import longest_beginning, norms_below
+from featheredge.models.layer_names import longest_beginning, norms_below
 
 
 def freeze(network: nn.Module, rates: Mapping[str, float]) -> None:

@@ -24,7 +24,7 @@ class Length:
         return self.steps_per_epoch * self.epochs
 
 
-Report = Callable[[Record, Length], None]
+LogCallback = Callable[[Record, Length], None]
 
 
 class Log:
@@ -34,11 +34,11 @@ class Log:
         path: the file.
         step: lines past this one are dropped: the run goes on from there.
         length: passed on with every line.
-        report: called with every line.
+        on_record: called with every line.
     """
 
-    def __init__(self, path: Path, step: int, length: Length, report: Report) -> None:
-        self._path, self._length, self._report = path, length, report
+    def __init__(self, path: Path, step: int, length: Length, on_record: LogCallback) -> None:
+        self._path, self._length, self._on_record = path, length, on_record
         if path.exists():
             lines = path.read_bytes().splitlines(keepends=True)
             kept = [line for line in lines if line.endswith(b"\n") and _step_of(line) <= step]
@@ -48,7 +48,7 @@ class Log:
         """Append one line; it must have a `step`."""
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
-        self._report(record, self._length)
+        self._on_record(record, self._length)
 
 
 def _step_of(line: bytes) -> int:

@@ -5,7 +5,7 @@ The run folder holds `recipe.json` (as run), `log.jsonl` (one line a step), `che
 `model/` (the averaged network, see `featheredge.models.build`).
 
 A run that was stopped goes on exactly where its checkpoint is: crops are numbered (see
-`featheredge.data.datasets.Crops`), the learning rate is a function of the step, and what lies
+`featheredge.data.crops.Crops`), the learning rate is a function of the step, and what lies
 past the checkpoint in the log is dropped and done again.
 """
 
@@ -19,22 +19,29 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from featheredge.data.datasets import Crops, EdgePairs, Joined, Pair, Pairs, TaughtPairs
-from featheredge.data.masks import MaskPairs
+from featheredge.data.crops import Crops
+from featheredge.data.pairs import (
+    ConcatPairs,
+    EdgePairs,
+    MaskPairs,
+    Pair,
+    TeacherPairs,
+    annotated_pairs,
+)
 from featheredge.errors import RecipeError
 from featheredge.models import build
 from featheredge.models.network import Network
+from featheredge.run_folder import CHECKPOINT_FILE, LOG_FILE, MODEL_DIR
 from featheredge.training import checkpoint
-from featheredge.training.allocator import keep_freed_memory
 from featheredge.training.average import moving_average, reestimate_norms
-from featheredge.training.decay import NormDecay
-from featheredge.training.denormals import flushed_denormals
+from featheredge.training.cpu import flushed_denormals, keep_freed_memory
 from featheredge.training.frozen import fix_norms, freeze, set_training
-from featheredge.training.log import Length, Log, Record, Report
+from featheredge.training.log import Length, Log, LogCallback, Record
+from featheredge.training.norm_decay import NormDecay
 from featheredge.training.objective import Objective
+from featheredge.training.optimiser import lr_factor, make_optimiser, set_lr
 from featheredge.training.recipe import Data, Recipe
 from featheredge.training.recipe_file import claim
-from featheredge.training.schedule import lr_factor, make_optimiser, set_lr
 from featheredge.training.validation import draw_maps, mean_loss
 
 
@@ -45,7 +52,7 @@ def train(
     *,
     accelerator: str = "cpu",
     devices: int = 1,
-    report: Report = lambda record, length: None,
+    on_record: LogCallback = lambda record, length: None,
 ) -> Path:
     """Run `recipe` in `folder`, or go on with the run that is there.
 
@@ -54,7 +61,7 @@ def train(
         folder: the run folder; made if absent.
         accelerator: "cpu", "cuda", ... as Lightning Fabric names them; never chosen silently.
         devices: how many of them.
-        report: called with every line of the log.
+        on_record: called with every line of the log.
 
     Returns:
         The folder of the trained network.
@@ -68,7 +75,7 @@ def train(
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=recipe.run.precision)
     fabric.launch()
     claim(folder, recipe)
-    run = _Run(recipe, folder, fabric, report)
+    run = _Run(recipe, folder, fabric, on_record)
     for step in range(run.first_step + 1, run.length.steps + 1):
         run.learn(step)
         epoch, within = divmod(step, run.length.steps_per_epoch)
@@ -82,11 +89,14 @@ def train(
 class _Run:
     """What a run is made of. Every process learns; the first one alone looks and writes."""
 
-    def __init__(self, recipe: Recipe, folder: Path, fabric: Fabric, report: Report) -> None:
+    def __init__(
+        self, recipe: Recipe, folder: Path, fabric: Fabric, on_record: LogCallback
+    ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.fabric = recipe, folder, fabric
-        self.train_pairs = _training_pairs(recipe.data)
-        self.val_pairs = annotated_pairs(recipe.data, recipe.data.val_splits, None)
+        data = recipe.data
+        self.train_pairs = _training_pairs(data)
+        self.val_pairs = annotated_pairs(data.dataset, data.root, data.val_splits)
         self.samples_per_step = recipe.run.batch_size * recipe.run.accumulate * fabric.world_size
         steps_per_epoch = math.ceil(len(self.train_pairs) / self.samples_per_step)
         self.length = Length(steps_per_epoch, recipe.schedule.epochs)
@@ -101,9 +111,9 @@ class _Run:
         optimiser = make_optimiser(self.objective, recipe.optimiser, self.decay.scales)
         self.model, self.optimiser = fabric.setup(self.objective, optimiser)
         self.average = moving_average(self.network, recipe.run.ema_decay)
-        self.checkpoint = folder / "checkpoint.safetensors"
+        self.checkpoint = folder / CHECKPOINT_FILE
         self.first_step = self._resume()
-        self.log = Log(folder / "log.jsonl", self.first_step, self.length, report)
+        self.log = Log(folder / LOG_FILE, self.first_step, self.length, on_record)
         self.crops = Crops(self.train_pairs, recipe.augment, recipe.seed)
         self.batches = self._batches()
 
@@ -147,9 +157,9 @@ class _Run:
     def finish(self) -> Path:
         """Save the averaged network."""
         if self.fabric.is_global_zero:
-            build.save(self._averaged_network(), self.folder / "model")
+            build.save(self._averaged_network(), self.folder / MODEL_DIR)
         self.fabric.barrier()
-        return self.folder / "model"
+        return self.folder / MODEL_DIR
 
     def _resume(self) -> int:
         """Load the checkpoint, if there is one; returns the steps that are done."""
@@ -206,24 +216,19 @@ class _Run:
             self.log.write(record)
 
 
-def annotated_pairs(data: Data, splits: tuple[str, ...], maps: Path | None) -> Pairs:
-    """Pictures of these splits that people annotated, with a teacher's maps if there are any."""
-    kind = EdgePairs if data.dataset == "bsds500" else MaskPairs
-    return kind(data.root, splits, maps)
-
-
-def _training_pairs(data: Data) -> Joined:
+def _training_pairs(data: Data) -> ConcatPairs:
     """Annotated pictures as often as the recipe says, then those that only a teacher knows."""
     if data.unlabelled is None:
-        return Joined((annotated_pairs(data, data.train_splits, data.maps), data.repeat))
+        annotated = annotated_pairs(data.dataset, data.root, data.train_splits, data.maps)
+        return ConcatPairs((annotated, data.repeat))
     masks = data.dataset == "masks"
-    annotated: Pairs = (
+    annotated = (
         MaskPairs(data.root, data.train_splits, data.maps, taught_by_masks=True)
         if masks
         else EdgePairs(data.root, data.train_splits, data.maps)
     )
-    taught = TaughtPairs(data.unlabelled.pictures, data.unlabelled.maps, masks=masks)
-    return Joined((annotated, data.repeat), (taught, 1))
+    taught = TeacherPairs(data.unlabelled.pictures, data.unlabelled.maps, masks=masks)
+    return ConcatPairs((annotated, data.repeat), (taught, 1))
 
 
 def _make_network(recipe: Recipe) -> Network:
@@ -239,10 +244,10 @@ def _initial_network(recipe: Recipe) -> Network:
     wanted = recipe.network
     if wanted.name is None:
         assert wanted.initial is not None
-        return build.find(wanted.initial)
+        return build.load_trained(wanted.initial)
     network = build.create_model(wanted.name, widths=wanted.widths)
     if wanted.backbone is not None:
         build.load_backbone(network, wanted.backbone)
     if wanted.initial is not None:
-        build.load_weights(network, build.find(wanted.initial).state_dict(), wanted.initial)
+        build.load_weights(network, build.load_trained(wanted.initial).state_dict(), wanted.initial)
     return network

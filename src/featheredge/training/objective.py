@@ -42,7 +42,7 @@ class Objective(nn.Module):
         self.teachers: tuple[Teacher, ...] = ()
         if distill is None:
             return
-        networks = [build.find(source) for source in distill.teachers]
+        networks = [build.load_trained(source) for source in distill.teachers]
         if distill.adaptor is not None:
             settings = distill.adaptor
             own = _num_channels(student, settings.student_layer)

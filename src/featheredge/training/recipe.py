@@ -10,10 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, NonNegativeFloat, Tag, model_validator
 
 from featheredge.data.augment import Augmentation
-from featheredge.training.decay import ChannelDecay
 from featheredge.training.distill import Adaptation, OutputDistillation
-from featheredge.training.losses import EdgeLoss
-from featheredge.training.mask_loss import MaskLoss
+from featheredge.training.losses import EdgeLoss, MaskLoss
+from featheredge.training.norm_decay import ChannelDecay
 from featheredge.training.recipe_file import Section, check, read_toml
 from featheredge.training.teacher import Averaging
 
@@ -30,7 +29,7 @@ class Data(Section):
 
     Attributes:
         dataset: "bsds500", edges; or "masks", salient objects in a layout of
-            `featheredge.data.masks`.
+            `featheredge.datasets.mask_sets`.
         root: the data set in its own layout.
         train_splits: parts to learn from; of masks, lists such as train.txt, or "all".
         val_splits: parts to watch.
@@ -59,7 +58,7 @@ class Data(Section):
         return self
 
 
-class Network(Section):
+class NetworkSettings(Section):
     """Which network of the zoo, with which widths, from which weights.
 
     Attributes:
@@ -92,8 +91,8 @@ class Distillation(Section):
     """What to learn from teachers beside the labels.
 
     Attributes:
-        teachers: each as `featheredge.models.build.find` takes it, such as the folder of a saved
-            network; none where stored maps (data.maps) teach.
+        teachers: each as `featheredge.models.build.load_trained` takes it, such as the folder of
+            a saved network; none where stored maps (data.maps) teach.
         averaging: what the teachers' maps are the mean of.
         output: the loss on final maps.
         adaptor: the loss on encoder features.
@@ -193,7 +192,7 @@ class Recipe(Section):
     seed: int = 0
     data: Data
     augment: Augmentation
-    network: Network
+    network: NetworkSettings
     loss: TaskLoss
     distill: Distillation | None = None
     decay: ChannelDecay | None = None

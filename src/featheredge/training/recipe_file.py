@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from featheredge.errors import RecipeError
 from featheredge.files import write_bytes
-
-RECIPES_DIR = Path(__file__).parents[1] / "recipes"
+from featheredge.run_folder import RECIPE_FILE, RECIPES_DIR
 
 
 class Section(BaseModel):
@@ -85,7 +84,7 @@ def claim(folder: Path, recipe: Section) -> None:
     Raises:
         RecipeError: it has another.
     """
-    note = folder / "recipe.json"
+    note = folder / RECIPE_FILE
     wanted = recipe.model_dump_json(indent=1)
     if note.exists() and _noted(note, type(recipe)) != wanted:
         raise RecipeError(

@@ -14,8 +14,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from featheredge.errors import RecipeError
+from featheredge.models.multiscale import predict_multiscale
 from featheredge.models.network import Network
-from featheredge.models.scales import predict_multiscale
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})

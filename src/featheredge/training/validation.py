@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from featheredge.data.datasets import Pairs
+from featheredge.data.pairs import Pairs
 from featheredge.files import replacing
 from featheredge.models.network import Network
 from featheredge.training.recipe import TaskLoss

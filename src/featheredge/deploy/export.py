@@ -1,0 +1,236 @@
+"""Export to the self-contained ONNX file that `featheredge.Session` runs.
+
+The file takes pictures as they are and gives maps as they are used: input `image`, uint8
+(B, H, W, 3) RGB of any size; output `map`, float32 (B, H, W) in [0, 1]. Normalisation and
+sigmoid are inside, so no caller can get them wrong. Batch norms are kept apart from their
+convolutions (ONNX Runtime folds them when it loads the file, at no cost in speed), which leaves
+every trained parameter in the file under its own name: `featheredge.models.build` reads
+them back for fine-tuning.
+
+Shapes: B batch, H W pixels.
+"""
+
+import copy
+import json
+import logging
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict
+from io import StringIO
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+import onnx_ir
+import onnxruntime
+import torch
+from onnx_ir.passes.common import IdentityEliminationPass, RemoveUnusedNodesPass
+from onnxscript import optimizer
+from torch import Tensor, nn
+
+from featheredge.errors import ArgumentError, WeightsError
+from featheredge.files import write_bytes
+from featheredge.models.build import is_parameter
+from featheredge.models.network import Network
+from featheredge.session import Task
+
+Storage = Literal["fp16", "fp32"]
+
+METADATA_KEY = "featheredge"
+PARITY_SIZES = ((33, 47), (1, 1), (121, 80))
+MAX_DIFFERENCE = 1e-4
+
+#: Numbers below this become zero. Dead channels collect such numbers, and a product of two or three
+#: of them is subnormal, which processors are slow at; in a sum with others they are lost anyway.
+_NEGLIGIBLE = 1e-12
+
+_OPSET = 20
+_PREFIX = "network."
+
+
+class _Deployed(nn.Module):
+    """A network with its normalisation in front and its sigmoid behind."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, H, W, 3) uint8 -> (B, H, W) float32 in [0, 1]."""
+        pixels = image.permute(0, 3, 1, 2).float() / 255
+        logits: Tensor = self.network(self.network.normalise(pixels)).final
+        return logits.sigmoid().squeeze(1)
+
+
+def export_network(
+    network: Network,
+    path: Path,
+    *,
+    name: str,
+    task: Task,
+    input_px: int | None = None,
+    storage: Storage = "fp16",
+) -> float:
+    """Write `network` to `path` as ONNX and check the file against PyTorch.
+
+    Args:
+        network: what to export; it is not changed.
+        path: the .onnx file to write, atomically, once the check has passed.
+        name: what the catalog calls it.
+        task: what its maps mean.
+        input_px: side of the square that pictures are stretched to for it, a multiple of its
+            stride: the size it was trained at. None for a network that takes them as they are.
+        storage: how convolution weights are stored; "fp16" halves the file, and the arithmetic
+            stays float32. Batch norms stay float32: dead channels have variances below fp16.
+
+    Returns:
+        The largest absolute difference between the two, over `PARITY_SIZES` or at `input_px`;
+        with "fp16" both use the rounded weights.
+
+    Raises:
+        ArgumentError: `input_px` is no multiple of the stride.
+        WeightsError: the difference exceeds `MAX_DIFFERENCE`; nothing is written.
+    """
+    if input_px is not None and (input_px < 1 or input_px % network.stride):
+        raise ArgumentError(
+            f"input_px is {input_px}; expected a multiple of {network.stride}, the stride"
+        )
+    network = copy.deepcopy(network).eval().cpu().deployable()
+    deployed = _Deployed(network)
+    _round(deployed, storage)
+    model = _to_onnx(deployed)
+    if storage == "fp16":
+        _store_as_half(model)
+    facts = {
+        "name": name,
+        "task": task,
+        "stride": network.stride,
+        **({} if input_px is None else {"input_px": input_px}),
+        "network": type(network).__name__,
+        "config": asdict(network.config),
+    }
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(facts)})
+    onnx.checker.check_model(model, full_check=True)
+    data = model.SerializeToString()
+    sizes = PARITY_SIZES if input_px is None else ((input_px, input_px),)
+    difference = parity(deployed, data, sizes)
+    if not difference <= MAX_DIFFERENCE:
+        raise WeightsError(
+            f"the exported {name} differs from PyTorch by {difference:.2g}, more than "
+            f"{MAX_DIFFERENCE:g}; the file was not written"
+        )
+    write_bytes(path, data)
+    return difference
+
+
+@torch.inference_mode()
+def parity(deployed: nn.Module, data: bytes, sizes: Sequence[tuple[int, int]]) -> float:
+    """Largest absolute difference between PyTorch and ONNX Runtime on noise of these (H, W)."""
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    random = np.random.default_rng(0)
+    worst = 0.0
+    for size in sizes:
+        image = random.integers(0, 256, (2, *size, 3), np.uint8)
+        ours = deployed(torch.from_numpy(image)).numpy()
+        theirs = session.run(None, {"image": image})[0]
+        worst = max(worst, float(np.abs(ours - theirs).max()))
+    return worst
+
+
+def _round(module: nn.Module, storage: Storage) -> None:
+    """Round parameters and buffers to what will be stored.
+
+    What is negligible becomes zero; with "fp16", what `_store_as_half` stores becomes the nearest
+    fp16 number.
+    """
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.is_floating_point():
+            tensor.data[tensor.data.abs() < _NEGLIGIBLE] = 0
+    if storage == "fp16":
+        for parameter in module.parameters():
+            if parameter.ndim > 1:
+                parameter.data = parameter.data.half().float()
+
+
+def _to_onnx(deployed: nn.Module) -> onnx.ModelProto:
+    """Trace with any batch size, height and width, and fold constants but no batch norm."""
+    image = torch.zeros(2, 65, 97, 3, dtype=torch.uint8)
+    with quiet():
+        program = torch.onnx.export(
+            deployed,
+            (image,),
+            dynamo=True,
+            dynamic_shapes={"image": {0: "B", 1: "H", 2: "W"}},
+            input_names=["image"],
+            output_names=["map"],
+            opset_version=_OPSET,
+            optimize=False,
+        )
+        assert program is not None
+        model = program.model
+        optimizer.fold_constants(model)
+        IdentityEliminationPass()(model)
+        RemoveUnusedNodesPass()(model)
+    proto: onnx.ModelProto = onnx_ir.to_proto(model)
+    for tensor in proto.graph.initializer:
+        tensor.name = tensor.name.removeprefix(_PREFIX)
+    for node in proto.graph.node:
+        node.input[:] = [name.removeprefix(_PREFIX) for name in node.input]
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    _drop_unused(proto.graph)
+    return proto
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    """Drop tensors that no node reads, and annotations of tensors, which readers can infer."""
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    _replace(graph.initializer, kept)
+    _replace(graph.value_info, [])
+
+
+def _store_as_half(model: onnx.ModelProto) -> None:
+    """Store parameters of more than one axis as fp16, each cast back where it is read.
+
+    The graph's own constants, mean and deviation of the pixels among them, stay as they are.
+    """
+    graph = model.graph
+    stored, casts = [], []
+    for tensor in graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if is_parameter(tensor.name) and values.ndim > 1:
+            name = f"{tensor.name}.fp32"
+            casts.append(
+                onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT)
+            )
+            tensor = onnx.numpy_helper.from_array(values.astype(np.float16), tensor.name)
+        stored.append(tensor)
+    renamed = {cast.input[0]: cast.output[0] for cast in casts}
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    _replace(graph.initializer, stored)
+    _replace(graph.node, [*casts, *graph.node])
+
+
+def _replace(field: Any, values: Iterable[Any]) -> None:
+    """Set a repeated protobuf field."""
+    kept = list(values)
+    del field[:]
+    field.extend(kept)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The exporter prints progress and warns about libraries that are not used here."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

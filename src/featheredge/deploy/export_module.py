@@ -1,0 +1,73 @@
+"""Export of any module to ONNX, for inputs of one size, checked against PyTorch.
+
+Networks of the zoo have `featheredge.deploy.export`, whose files every verb takes. Here a file is
+just the module: what it is given, and what it returns.
+"""
+
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import onnx_ir
+import onnxruntime
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from featheredge.deploy.export import MAX_DIFFERENCE, quiet
+from featheredge.errors import WeightsError
+from featheredge.files import write_bytes
+
+_OPSET = 20
+
+
+@torch.inference_mode()
+def export_module(network: nn.Module, path: Path, example: Tensor) -> float:
+    """Write a module to `path` as ONNX and check the file against PyTorch.
+
+    Args:
+        network: takes one tensor, returns tensors; it is not changed.
+        path: the .onnx file to write, atomically, once the check has passed. Its input is called
+            `input`.
+        example: (B, C, H, W), the size that the file takes.
+
+    Returns:
+        The largest difference between the two on noise, as a share of the largest answer.
+
+    Raises:
+        WeightsError: the difference exceeds `MAX_DIFFERENCE`, or it cannot be exported at all;
+            nothing is written.
+    """
+    network = deepcopy(network).eval().cpu()
+    data = _to_onnx(network, example)
+    noise = torch.rand(example.shape, generator=torch.Generator().manual_seed(0))
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    ours = [leaf.numpy() for leaf in tree_leaves(network(noise)) if isinstance(leaf, Tensor)]
+    theirs = session.run(None, {"input": noise.numpy()})
+    difference = max(
+        float(np.abs(a - b).max() / max(np.abs(a).max(), 1e-12))
+        for a, b in zip(ours, theirs, strict=True)
+    )
+    if not difference <= MAX_DIFFERENCE:
+        raise WeightsError(
+            f"the exported {type(network).__name__} differs from PyTorch by {difference:.2g} of "
+            f"its largest answer, more than {MAX_DIFFERENCE:g}; the file was not written"
+        )
+    write_bytes(path, data)
+    return difference
+
+
+def _to_onnx(network: nn.Module, example: Tensor) -> bytes:
+    """The file's content."""
+    with quiet():
+        try:
+            program = torch.onnx.export(
+                network, (example,), dynamo=True, input_names=["input"], opset_version=_OPSET
+            )
+        except torch.onnx.errors.OnnxExporterError as cause:
+            raise WeightsError(
+                f"{type(network).__name__} cannot be exported to ONNX: {cause}"
+            ) from cause
+    assert program is not None
+    data: bytes = onnx_ir.to_proto(program.model).SerializeToString()
+    return data

@@ -1,0 +1,1 @@
+"""Recipes carried out: a pruning run from plan to fine-tuning, and whole published tables."""

@@ -1,0 +1,67 @@
+"""The pictures that layers are measured on.
+
+Shapes: B pictures of a batch, P pixels of their side, H W pixels of a picture.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from featheredge import image
+from featheredge.data.augment import Augmentation
+from featheredge.data.crops import Crops
+from featheredge.data.pairs import Pair, Pairs, annotated_pairs, to_tensor
+from featheredge.errors import RecipeError
+from featheredge.image import IMAGE_SUFFIXES
+from featheredge.runs.prune_recipe import PruneRecipe
+
+#: Pictures that go through a network at once.
+_BATCH = 8
+
+
+class Pictures:
+    """Pictures without labels: item `i` is image (3, H, W) in [0, 1], RGB, and label (0, H, W)."""
+
+    def __init__(self, folder: Path) -> None:
+        """List the pictures of a folder and of any folders inside.
+
+        Raises:
+            RecipeError: there are none.
+        """
+        files = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        self._files = sorted(files)
+        if not self._files:
+            raise RecipeError(f"calibration.pictures: there are no pictures in {folder}")
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> Pair:
+        picture = to_tensor(image.load(self._files[index]))
+        return picture, picture[:0]
+
+
+def calibration_pictures(recipe: PruneRecipe) -> list[Tensor]:
+    """The recipe's pictures, (B, 3, P, P) float32 in [0, 1], RGB; the last batch may be smaller.
+
+    Pictures come in an order of their own and are cut at places of their own, both by the seed;
+    where more are asked for than there are, they come again, cut elsewhere.
+
+    Raises:
+        RecipeError, EvaluationError: there are no pictures where the recipe says.
+    """
+    settings = recipe.calibration
+    how = Augmentation(settings.crop_px, whole=settings.whole, flip=False)
+    crops = Crops(_pairs(recipe), how, recipe.seed)
+    pictures = [crops[number][0] for number in range(settings.count)]
+    return [torch.stack(pictures[i : i + _BATCH]) for i in range(0, len(pictures), _BATCH)]
+
+
+def _pairs(recipe: PruneRecipe) -> Pairs:
+    """What crops are taken from."""
+    if recipe.calibration.pictures is not None:
+        return Pictures(recipe.calibration.pictures)
+    data = recipe.data
+    assert data is not None
+    return annotated_pairs(data.dataset, data.root, data.train_splits)

@@ -1,0 +1,113 @@
+"""Prune recipes: every shipped one parses and its fine-tunings too; contradictions are refused."""
+
+import pytest
+
+from featheredge.errors import RecipeError
+from featheredge.models import build
+from featheredge.run_folder import RECIPES_DIR
+from featheredge.runs.calibration import calibration_pictures
+from featheredge.runs.prune_recipe import load_prune_recipe
+from featheredge.runs.prune_run import training_recipe
+from featheredge.training.optimiser import make_optimiser
+from featheredge.training.recipe import NetworkSettings, load_recipe
+from featheredge.training.recipe_file import find_recipe
+from prune_runs import custom_recipe_file, zoo_recipe
+
+SHIPPED = sorted(RECIPES_DIR.glob("prune-*.toml"))
+
+
+def test_prune_recipes_are_shipped():
+    assert {path.stem for path in SHIPPED} >= {"prune-pidinet", "prune-mobile-edge", "prune-csnet"}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_prune_recipe_parses_and_can_be_tuned(path, tmp_path):
+    recipe = load_prune_recipe(path)
+    assert recipe.name == path.stem
+    assert recipe.training
+    network = build.create_model(zoo_name(recipe.source)).deployable()
+    build.save(network, tmp_path)
+    for step, training in recipe.training.items():
+        tuning = training_recipe(recipe, step, training, tmp_path)
+        data = {"val_splits": (), "maps": training.maps}
+        assert tuning.data == recipe.data.model_copy(update=data)
+        assert tuning.network == NetworkSettings(initial=str(tmp_path))
+        make_optimiser(network, tuning.optimiser)
+        taught = training.distill is not None
+        assert (tuning.distill is not None) == taught
+        stored = training.maps is not None
+        assert not taught or tuning.distill.teachers == (() if stored else (recipe.source,))
+
+
+def zoo_name(source):
+    """What a source is, without its weights: a name, or what the recipe of a run trains."""
+    name = source.partition(":")[0]
+    runs, _, run = name.partition("/")
+    return load_recipe(find_recipe(run.split("/")[0])).network.name if runs == "runs" else name
+
+
+def test_settings_change_values(tmp_path):
+    recipe = zoo_recipe(tmp_path, "calibration.count=3", "prune.criterion=magnitude")
+    assert recipe.calibration.count == 3
+    assert recipe.prune.criterion == "magnitude"
+    assert recipe.custom is None
+    assert recipe.task == "edges"
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("prune.criterium=lasso", "prune.criterium"),
+        ("prune.criterion=taste", "prune.criterion.*lasso, magnitude"),
+        ("budget.ratio=0.5", "by one of them"),
+        ("prune.criterion=learned", "by one of them"),
+        ("training.refit.recipe=mobile-edge", "no name for a step"),
+        ("training.taught.settngs=[]", "training.taught.settngs"),
+        ("training.taught={recipe='tune-edges',maps='maps'}", "nothing learns from them"),
+        ("data.maps=maps", "name them in training"),
+        ("input_px=64", "masks are for saliency"),
+        ("calibration.count=0", "calibration.count"),
+        ("source=mine.py:build", "your own loop"),
+    ],
+)
+def test_mistakes_and_contradictions_are_named(tmp_path, setting, said):
+    with pytest.raises(RecipeError, match=said):
+        zoo_recipe(tmp_path, setting)
+
+
+def test_what_is_left_must_be_said_once(tmp_path):
+    path = custom_recipe_file(tmp_path)
+    text = path.read_text()
+    (tmp_path / "none.toml").write_text(text.replace("[prune.counts]", "[other]"))
+    with pytest.raises(RecipeError, match="other"):
+        load_prune_recipe(tmp_path / "none.toml")
+    start, end = text.index("[prune.counts]"), text.index("[timing]")
+    (tmp_path / "none.toml").write_text(text[:start] + text[end:])
+    with pytest.raises(RecipeError, match=r"\[budget\], by prune\.counts"):
+        load_prune_recipe(tmp_path / "none.toml")
+    planned = load_prune_recipe(
+        tmp_path / "none.toml", ["budget.ratio=0.5", "budget.size=[24, 24]"]
+    )
+    assert planned.budget.ratio == 0.5
+    assert planned.size == (24, 24)
+
+
+def test_calibration_pictures_come_from_the_seed(tmp_path):
+    recipe = load_prune_recipe(custom_recipe_file(tmp_path))
+    batches = calibration_pictures(recipe)
+    assert [tuple(batch.shape) for batch in batches] == [(8, 3, 24, 24), (1, 3, 24, 24)]
+    assert all(batch.min() >= 0 and batch.max() <= 1 for batch in batches)
+    again = calibration_pictures(recipe)
+    assert all(a.equal(b) for a, b in zip(batches, again, strict=True))
+    other = calibration_pictures(recipe.model_copy(update={"seed": 1}))
+    assert not other[0].equal(batches[0])
+    # Nine of three pictures: each came three times, cut elsewhere.
+    assert len({picture.numpy().tobytes() for batch in batches for picture in batch}) == 9
+
+
+def test_an_empty_folder_of_pictures_is_named(tmp_path):
+    path = custom_recipe_file(tmp_path)
+    (tmp_path / "empty").mkdir()
+    recipe = load_prune_recipe(path, [f"calibration.pictures={tmp_path / 'empty'}"])
+    with pytest.raises(RecipeError, match=r"calibration\.pictures.*empty"):
+        calibration_pictures(recipe)
