@@ -1,6 +1,6 @@
 """What every network must do, whatever its architecture."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -9,6 +9,8 @@ from featheredge.errors import RecipeError, UnknownModelError, WeightsError
 from featheredge.models import build
 from featheredge.models.csf import CSF, CSFConfig, HeadWidths, head_widths
 from featheredge.models.csnet import CSNet, CSNetConfig, fixed_split
+from featheredge.models.feather import Feather, FeatherConfig
+from featheredge.models.mobilenet import Bottleneck
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig, to_plain
 from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.models.resnet import ResNetConfig
@@ -19,6 +21,21 @@ RESNET_WIDTHS = ((6,), (1, 2, 1, 1), (4, 4, 8, 8), (8, 12, 16, 20))
 RES2NET_WIDTHS = ((3, 4, 6), (1, 1, 2, 1), (8, 8, 12, 12), (8, 12, 16, 20), 4, True)
 CSNET_STAGES = (((2, 3),), ((3, 2),) * 2, ((3, 0), (4, 0)), ((0, 4), (5, 0)), ((2, 2), (6, 0)))
 CSNET_HEAD = HeadWidths((3, 2, 4), ((1, 0, 1, 1, 1), (0, 0, 1, 0, 0), (1, 1, 1, 1, 1)), 5)
+FEATHER_TOY = FeatherConfig(
+    stem=8,
+    blocks=(
+        Bottleneck(0, 4),
+        Bottleneck(8, 6, stride=2),
+        Bottleneck(12, 8, stride=2, kernel=5),
+        Bottleneck(16, 8, residual=True),
+        Bottleneck(16, 10, stride=2),
+    ),
+    context=9,
+    context_kernels=(5,),
+    steps=(7, 6),
+    kernels=(3,),
+    fine=4,
+)
 NETWORKS = {
     "CSF on ResNet": lambda: CSF(
         CSFConfig(ResNetConfig(*RESNET_WIDTHS), head_widths((5, 6, 7, 8)), norm_groups=0)
@@ -28,6 +45,8 @@ NETWORKS = {
     ).eval(),
     "CSNet": lambda: CSNet(CSNetConfig(CSNET_STAGES, CSNET_HEAD)).eval(),
     "CSNet 0/1": lambda: CSNet(fixed_split(4, low=1)).eval(),
+    "Feather": lambda: Feather(FEATHER_TOY).eval(),
+    "Feather without a fine step": lambda: Feather(replace(FEATHER_TOY, fine=0)).eval(),
     "MobileEdge": lambda: toy_network(),
     "MobileEdge with side outputs": lambda: toy_network(side_outputs=True),
     "MobileEdge without scale enhancement": lambda: toy_network(dilations=[], top=0),
@@ -75,6 +94,16 @@ def test_every_parameter_is_trained(network):
     sum(logit.square().mean() for logit in (logits.final, *logits.sides)).backward()
     idle = [name for name, p in network.named_parameters() if p.grad is None]
     assert idle == []
+
+
+def test_fixed_norms_do_not_change_what_training_computes(network):
+    batch = network.normalise(picture(2, 3, 64, 64))
+    expected = network.eval()(batch).final
+    network.train()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
+    torch.testing.assert_close(network(batch).final, expected, rtol=0, atol=2e-5)
 
 
 def test_the_configuration_rebuilds_the_network(network):

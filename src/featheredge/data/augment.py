@@ -111,8 +111,10 @@ def _resample(picture: Tensor, matrix: Tensor, side: int) -> Tensor:
         column = ((down * x + offset) * scale - 1).float()
         axes.append(column[:, None] + (along * scale * x).float())
     grid = torch.stack(axes, -1)[None]
-    crop = F.grid_sample(picture[None], grid, padding_mode="reflection", align_corners=True)
-    return crop.squeeze(0)
+    crop: Tensor = F.grid_sample(
+        picture[None], grid, padding_mode="reflection", align_corners=True
+    ).squeeze(0)
+    return crop
 
 
 def _crop_to_picture(draw: Draw, settings: Augmentation, height: int, width: int) -> Tensor:
@@ -170,12 +172,13 @@ def colour_matrix(draw: Draw, settings: Augmentation) -> Tensor:
 
 def recolour(image: Tensor, matrix: Tensor) -> Tensor:
     """A (3, P, P) image in [0, 1] whose colours a (3, 4) matrix maps, clipped to [0, 1]."""
-    mapped = torch.addmm(matrix[:, 3:], matrix[:, :3], image.flatten(1))
-    return mapped.clamp_(0, 1).view_as(image)
+    mapped = torch.addmm(matrix[:, 3:], matrix[:, :3], image.flatten(1)).clamp_(0, 1)
+    return mapped.view_as(image)
 
 
 def _turned_hue(angle: float) -> Tensor:
     """(3, 3): colours with the chroma plane turned by `angle` radians."""
     cos, sin = math.cos(angle), math.sin(angle)
     turn = torch.tensor([[1, 0, 0], [0, cos, -sin], [0, sin, cos]], dtype=torch.float64)
-    return torch.linalg.inv(_YIQ) @ turn @ _YIQ
+    turned: Tensor = torch.linalg.inv(_YIQ) @ turn @ _YIQ
+    return turned

@@ -26,6 +26,7 @@ from featheredge.files import write_bytes, write_json
 from featheredge.models.csf import CSF, CSFConfig
 from featheredge.models.csnet import CSNET_L_X1, CSNET_L_X2, CSNet, CSNetConfig, fixed_split
 from featheredge.models.feather import FEATHER_S, Feather, FeatherConfig
+from featheredge.models.layer_names import begins
 from featheredge.models.mobile_edge import (
     FEATHER_SALIENCY,
     FEATHER_SALIENCY_S,
@@ -169,13 +170,14 @@ def load_trained(source: str) -> Network:
 def load_weights(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     """Copy `state` into `network`; every tensor must be there and fit.
 
-    Batch norm's `num_batches_tracked` may be missing: it does not change what a network computes.
+    Batch norm's `num_batches_tracked` may be missing, since it does not change what a network
+    computes; so may parameters that only training uses, which then keep their values.
 
     Raises:
         WeightsError: naming the first tensors that are missing, unknown or of another shape.
     """
     own = network.state_dict()
-    missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
+    missing = [k for k in own if k not in state and not _is_dispensable(k, network)]
     unknown = [k for k in state if k not in own]
     wrong = [
         f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}"
@@ -189,6 +191,12 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], source: str) -
                 f"{len(keys)} {problem}, such as {', '.join(keys[:3])}"
             )
     network.load_state_dict(dict(state), strict=False)
+
+
+def _is_dispensable(key: str, network: nn.Module) -> bool:
+    """Whether a network computes the same without this tensor once it is trained."""
+    training_only = getattr(network, "training_only", ())
+    return key.endswith("num_batches_tracked") or any(begins(key, name) for name in training_only)
 
 
 def read_onnx(path: Path) -> dict[str, Tensor]:

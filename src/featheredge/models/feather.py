@@ -156,6 +156,7 @@ class Feather(Network):
         self.fine = Fine(coarse[-1], fine_tap, config.fine) if config.fine else None
         predicted = (*coarse, config.fine) if config.fine else coarse
         self.outputs = nn.ModuleList(nn.Conv2d(channels, 1, 1) for channels in predicted)
+        self.training_only = tuple(f"outputs.{index}" for index in range(len(predicted) - 1))
         self._initialise()
 
     def forward(self, image: Tensor) -> Logits:

@@ -107,8 +107,8 @@ class InvertedResidual(nn.Module):
 class MobileNetV2(nn.Module):
     """Feature layers of MobileNetV2, or of a network of the same blocks.
 
-    The forward returns the last map of every stride. `features.*` carries torchvision's keys, so `load_state_dict` takes torchvision's
-    `mobilenet_v2` file once its `classifier.*` entries are dropped.
+    The forward returns the last map of every stride. `features.*` carries torchvision's keys, so
+    `load_state_dict` takes torchvision's `mobilenet_v2` file without its `classifier.*` entries.
     """
 
     def __init__(

@@ -34,10 +34,13 @@ class Network(nn.Module):
     Attributes:
         stride: pixels of the input that one cell of the coarsest map covers.
         config: every width; `type(network)(network.config)` has the same tensors.
+        training_only: beginnings of the names of parameters that only training uses. Exported
+            files leave them out, and weights without them load.
     """
 
     stride: int
     config: "DataclassInstance"
+    training_only: tuple[str, ...] = ()
 
     def forward(self, image: Tensor) -> Logits:
         """Map a normalised picture to logits.

@@ -1,0 +1,83 @@
+"""Feather: what its decoder sees, what training alone uses, and public encoder weights."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from featheredge.deploy.export import export_network
+from featheredge.errors import WeightsError
+from featheredge.models import build
+from featheredge.models.blocks import ConvNormAct
+from featheredge.models.cost import num_params
+from featheredge.models.feather import Feather, FeatherConfig
+from featheredge.models.mobilenet import EFFICIENTNET_LITE0, MobileNetV2
+from models.test_network_contract import FEATHER_TOY
+
+
+def toy() -> Feather:
+    torch.manual_seed(0)
+    network = Feather(FEATHER_TOY)
+    for layer in network.outputs:
+        torch.nn.init.normal_(layer.weight)
+    return network
+
+
+def test_the_encoder_is_efficientnet_lite0():
+    # 4,652,008 parameters with the 1x1 layer to 1280 and the classifier, as published.
+    head = 320 * 1280 + 2 * 1280 + 1280 * 1000 + 1000
+    assert num_params(MobileNetV2(32, EFFICIENTNET_LITE0, 0)) + head == 4_652_008
+
+
+def test_every_pixel_sees_the_whole_picture():
+    network = toy().eval()
+    picture = torch.rand(1, 3, 128, 128, requires_grad=True)
+    network(picture).final[0, 0, 5, 5].backward()
+    far = picture.grad[0, :, 96:, 96:].abs().sum()
+    assert far > 0
+
+
+def test_steps_predict_at_their_own_sizes_while_training_only():
+    network = toy()
+    picture = torch.rand(2, 3, 64, 96)
+    sides = network.train()(picture).sides
+    assert [tuple(side.shape[-2:]) for side in sides] == [(4, 6), (8, 12), (16, 24)]
+    assert network.eval()(picture).sides == ()
+
+
+def test_an_exported_file_loads_without_what_only_training_uses(tmp_path):
+    network = toy().eval()
+    export_network(
+        network, tmp_path / "toy.onnx", name="toy", task="saliency", input_px=64, storage="fp32"
+    )
+    state = build.read_onnx(tmp_path / "toy.onnx")
+    assert not any(key.startswith("outputs.0.") for key in state)
+    again = Feather(FEATHER_TOY).eval()
+    build.load_weights(again, state, "toy.onnx")
+    picture = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(again(picture).final, network(picture).final)
+    del state["outputs.3.weight"]
+    with pytest.raises(WeightsError, match=r"missing.*outputs.3"):
+        build.load_weights(again, state, "toy.onnx")
+
+
+def test_too_many_steps_for_the_blocks_are_refused():
+    with pytest.raises(ValueError, match=r"halve the picture 4 times; 6 are needed"):
+        Feather(replace(FEATHER_TOY, steps=(4, 4, 4, 4)))
+    with pytest.raises(ValueError, match="steps"):
+        FeatherConfig(steps=())
+
+
+@pytest.mark.parametrize(("stride", "groups"), [(1, 1), (2, 1), (1, 6), (2, 6)])
+def test_a_fixed_norm_passes_its_gradients(stride, groups):
+    torch.manual_seed(1)
+    layer = ConvNormAct(6, 6, stride=stride, groups=groups, activation="none").train()
+    conv, norm = layer[0], layer[1].eval()
+    torch.nn.init.uniform_(norm.running_var, 0.5, 2.0)
+    x = torch.rand(2, 6, 9, 9)
+    gradients = []
+    for run in (layer, lambda x: norm(conv(x))):
+        layer.zero_grad()
+        run(x).square().sum().backward()
+        gradients.append([p.grad.clone() for p in layer.parameters()])
+    torch.testing.assert_close(*gradients)
