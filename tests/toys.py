@@ -10,6 +10,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from featheredge.models.build import create_model
+from featheredge.models.feather import FeatherConfig
+from featheredge.models.mobilenet import Bottleneck
 from featheredge.models.network import Network
 
 TOY_WIDTHS: dict[str, Any] = {
@@ -26,6 +28,23 @@ TOY_WIDTHS: dict[str, Any] = {
     "head": 4,
     "dilations": [2, 3],
 }
+
+#: A `Feather` of about 3,000 parameters.
+FEATHER_TOY = FeatherConfig(
+    stem=8,
+    blocks=(
+        Bottleneck(0, 4),
+        Bottleneck(8, 6, stride=2),
+        Bottleneck(12, 8, stride=2, kernel=5),
+        Bottleneck(16, 8, residual=True),
+        Bottleneck(16, 10, stride=2),
+    ),
+    context=9,
+    context_kernels=(5,),
+    steps=(7, 6),
+    kernels=(3,),
+    fine=4,
+)
 
 
 def toy_network(seed: int = 0, **widths: Any) -> Network:

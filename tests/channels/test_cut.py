@@ -13,11 +13,12 @@ from featheredge.errors import ArgumentError
 from featheredge.models import build
 from featheredge.models.csf import CSF, CSFConfig, HeadWidths
 from featheredge.models.csnet import CSNet, CSNetConfig, fixed_split
+from featheredge.models.feather import Feather
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig, to_plain
 from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.models.resnet import ResNetConfig
 from masking import masked, randomised
-from toys import toy_network
+from toys import FEATHER_TOY, toy_network
 
 VGG = ((3, 4), (4, 5), (5, 5, 6), (6, 6, 6), (7, 7, 7))
 RESNET = ResNetConfig((6,), (1, 2, 1, 1), (4, 4, 8, 8), (8, 12, 16, 20))
@@ -33,6 +34,7 @@ NETWORKS = {
     "CSF with group norms": lambda: CSF(CSFConfig(RESNET, HEAD, norm_groups=2)),
     "CSNet": lambda: CSNet(CSNET),
     "CSNet 0/1": lambda: CSNet(fixed_split(4, low=1)),
+    "Feather": lambda: Feather(FEATHER_TOY),
     "MobileEdge": lambda: toy_network(),
     "MobileEdge with side outputs": lambda: toy_network(side_outputs=True, context=[2]),
     "MobileEdge at half size": lambda: toy_network(output_stride=2, dilations=[], top=0),

@@ -9,33 +9,17 @@ from featheredge.errors import RecipeError, UnknownModelError, WeightsError
 from featheredge.models import build
 from featheredge.models.csf import CSF, CSFConfig, HeadWidths, head_widths
 from featheredge.models.csnet import CSNet, CSNetConfig, fixed_split
-from featheredge.models.feather import Feather, FeatherConfig
-from featheredge.models.mobilenet import Bottleneck
+from featheredge.models.feather import Feather
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig, to_plain
 from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.models.resnet import ResNetConfig
-from toys import TOY_WIDTHS, toy_network
+from toys import FEATHER_TOY, TOY_WIDTHS, toy_network
 
 VGG_WIDTHS = ((3, 3), (4, 4), (5, 5, 5), (6, 6, 6), (7, 7, 7))
 RESNET_WIDTHS = ((6,), (1, 2, 1, 1), (4, 4, 8, 8), (8, 12, 16, 20))
 RES2NET_WIDTHS = ((3, 4, 6), (1, 1, 2, 1), (8, 8, 12, 12), (8, 12, 16, 20), 4, True)
 CSNET_STAGES = (((2, 3),), ((3, 2),) * 2, ((3, 0), (4, 0)), ((0, 4), (5, 0)), ((2, 2), (6, 0)))
 CSNET_HEAD = HeadWidths((3, 2, 4), ((1, 0, 1, 1, 1), (0, 0, 1, 0, 0), (1, 1, 1, 1, 1)), 5)
-FEATHER_TOY = FeatherConfig(
-    stem=8,
-    blocks=(
-        Bottleneck(0, 4),
-        Bottleneck(8, 6, stride=2),
-        Bottleneck(12, 8, stride=2, kernel=5),
-        Bottleneck(16, 8, residual=True),
-        Bottleneck(16, 10, stride=2),
-    ),
-    context=9,
-    context_kernels=(5,),
-    steps=(7, 6),
-    kernels=(3,),
-    fine=4,
-)
 NETWORKS = {
     "CSF on ResNet": lambda: CSF(
         CSFConfig(ResNetConfig(*RESNET_WIDTHS), head_widths((5, 6, 7, 8)), norm_groups=0)
@@ -75,8 +59,10 @@ def picture(*size: int) -> torch.Tensor:
 @pytest.mark.parametrize("size", [(1, 1), (7, 3), (33, 47), (64, 96)])
 def test_logits_have_the_size_of_the_input(network, size):
     logits = network(network.normalise(picture(2, 3, *size)))
+    assert logits.final.shape == (2, 1, *size)
     for logit in (logits.final, *logits.sides):
-        assert logit.shape == (2, 1, *size)
+        assert logit.shape[:2] == (2, 1)
+        assert all(side <= whole for side, whole in zip(logit.shape[2:], size, strict=True))
         assert torch.isfinite(logit).all()
 
 

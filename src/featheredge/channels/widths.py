@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from featheredge.errors import ArgumentError
 from featheredge.models.csf import DILATIONS, CSFConfig, DilatedWidths, HeadWidths
 from featheredge.models.csnet import CSNetConfig
+from featheredge.models.feather import FeatherConfig
 from featheredge.models.mobile_edge import MobileEdgeConfig
 from featheredge.models.mobilenet import Bottleneck
 from featheredge.models.network import Network
@@ -82,6 +83,20 @@ def _mobile_edge(config: MobileEdgeConfig, shapes: Shapes) -> MobileEdgeConfig:
         top=_rows(shapes, f"{layers[-1]}.0"),
         laterals=tuple(_rows(shapes, f"laterals.{i}.0") for i in range(len(config.laterals))),
         head=_rows(shapes, f"steps.{decoder}.1.0"),
+    )
+
+
+def _feather(config: FeatherConfig, shapes: Shapes) -> FeatherConfig:
+    layers = [f"encoder.features.{index}" for index in range(len(config.blocks) + 1)]
+    pairs = zip(config.blocks, layers[1:], strict=True)
+    steps = range(len(config.steps))
+    return replace(
+        config,
+        stem=_rows(shapes, f"{layers[0]}.0"),
+        blocks=tuple(_bottleneck(block, layer, shapes) for block, layer in pairs),
+        context=_rows(shapes, "context.reduce.0"),
+        steps=tuple(_rows(shapes, f"steps.{index}.project.0") for index in steps),
+        fine=_rows(shapes, "fine.project.0"),
     )
 
 
@@ -158,6 +173,7 @@ def _scales(layer: str, targets: int, shapes: Shapes, sources: int = 0) -> tuple
 _READERS: dict[type, Callable[[Any, Shapes], Any]] = {
     CSFConfig: _csf,
     CSNetConfig: _csnet,
+    FeatherConfig: _feather,
     MobileEdgeConfig: _mobile_edge,
     PiDiNetConfig: _pidinet,
     RCFConfig: _rcf,

@@ -127,8 +127,8 @@ class Fine(nn.Module):
 class Feather(Network):
     """A map from an encoder and a decoder that both see the whole picture.
 
-    While it trains, each step predicts a map at its own size, which the loss compares with the
-    label at that size (deep supervision); afterwards the finest alone is computed.
+    Each step predicts a map at its own size, which a loss compares with the label at that size
+    (deep supervision). Exported files compute the finest alone.
     """
 
     config: FeatherConfig
@@ -160,13 +160,10 @@ class Feather(Network):
         self._initialise()
 
     def forward(self, image: Tensor) -> Logits:
-        """(B, 3, H, W) -> logits; `sides`, in training alone, are maps of the steps' sizes."""
+        """(B, 3, H, W) -> logits; `sides` have the sizes of the context and the steps."""
         decoded = self._decode(image)
-        final = resize_like(self.outputs[-1](decoded[-1]), image)
-        if not self.training:
-            return Logits(final, ())
-        pairs = zip(self.outputs[:-1], decoded[:-1], strict=True)
-        return Logits(final, tuple(output(x) for output, x in pairs))
+        *sides, final = (output(x) for output, x in zip(self.outputs, decoded, strict=True))
+        return Logits(resize_like(final, image), tuple(sides))
 
     def _decode(self, image: Tensor) -> list[Tensor]:
         """The context and what every step makes of it, coarse to fine."""
