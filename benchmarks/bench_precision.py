@@ -47,7 +47,8 @@ def main() -> None:
 
 def step(name: str, kind: torch.dtype, batch: int, side: int) -> Callable[[], None]:
     """A step of training, without the optimiser's part."""
-    network = create_model(name).train().to(memory_format=torch.channels_last)
+    network = create_model(name).train()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     image = torch.rand(batch, 3, side, side).contiguous(memory_format=torch.channels_last)
     label, loss = torch.rand(batch, 1, side, side), EdgeLoss()
 

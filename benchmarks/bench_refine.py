@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ Map = np.ndarray
 
 def exact(mask: Map, coarse_px: int) -> Map:
     """Every cell holds its share of the object: what no network knows so well."""
-    return resize(mask, *fit_inside(*mask.shape, coarse_px))
+    return resize(mask, *fit_inside(mask.shape[0], mask.shape[1], coarse_px))
 
 
 def binary(mask: Map, coarse_px: int) -> Map:
@@ -48,7 +49,7 @@ def displaced(mask: Map, coarse_px: int) -> Map:
     """Borders wander by 0.7 cells (standard deviation), over 4 cells or so."""
     random = np.random.default_rng(int(mask.sum()))
     cell_px = max(mask.shape) / coarse_px
-    coarsest = fit_inside(*mask.shape, coarse_px // 4)
+    coarsest = fit_inside(mask.shape[0], mask.shape[1], coarse_px // 4)
     positions = []
     for axis, length in enumerate(mask.shape):
         drift = resize(random.standard_normal(coarsest).astype(np.float32), *mask.shape)
@@ -103,8 +104,8 @@ def costs(rounds: int = 3) -> dict[str, dict[str, float]]:
         map = refine(coarse, image)
         refine_mb = peak_mb() - before_mb
         measured[name] = {
-            "refine_cpu_s": least_cpu_s(lambda c=coarse, i=image: refine(c, i), rounds),
-            "compose_cpu_s": least_cpu_s(lambda i=image, m=map: compose(i, m), rounds),
+            "refine_cpu_s": least_cpu_s(partial(refine, coarse, image), rounds),
+            "compose_cpu_s": least_cpu_s(partial(compose, image, map), rounds),
             "refine_peak_beyond_picture_mb": refine_mb,
             "process_peak_mb": peak_mb(),
         }

@@ -42,6 +42,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     with TemporaryDirectory() as place, start_server(options.pysod) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
         version = server.stdout.readline().strip()
         cases = {}
         for height, width in SIZES:
@@ -69,6 +71,8 @@ def start_server(python: str) -> subprocess.Popen:
 
 
 def ask(server: subprocess.Popen, folder: Path) -> None:
+    assert server.stdin is not None
+    assert server.stdout is not None
     server.stdin.write(f"{folder}\n")
     server.stdin.flush()
     if server.stdout.readline() != "done\n":

@@ -7,6 +7,7 @@ Budgets: an import under 0.2 s beyond numpy's own, `--help` under 0.3 s.
 
 import subprocess
 import sys
+from functools import partial
 
 from interleaved import time_cases, write_result
 
@@ -21,8 +22,8 @@ def run(*arguments: str) -> None:
 
 def main(rounds: int) -> None:
     codes = ("pass", NUMPY, "import featheredge", FIRST_USE)
-    cases = {code: lambda code=code: run("-c", code) for code in codes}
-    cases[HELP] = lambda: run("-m", "featheredge", "--help")
+    cases = {code: partial(run, "-c", code) for code in codes}
+    cases[HELP] = partial(run, "-m", "featheredge", "--help")
     times = time_cases(cases, rounds)
     beyond_numpy_ms = round(times[FIRST_USE]["min_ms"] - times[NUMPY]["min_ms"], 2)
     budgets = {

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -28,13 +29,13 @@ def write_network(path: Path, metadata: str | None = METADATA, radius_px: int = 
     """
     side = 2 * radius_px + 1
     kernel = np.full((1, 3, side, side), 1 / (3 * 255 * side * side), np.float32)
-    constants = {
+    constants: dict[str, np.ndarray] = {
         "kernel": kernel,
         "scales": np.array([1, 1, STRIDE, STRIDE], np.float32),
         "half": np.array(0.5, np.float32),
         "channel": np.array([1], np.int64),
     }
-    pool = {"kernel_shape": [STRIDE] * 2, "strides": [STRIDE] * 2}
+    pool: dict[str, Any] = {"kernel_shape": [STRIDE] * 2, "strides": [STRIDE] * 2}
     nodes = [
         helper.make_node("Cast", ["image"], ["values"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", ["values"], ["planes"], perm=[0, 3, 1, 2]),

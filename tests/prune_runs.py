@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from conftest import write_network
+from featheredge.deploy.export import export_network
 from featheredge.models import build
 from featheredge.models.network import Network
 from featheredge.runs import network_source
@@ -142,12 +143,11 @@ def without_exports(monkeypatch: pytest.MonkeyPatch, *real: str) -> list[str]:
     An export takes seconds. Returns the steps that were exported, as they come.
     """
     exported: list[str] = []
-    exports = network_source.export_network
 
     def write(network: Any, path: Path, **facts: Any) -> None:
         exported.append(path.parent.name)
         if path.parent.name in real:
-            exports(network, path, **facts)
+            export_network(network, path, **facts)
         else:
             write_network(path)
 

@@ -33,12 +33,12 @@ def test_box_mean_is_the_mean_of_every_window(height, width, radius):
 def by_definition(map: np.ndarray, guide: np.ndarray, radius: int, eps: float) -> np.ndarray:
     """He and Sun: ridge regression in every window, coefficients averaged over the windows."""
     slopes, offsets = np.empty_like(map), np.empty_like(map)
-    for y, x, rows, columns in windows(*map.shape, radius):
+    for y, x, rows, columns in windows(map.shape[0], map.shape[1], radius):
         i, p = guide[rows, columns].ravel(), map[rows, columns].ravel()
         system = np.array([[(i * i).mean() + eps, i.mean()], [i.mean(), 1]])
         slopes[y, x], offsets[y, x] = np.linalg.solve(system, [(i * p).mean(), p.mean()])
     filtered = np.empty_like(map)
-    for y, x, rows, columns in windows(*map.shape, radius):
+    for y, x, rows, columns in windows(map.shape[0], map.shape[1], radius):
         slope, offset = slopes[rows, columns].mean(), offsets[rows, columns].mean()
         filtered[y, x] = slope * guide[y, x] + offset
     return filtered.clip(0, 1)

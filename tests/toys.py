@@ -53,6 +53,8 @@ def toy_network(seed: int = 0, **widths: Any) -> Network:
     network = create_model("mobile-edge", widths={**TOY_WIDTHS, **widths})
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
             torch.nn.init.uniform_(module.running_mean, -0.2, 0.2)
             torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
@@ -66,8 +68,8 @@ def write_bsds(root: Path, split: str, count: int, seed: int = 0) -> Path:
         (root / kind / split).mkdir(parents=True, exist_ok=True)
     for index in range(count):
         size = (40, 56) if index % 2 else (56, 40)
-        top, left = random.integers(4, 12, 2)
-        bottom, right = size[0] - random.integers(4, 12), size[1] - random.integers(4, 12)
+        top, left = map(int, random.integers(4, 12, 2))
+        bottom, right = size[0] - int(random.integers(4, 12)), size[1] - int(random.integers(4, 12))
         picture = random.integers(0, 60, (*size, 3), np.uint8)
         picture[top:bottom, left:right] += 150
         first = outline(size, top, left, bottom, right)

@@ -278,7 +278,9 @@ def peak_rss_mb(*arguments: object) -> float:
     """Peak memory of the command as a process of its own."""
     command = [sys.executable, "-c", MEASURED, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return int(re.search(r"VmHWM:\s+(\d+) kB", done.stderr)[1]) / 1024
+    found = re.search(r"VmHWM:\s+(\d+) kB", done.stderr)
+    assert found is not None
+    return int(found[1]) / 1024
 
 
 def test_memory_grows_by_few_bytes_per_pixel(tmp_path, toy_onnx, noise):

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -109,11 +110,11 @@ def widths_of(path: Path) -> CSNetConfig:
     """The published table: [in, out] widths of every block, then of the head, then depths."""
     *blocks, fuse, multi, merge, depths = json.loads(path.read_text())
     blocks = [[(*map(int, out), 0)[:2] for _, out in blocks][i] for i in range(len(blocks))]
-    stages = []
+    stages: Any = []
     for depth in (1, *depths):
         stages.append(tuple(blocks[:depth]))
         blocks = blocks[depth:]
-    dilated = tuple(tuple(map(int, scale)) for scale in multi[2])
+    dilated: Any = tuple(tuple(map(int, scale)) for scale in multi[2])
     head = HeadWidths(tuple(map(int, fuse[1])), dilated, int(merge[1][0]))
     return CSNetConfig(tuple(stages), head)
 

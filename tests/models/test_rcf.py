@@ -1,5 +1,7 @@
 """RCF against the published network, layer by layer, and the two key schemes it loads."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -19,7 +21,7 @@ TOY_STAGES = ((3, 2), (4, 2), (5, 3), (6, 3), (7, 3))
 
 def toy(**fields) -> RCF:
     torch.manual_seed(0)
-    widths = tuple((width,) * count for width, count in TOY_STAGES)
+    widths: Any = tuple((width,) * count for width, count in TOY_STAGES)
     network = RCF(RCFConfig(widths, side=2, **fields)).eval()
     for parameter in network.parameters():
         # Large enough that every layer shows in the output.

@@ -82,6 +82,7 @@ def shaken(config: ResNetConfig) -> ResNet:
     network = ResNet(config).eval()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
             torch.nn.init.uniform_(module.running_mean, -0.2, 0.2)
     return network
@@ -113,7 +114,8 @@ def steps(network: ResNet, image: torch.Tensor, parts: int) -> list[torch.Tensor
             if parts == 1:
                 y = norm(f"{key}.bn2", conv(f"{key}.conv2", y, stride)).relu()
             else:
-                split, results = y.split(y.shape[1] // parts, 1), []
+                split = y.split(y.shape[1] // parts, 1)
+                results: list[torch.Tensor] = []
                 for index in range(parts - 1):
                     z = split[index]
                     if block and index:

@@ -1,6 +1,7 @@
 """Channels that training has decided on: read from norms, and cut as if they were zero."""
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,13 +32,13 @@ def groups():
     return find_groups(CSNet(TOY))
 
 
-def norms_of(block: nn.Module, scale: int) -> list[nn.BatchNorm2d]:
+def norms_of(block: Any, scale: int) -> list[nn.BatchNorm2d]:
     """The three norms that one block's channels at a scale pass."""
     depthwise = [getattr(block, f"depthwise{i}")[scale][1][0] for i in (1, 2)]
     return [block.mix_act[scale][0], *depthwise]
 
 
-def blocks_and_scales(network: CSNet):
+def blocks_and_scales(network: Any):
     for stage in network.stages:
         for block in stage:
             for scale in range(len(block.mix_act)):

@@ -47,7 +47,7 @@ class Foreign(nn.Module):
 
 NETWORKS = {
     "MobileEdge": toy_network,
-    "RCF": lambda: RCF(RCFConfig(((8, 8), (12, 12), *[(12, 12, 12)] * 3), 5)),
+    "RCF": lambda: RCF(RCFConfig(((8, 8), (12, 12), (12, 12, 12), (12, 12, 12), (12, 12, 12)), 5)),
     "PiDiNet": lambda: PiDiNet(PiDiNetConfig((8, 12, 16, 16), context=8)).deployable(),
     "CSNet": lambda: CSNet(fixed_split(8)),
     "foreign": Foreign,

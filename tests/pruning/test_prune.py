@@ -234,7 +234,9 @@ def test_layers_without_bias_are_fitted_without():
     "network",
     [
         pytest.param(lambda: toy_network(), id="MobileEdge"),
-        pytest.param(lambda: RCF(RCFConfig(((4, 4), (6, 6), *[(6, 6, 6)] * 3), 3)), id="RCF"),
+        pytest.param(
+            lambda: RCF(RCFConfig(((4, 4), (6, 6), (6, 6, 6), (6, 6, 6), (6, 6, 6)), 3)), id="RCF"
+        ),
         pytest.param(lambda: CSNet(fixed_split(6)), id="CSNet"),
         pytest.param(lambda: PiDiNet(PiDiNetConfig((6, 6, 8, 8), context=0)), id="PiDiNet"),
     ],

@@ -1,6 +1,7 @@
 """Decay of norm scales against autograd, PyTorch's own weight decay, and what it is there for."""
 
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def test_by_default_it_acts_on_the_stages_and_not_on_the_head():
     assert {id(scale) for scale in decay.scales} == {id(scale) for scale in expected}
 
 
-def outputs_of(network: CSNet, image: torch.Tensor) -> list[torch.Tensor]:
+def outputs_of(network: Any, image: torch.Tensor) -> list[torch.Tensor]:
     """The maps after every norm and activation of the stages, computed layer by layer."""
     maps, outputs = [image], []
     for stage in network.stages:
@@ -225,7 +226,7 @@ def test_static_decay_is_off_exactly_where_this_acts(network):
     assert not decays
 
 
-def factors(network: CSNet, **settings) -> dict[str, float]:
+def factors(network: CSNet, **settings) -> dict[str, torch.Tensor]:
     """The pull on each scale of a network whose scales are all 1."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
