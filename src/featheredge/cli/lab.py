@@ -134,33 +134,53 @@ def label(
     /,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
+    also: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=False)] = (),
+    weights: Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)] = (),
     scales: Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)] = (1.0,),
     flip: bool = False,
+    max_disagreement: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 1.0,
+    min_object: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.0,
+    max_unsure: Annotated[float, Parameter(validator=Number(gte=0))] = float("inf"),
 ) -> None:
-    """Store a teacher's maps of pictures, for students to learn from.
+    """Store teachers' maps of pictures, for students to learn from.
+
+    Example: featheredge label onnx:u2netp.onnx photos -o maps --also onnx:isnet.onnx
 
     Args:
-        teacher: A folder that `featheredge train` printed, a name from `featheredge models`, or
-            NAME:FILE.safetensors, as in pidinet:pidinet_bsds_voc.safetensors.
+        teacher: A folder that `featheredge train` printed, a name from `featheredge models`,
+            NAME:FILE.safetensors, as in pidinet:pidinet_bsds_voc.safetensors, or onnx:FILE.onnx
+            with a FILE.toml beside it that declares what the network expects.
         pictures: Files, or folders of .jpg and .png files.
-        output: The folder to write ID.png to. Maps that are there stay.
+        output: The folder to write ID.png to. Maps that exist stay.
+        also: Another teacher, whose map is averaged with the first one's. Repeat it for more.
+        weights: How much each teacher's map counts, as in --weights 1 2.
         scales: Sizes of the picture that are averaged, as in --scales 0.5 1 1.5.
         flip: Average over the mirrored picture too.
+        max_disagreement: Refuse pictures on which the teachers' maps differ by more, on average.
+        min_object: Refuse pictures whose object covers a smaller share of the pixels.
+        max_unsure: Refuse pictures with more pixels between 0.1 and 0.9, per pixel of the object.
     """
     require_lab()
     from featheredge.errors import ArgumentError
     from featheredge.models import build
     from featheredge.training.cpu import keep_freed_memory
     from featheredge.training.teacher import Averaging, Teacher
-    from featheredge.training.teacher_maps import label as store
+    from featheredge.training.teacher_maps import Selection, store_maps
 
     files = [file for path in pictures for file in _pictures_in(path)]
     if not files:
         raise ArgumentError(f"no .jpg or .png in {', '.join(map(str, pictures))}")
     keep_freed_memory()
+    averaging = Averaging(scales, flip)
+    teachers = [Teacher(build.load_trained(each), averaging) for each in (teacher, *also)]
+    selection = Selection(max_disagreement, min_object, max_unsure)
     with progress_bar("labelling") as advance:
-        store(Teacher(build.load_trained(teacher), Averaging(scales, flip)), files, output, advance)
-    sys.stdout.write(f"{output}\n")
+        refused = store_maps(
+            teachers, files, output, weights=weights, selection=selection, progress=advance
+        )
+    kept = len(files) - sum(refused.values())
+    reasons = "".join(f", {count} refused: {reason}" for reason, count in refused.items())
+    sys.stdout.write(f"{output}  {kept} maps{reasons}\n")
 
 
 def reproduce(

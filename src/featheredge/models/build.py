@@ -36,6 +36,7 @@ from featheredge.models.mobile_edge import (
     MobileEdgeConfig,
 )
 from featheredge.models.network import Network
+from featheredge.models.onnx_network import read_onnx_network
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig
 from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.models.resnet import RESNET50
@@ -146,7 +147,9 @@ def load_trained(source: str) -> Network:
     Args:
         source: the folder of a saved network; a name of the catalog, for shipped weights; or
             NAME:FILE, a name of the zoo and a .safetensors file with that network's tensors, by
-            their names here or by its authors', such as "pidinet:pidinet_bsds_voc.safetensors".
+            their names here or by its authors', such as "pidinet:pidinet_bsds_voc.safetensors";
+            or onnx:FILE.onnx, any network with a FILE.toml beside it that declares what it
+            expects (see `featheredge.models.onnx_network`).
 
     Raises:
         UnknownModelError: no such folder and no such name.
@@ -155,6 +158,8 @@ def load_trained(source: str) -> Network:
     name, colon, file = source.partition(":")
     if Path(source).is_dir():
         return load(Path(source))
+    if name == "onnx" and colon:
+        return read_onnx_network(Path(file)).eval()
     if name in ZOO and colon:
         network = create_model(name)
         load_weights(network, network.published(read_safetensors(Path(file))), file)
@@ -162,7 +167,8 @@ def load_trained(source: str) -> Network:
     if source in ZOO:
         return create_model(source, pretrained=True).eval()
     raise UnknownModelError(
-        f"{source}: neither the folder of a saved network, nor NAME:FILE.safetensors, nor a name; "
+        f"{source}: neither the folder of a saved network, nor NAME:FILE.safetensors, nor "
+        f"onnx:FILE.onnx, nor a name; "
         f"names are {', '.join(ZOO)}"
     )
 

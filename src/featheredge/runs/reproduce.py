@@ -22,7 +22,7 @@ from featheredge.training.log import LogCallback
 from featheredge.training.loop import train
 from featheredge.training.recipe import Recipe, load_recipe
 from featheredge.training.teacher import Teacher
-from featheredge.training.teacher_maps import label
+from featheredge.training.teacher_maps import store_maps
 
 #: The size that multiply-adds are counted at.
 HEIGHT, WIDTH = 321, 481
@@ -163,7 +163,7 @@ def _label(teacher: Network, recipe: Recipe) -> None:
     assert recipe.data.maps is not None
     splits = recipe.data.train_splits
     pictures = [s.image for split in splits for s in bsds500.samples(recipe.data.root, split)]
-    label(Teacher(teacher, recipe.distill.averaging), pictures, recipe.data.maps)
+    store_maps([Teacher(teacher, recipe.distill.averaging)], pictures, recipe.data.maps)
 
 
 def _row(setting: Setting, network: Network, name: str, published: float | None, what: str) -> Row:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, NonNegativeFloat, Tag, model_validator
+from pydantic import Discriminator, Field, NonNegativeFloat, PositiveFloat, Tag, model_validator
 
 from featheredge.data.augment import Augmentation
 from featheredge.training.distill import Adaptation, OutputDistillation
@@ -92,13 +92,15 @@ class Distillation(Section):
 
     Attributes:
         teachers: each as `featheredge.models.build.load_trained` takes it, such as the folder of
-            a saved network; none where stored maps (data.maps) teach.
+            a saved network or onnx:FILE.onnx; none where stored maps (data.maps) teach.
+        weights: how much each teacher's map counts in their mean; empty weighs all the same.
         averaging: what the teachers' maps are the mean of.
         output: the loss on final maps.
         adaptor: the loss on encoder features.
     """
 
     teachers: tuple[str, ...] = ()
+    weights: tuple[PositiveFloat, ...] = ()
     averaging: Averaging = Averaging()
     output: OutputDistillation | None = None
     adaptor: Adaptation | None = None
@@ -109,6 +111,10 @@ class Distillation(Section):
             raise ValueError("give [distill.output], [distill.adaptor] or both; else leave it out")
         if self.adaptor is not None and len(self.teachers) != 1:
             raise ValueError("the adaptor reads one teacher's features; give one in teachers")
+        if self.weights and len(self.weights) != len(self.teachers):
+            raise ValueError(
+                f"{len(self.weights)} weights for {len(self.teachers)} teachers; give one for each"
+            )
         return self
 
 
