@@ -1,6 +1,6 @@
 """Draw how well each layer answers without some of its channels, by how they were chosen.
 
-    python docs/draw_errors.py prune-pidinet --ratio 0.5 --out docs/images/errors.png \
+    python tools/draw_errors.py prune-pidinet --ratio 0.5 --out docs/images/errors.png \
         --set data.root=data/bsds500 --set source=pidinet:pidinet_bsds_voc.safetensors
 
 Every group of the recipe's network is pruned alone to the same share of its units, by every

@@ -1,8 +1,8 @@
 """Draw the pictures of the documentation, and walls to judge networks by.
 
-    python docs/draw_pictures.py                      # docs/images/coffee.jpg and cat.jpg
-    python docs/draw_pictures.py --bsds data/bsds500 --out wall.jpg --models t.onnx mobile-edge
-    python docs/draw_pictures.py --masks data/sod --pictures data/bsds500/images --out wall.jpg \
+    python tools/draw_pictures.py                      # docs/images/coffee.jpg and cat.jpg
+    python tools/draw_pictures.py --bsds data/bsds500 --out wall.jpg --models t.onnx mobile-edge
+    python tools/draw_pictures.py --masks data/sod --pictures data/bsds500/images --out wall.jpg \
         --models feather-saliency feather-saliency-s
 
 A wall has a row for each of eight test pictures: photo, what people drew, each model's map. Edges:

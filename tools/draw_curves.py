@@ -1,6 +1,6 @@
 """Draw the precision-recall curves of several edge models on BSDS500 test into one plot.
 
-    python docs/draw_curves.py teacher.onnx mobile-edge mobile-edge-s --bsds data/bsds500 \
+    python tools/draw_curves.py teacher.onnx mobile-edge mobile-edge-s --bsds data/bsds500 \
         --out docs/images/edges-pr.png
 
 Prints each model's scores as well.

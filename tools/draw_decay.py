@@ -1,6 +1,6 @@
 """Draw how much the channels of several runs still vary, and say what could be cut.
 
-    python docs/draw_decay.py runs/csnet-x1-decay-dynamic runs/csnet-x1-decay-l2 \
+    python tools/draw_decay.py runs/csnet-x1-decay-dynamic runs/csnet-x1-decay-l2 \
         --out docs/images/decay.png --size-px 112
 
 What is printed: parameters and multiply-adds before and after the cut.
