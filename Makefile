@@ -31,7 +31,7 @@ bench: .venv/dev  ## Timings on this machine, into benchmarks/results/.
 	$(BIN)/python benchmarks/bench_startup.py
 
 docs: .venv/docs  ## Build the documentation into site/; a broken link is an error.
-	$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "$(CURDIR)/site/index.html"
 
 clean:
