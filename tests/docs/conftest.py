@@ -14,6 +14,8 @@ from PIL import Image
 
 from toys import write_bsds
 
+TIMEOUT_S = 600
+
 #: Programs that a page calls but a test does not let loose: they are checked and not run.
 STUB = """#!{python}
 import sys
@@ -50,6 +52,16 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def lab_template(template: Path) -> Path:
+    """The same with a checkpoint as authors publish them; writing it needs torch."""
+    import torch
+
+    state = {"module.conv1_1.weight": torch.zeros(2, 3, 3, 3)}
+    torch.save({"state_dict": state}, template / "data/table5_pidinet.pth")
+    return template
+
+
+@pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Block, Path], str | None]:
     """Runs a block in a folder; returns what went wrong, None where nothing did."""
     cache = tmp_path_factory.mktemp("cache")
@@ -66,7 +78,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Block, Path], str
             "python": [sys.executable, "-c", block.code],
         }[block.language]
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT_S,
         )
         if done.returncode == 0:
             return None

@@ -45,8 +45,8 @@ def test_page_runs(page, template, tmp_path, run):
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(b.kind == "slow" for b in blocks(page))], ids=name
 )
-def test_page_runs_with_its_slow_blocks(page, template, tmp_path, run):
-    run_page(page, {"run", "pending", "slow"}, template, tmp_path, run)
+def test_page_runs_with_its_slow_blocks(page, lab_template, tmp_path, run):
+    run_page(page, {"run", "pending", "slow"}, lab_template, tmp_path, run)
 
 
 def not_run() -> list[Block]:
