@@ -36,6 +36,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bsds = folder / "data/bsds500"
     for seed, split in enumerate(("train", "val", "test")):
         write_bsds(bsds, split, 3, seed)
+        for file in sorted(bsds.glob(f"*/{split}/*")):
+            file.rename(file.with_stem(f"{split}-{file.stem}"))  # IDs differ as in the real one
     _write_masks(folder / "data/msra10k", 6)
     _write_masks(folder / "data/my-objects", 6)
     (folder / "maps").mkdir()
