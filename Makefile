@@ -7,7 +7,7 @@ OUT := demo-out
 # Files of tests go round processes, each of which computes in one thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-all check bench clean
+.PHONY: demo test test-all check bench docs clean
 
 demo: .venv/runtime  ## Find the edges of the example photos and say where the pictures are.
 	@mkdir -p $(OUT)
@@ -30,8 +30,12 @@ bench: .venv/dev  ## Timings on this machine, into benchmarks/results/.
 	$(BIN)/python benchmarks/bench_edges.py
 	$(BIN)/python benchmarks/bench_startup.py
 
+docs: .venv/docs  ## Build the documentation into site/; a broken link is an error.
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "$(CURDIR)/site/index.html"
+
 clean:
-	rm -rf .venv $(OUT)
+	rm -rf .venv $(OUT) site
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -42,4 +46,8 @@ clean:
 
 .venv/dev: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt -e ".[dev]"
+	@touch $@ .venv/runtime
+
+.venv/docs: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e ".[docs]"
 	@touch $@ .venv/runtime
