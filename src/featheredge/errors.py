@@ -21,7 +21,11 @@ class WeightsError(FeatheredgeError, ValueError):
 
 
 class ProviderError(FeatheredgeError, RuntimeError):
-    """An execution provider or optional dependency that is not there."""
+    """An execution provider that is not available."""
+
+
+class MissingExtraError(FeatheredgeError, ImportError):
+    """An optional dependency that is not installed; the message has the command to install it."""
 
 
 class EvaluationError(FeatheredgeError, ValueError):

@@ -100,7 +100,7 @@ def evaluate(
     Raises:
         EvaluationError: pairs that cannot be scored (all are named), before any is counted; or a
             worker process that died.
-        ProviderError: numba or scipy is not installed.
+        MissingExtraError: numba or scipy is not installed.
     """
     require_numba()
     metric = EdgeMetric(protocol)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from featheredge.errors import EvaluationError, ProviderError
+from featheredge.errors import EvaluationError
+from featheredge.extras import require
 from featheredge.files import write_bytes
 from featheredge.metrics.saliency_scores import SaliencyScores
 from featheredge.metrics.scores import EdgeScores, best_point, f_measure, rates
@@ -80,7 +81,7 @@ def plot(
         human: recall and precision of a person, drawn as a point.
 
     Raises:
-        ProviderError: matplotlib is not installed.
+        MissingExtraError: matplotlib is not installed.
         EvaluationError: the suffix is none of these.
     """
     figure = new_figure(5.6, 5.6)
@@ -112,14 +113,11 @@ def new_figure(width_in: float, height_in: float) -> "Figure":
     """Return an empty figure of a size in inches.
 
     Raises:
-        ProviderError: matplotlib is not installed.
+        MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ProviderError(
-            f"plots need matplotlib ({error}); install it: pip install featheredge[eval]"
-        ) from error
+    require("eval", "a plot", "matplotlib")
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 
