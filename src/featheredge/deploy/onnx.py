@@ -24,7 +24,6 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 import onnx_ir
-import onnxruntime
 import torch
 from onnx_ir.passes.common import IdentityEliminationPass, RemoveUnusedNodesPass
 from onnxscript import optimizer
@@ -34,6 +33,7 @@ from featheredge.errors import ArgumentError, WeightsError
 from featheredge.files import write_bytes
 from featheredge.models.build import is_parameter
 from featheredge.models.network import Network
+from featheredge.onnx_runtime import onnx_session
 from featheredge.session import Task
 
 Storage = Literal["fp16", "fp32"]
@@ -128,7 +128,7 @@ def export(
 @torch.inference_mode()
 def parity(deployed: nn.Module, data: bytes, sizes: Sequence[tuple[int, int]]) -> float:
     """Largest absolute difference between PyTorch and ONNX Runtime on noise of these (H, W)."""
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    session = onnx_session(data)
     random = np.random.default_rng(0)
     worst = 0.0
     for size in sizes:
