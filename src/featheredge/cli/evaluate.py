@@ -1,5 +1,6 @@
 """Verb that scores maps: `featheredge eval edges|saliency PRED GT`, `eval MODEL DATASET`."""
 
+import difflib
 import json
 import os
 import sys
@@ -7,17 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from cyclopts.validators import Path as PathKind
 
+from featheredge.cli.dataset import bsds_folder, mask_folder
+from featheredge.cli.progress import Advance, counter
 from featheredge.errors import ArgumentError, EvaluationError
 
 app = App(name="eval", help="Score edge or saliency maps, or a model, against annotations.")
-
-_Progress: TypeAlias = Callable[[int, int], None] | None
 
 
 @app.default
@@ -33,7 +34,7 @@ def by_task(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) ->
 @app.command
 def saliency(
     prediction: str,
-    mask: Path,
+    mask: str,
     /,
     *,
     protocol: Literal["pysod", "salmetric"] = "pysod",
@@ -65,23 +66,25 @@ def saliency(
     from featheredge.metrics.saliency_evaluate import evaluate_saliency
     from featheredge.metrics.saliency_protocol import SaliencyProtocol
     from featheredge.metrics.sources import pair_up
+    from featheredge.timing import num_cores
 
-    masks = mask_files(mask, split)
+    dataset = mask_folder(mask)
+    masks = mask_files(dataset, split)
 
-    def predict(folder: Path, advance: _Progress) -> None:
+    def predict(folder: Path, advance: Advance) -> None:
         from featheredge.metrics.predict import predict_pictures
 
-        folder_of_pictures = pictures or picture_folder(mask)
+        folder_of_pictures = pictures or picture_folder(dataset)
         if folder_of_pictures is None:
-            raise ArgumentError(f"{mask}: holds no pictures; give --pictures, where they are")
+            raise ArgumentError(f"{dataset}: holds no pictures; give --pictures, where they are")
         found = pictures_of(masks, folder_of_pictures)
         predict_pictures(prediction, "saliency", found, folder, advance)
 
-    with _maps(prediction, predict, keep_maps) as maps, _progress("scoring") as advance:
+    with _maps(prediction, predict, keep_maps) as maps, counter("scoring") as advance:
         scores = evaluate_saliency(
             pair_up(maps, masks),
             SaliencyProtocol(protocol),
-            workers=workers or _num_cores(),
+            workers=workers or num_cores(),
             progress=advance,
         )
     if csv:
@@ -133,8 +136,9 @@ def edges(
     from featheredge.metrics.evaluate import evaluate
     from featheredge.metrics.protocol import BSDS_MAX_DIST, EdgeProtocol
     from featheredge.metrics.sources import annotation_files, pair_up
+    from featheredge.timing import num_cores
 
-    dataset = Path(annotation.removeprefix("bsds500:"))
+    dataset = bsds_folder(annotation)
     annotations = annotation_files(dataset, split)
     is_bsds = annotations[0].suffix.lower() == ".mat"
     if max_dist is None and not is_bsds:
@@ -144,16 +148,16 @@ def edges(
         )
     protocol = EdgeProtocol(nms_variant if nms else "none", thresholds, max_dist or BSDS_MAX_DIST)
 
-    def predict(folder: Path, advance: _Progress) -> None:
+    def predict(folder: Path, advance: Advance) -> None:
         from featheredge.metrics.predict import predict_bsds
 
         predict_bsds(prediction, dataset, split, folder, advance)
 
-    with _maps(prediction, predict, keep_maps) as maps, _progress("scoring") as advance:
+    with _maps(prediction, predict, keep_maps) as maps, counter("scoring") as advance:
         scores = evaluate(
             pair_up(maps, annotations),
             protocol,
-            workers=workers or _num_cores(),
+            workers=workers or num_cores(),
             cache=_cache_folder() if cache else None,
             progress=advance,
         )
@@ -183,7 +187,7 @@ def _task_of(arguments: tuple[str, ...]) -> str:
 
 @contextmanager
 def _maps(
-    prediction: str, predict: Callable[[Path, _Progress], None], keep: Path | None
+    prediction: str, predict: Callable[[Path, Advance], None], keep: Path | None
 ) -> Iterator[Path]:
     """Give the folder of maps: the one named, or one that the named model fills first."""
     if Path(prediction).is_dir():
@@ -191,31 +195,29 @@ def _maps(
             raise ArgumentError(f"--keep-maps is for models; {prediction} is a folder of maps")
         yield Path(prediction)
         return
-    if os.sep in prediction and not Path(prediction).exists():
-        raise EvaluationError(f"{prediction}: neither a folder of maps nor the file of a model")
+    _refuse_unknown(prediction)
     with nullcontext(keep) if keep else TemporaryDirectory() as folder:
-        with _progress("predicting") as advance:
+        with counter("predicting") as advance:
             predict(Path(folder), advance)
         yield Path(folder)
 
 
-@contextmanager
-def _progress(label: str) -> Iterator[_Progress]:
-    """Show a bar with the time left while the body runs, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield None
+def _refuse_unknown(prediction: str) -> None:
+    """Say which folders and models there are for what is neither."""
+    from featheredge.catalog import list_models
+    from featheredge.weights_file import is_path
+
+    models = [entry.name for entry in list_models()]
+    if prediction in models or (is_path(prediction) and Path(prediction).is_file()):
         return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task(label, total=None)
-        yield lambda done, total: bars.update(bar, completed=done, total=total)
-
-
-def _num_cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    folder = Path(prediction).parent
+    folders = [str(path) for path in folder.glob("*/")] if folder.is_dir() else []
+    near = difflib.get_close_matches(prediction.rstrip("/"), [*folders, *models], n=2)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise EvaluationError(
+        f"{prediction}: no such folder of maps, and no such model{hint} (models are the names "
+        "that `featheredge models` prints, and .onnx files)"
+    )
 
 
 def _cache_folder() -> Path:

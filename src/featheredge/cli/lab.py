@@ -1,19 +1,16 @@
 """Verbs that need `featheredge[lab]`: train, export, store a teacher's maps, reproduce a table."""
 
-import importlib.util
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from featheredge.errors import ArgumentError, OutputError, ProviderError
-
-if TYPE_CHECKING:
-    from featheredge.training.log import Length
+from featheredge.cli.dataset import bsds_folder
+from featheredge.cli.progress import counter, training_progress
+from featheredge.errors import ArgumentError, OutputError
+from featheredge.extras import require
 
 
 def train(
@@ -36,7 +33,7 @@ def train(
         accelerator: cpu, cuda, mps, ...; never replaced by another.
         devices: How many of them.
     """
-    require_lab()
+    require("lab", "featheredge train")
     from featheredge.training.loop import train as run_recipe
     from featheredge.training.recipe import load_recipe
     from featheredge.training.recipe_file import find_recipe
@@ -73,7 +70,7 @@ def export(
         storage: fp16 halves the file; the arithmetic is float32 either way.
         force: Replace an existing file.
     """
-    require_lab()
+    require("lab", "featheredge export")
     from featheredge.deploy import onnx
     from featheredge.models import build
 
@@ -112,8 +109,7 @@ def label(
         scales: Sizes of the picture that are averaged, as in --scales 0.5 1 1.5.
         flip: Average over the mirrored picture too.
     """
-    require_lab()
-    from featheredge.errors import ArgumentError
+    require("lab", "featheredge label")
     from featheredge.models import build
     from featheredge.training.allocator import keep_freed_memory
     from featheredge.training.label import label as store
@@ -123,7 +119,7 @@ def label(
     if not files:
         raise ArgumentError(f"no .jpg or .png in {', '.join(map(str, pictures))}")
     keep_freed_memory()
-    with _counter("labelling") as advance:
+    with counter("labelling") as advance:
         store(Teacher(build.find(teacher), Averaging(scales, flip)), files, output, advance)
     sys.stdout.write(f"{output}\n")
 
@@ -132,7 +128,7 @@ def reproduce(
     chain: Literal["edge-distillation"],
     /,
     *,
-    data: Path,
+    data: str,
     backbone: Path,
     teacher: str,
     output: Annotated[Path, Parameter(alias="-o")] = Path("runs/edge-distillation"),
@@ -145,30 +141,30 @@ def reproduce(
 
     Args:
         chain: Which table.
-        data: BSDS500 in its own layout.
+        data: BSDS500 in its own layout, also as bsds500:FOLDER.
         backbone: MobileNetV2 trained on ImageNet, .safetensors with torchvision's keys.
         teacher: A folder that `featheredge train` printed, or NAME:FILE.safetensors.
         output: The folder of all runs.
         published: Train with the published schedule (days on a CPU) instead of the fast variants.
         as_json: Print one JSON object.
     """
-    require_lab()
+    require("lab", "featheredge reproduce")
     import json
-    import os
     from dataclasses import asdict
 
+    from featheredge.timing import num_cores
     from featheredge.training.recipe_file import RECIPES_DIR
     from featheredge.training.reproduce import Setting, edge_distillation, table
 
     runs = {"edge-distillation": edge_distillation}
     setting = Setting(
-        data,
+        bsds_folder(data),
         backbone,
         teacher,
         RECIPES_DIR,
         output,
         fast=not published,
-        workers=os.cpu_count() or 1,
+        workers=num_cores(),
     )
     with training_progress() as report:
         rows = runs[chain](setting, report, lambda line: sys.stderr.write(f"{line}\n"))
@@ -181,64 +177,3 @@ def _pictures_in(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     return sorted(file for file in path.iterdir() if file.suffix.lower() in (".jpg", ".png"))
-
-
-def require_lab() -> None:
-    """Refuse to go on where the lab half is not installed.
-
-    Raises:
-        ProviderError: it says what is missing, and how to install it.
-    """
-    missing = [m for m in ("torch", "lightning_fabric", "pydantic", "onnx") if not _has(m)]
-    if missing:
-        raise ProviderError(
-            f"this needs {', '.join(missing)}, which are not installed: "
-            'pip install "featheredge[lab]"'
-        )
-
-
-def _has(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
-
-
-@contextmanager
-def _counter(what: str) -> "Iterator[Callable[[int, int], None]]":
-    """A bar of things done, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@contextmanager
-def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
-    """A bar with loss and rate on a terminal; elsewhere one line for each epoch."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
-        BarColumn(),
-        TextColumn("loss {task.fields[loss]:.4g}  {task.fields[rate]:.1f} crops/s"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        # Its columns are numbers, which there are none of before the first step.
-        task = bar.add_task("train", visible=False)
-
-        def report(record: "dict[str, Any]", length: "Length") -> None:
-            step = record["step"]
-            if "val_loss" in record:
-                console.print(f"epoch {record['epoch']}: validation loss {record['val_loss']:.4g}")
-                return
-            loss, rate = record["loss"], record["samples_per_s"]
-            bar.update(task, total=length.steps, completed=step, loss=loss, rate=rate, visible=True)
-            if not console.is_terminal and step % length.steps_per_epoch == 0:
-                epoch = step // length.steps_per_epoch
-                console.print(f"epoch {epoch}/{length.epochs}: loss {loss:.4g}")
-
-        yield report

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from featheredge.cli.lab import require_lab, training_progress
+from featheredge.cli.progress import training_progress
+from featheredge.extras import require
 
 
 def prune(
@@ -32,7 +33,7 @@ def prune(
         settings: Change a value of the recipe, as in --set budget.latency=0.5.
         as_json: Print one JSON object.
     """
-    require_lab()
+    require("lab", "featheredge prune")
     from featheredge.pruning.chain import run_chain
     from featheredge.pruning.recipe import load_prune_recipe
     from featheredge.training.allocator import keep_freed_memory
