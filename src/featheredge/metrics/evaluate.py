@@ -26,6 +26,7 @@ from featheredge.metrics.edges import Counts, EdgeMetric, check_same_size, count
 from featheredge.metrics.protocol import EdgeProtocol, unit_values
 from featheredge.metrics.scores import EdgeScores
 from featheredge.metrics.sources import Pair, read_annotations, read_prediction
+from featheredge.parent_process import end_with_parent
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -46,7 +47,7 @@ def process_pool(workers: int, num_pairs: int) -> Iterator[ProcessPoolExecutor |
         return
     # Fresh processes: forking a process that has threads (plots, networks) can hang the child.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, num_pairs), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, num_pairs), context, end_with_parent) as pool:
         try:
             yield pool
         except BrokenProcessPool as error:
