@@ -282,27 +282,61 @@ def test_a_pipe_reads_and_writes_one_image(photo, toy_onnx):
     assert np.abs(read(io.BytesIO(done.stdout)) - expected).max() <= 0.51
 
 
-def test_models_says_every_fact(featheredge, entry, monkeypatch):
-    score = catalog.Score("ODS", 0.5, "BSDS500 test", "maxDist 0.0075")
-    monkeypatch.setattr(catalog, "ENTRIES", (replace(entry, scores=(score,), notes="a toy"),))
+@pytest.fixture
+def two_entries(entry, monkeypatch):
+    """A catalog of the toy network under two names."""
+    scores = tuple(
+        catalog.Score(name, value, "BSDS500 test", "maxDist 0.0075")
+        for name, value in (("ODS", 0.5), ("AP", 0.25))
+    )
+    research = "LicenseRef-research: for research only"
+    first = replace(entry, scores=scores, notes="a toy")
+    second = replace(entry, name="toy-two", licence=research)
+    monkeypatch.setattr(catalog, "ENTRIES", (first, second))
+    return first, second
+
+
+def test_models_prints_a_table(featheredge, two_entries):
     code, out, _ = featheredge("models")
     assert code == 0
+    header, first, second, blank, *_ = out.splitlines()
+    assert header.split() == ["name", "task", "size", "score", "licence"]
+    assert re.match(r"\*  toy +edges +0\.00 MB +ODS 0\.500 on BSDS500 test +Apache-2\.0$", first)
+    assert second.split() == ["toy-two", "edges", "0.00", "MB", "research", "only"]
+    assert (blank, "maxDist" in out) == ("", False)
+    code, out, _ = featheredge("models", "toy-*", "--time")
+    assert code == 0
+    assert re.search(r"time +score", out)
+    assert re.search(r"toy-two +edges +0\.00 MB +\d+ ms", out)
+    assert "one thread of" in out
+
+
+def test_models_says_where_a_file_is(featheredge, two_entries, toy_onnx):
+    assert featheredge("models", "--path", "toy-two")[:2] == (0, f"{toy_onnx}\n")
+
+
+def test_models_says_every_fact_of_one(featheredge, two_entries):
+    entry = two_entries[0]
+    code, out, _ = featheredge("models", "toy")
+    assert code == 0
+    assert out.count("maxDist") == 1
     for fact in (
         "toy",
         "edges",
         "Apache-2.0",
         "nobody",
-        "0.500",
+        "ODS 0.500, AP 0.250",
         "BSDS500 test",
         "0.0075",
         "a toy",
     ):
         assert fact in out
-    (facts,) = json.loads(featheredge("models", "t*", "--json")[1])["models"]
+    facts, other = json.loads(featheredge("models", "t*", "--json")[1])["models"]
+    assert (facts["default"], other["default"]) == (True, False)
     assert facts["sha256"] == entry.sha256
-    assert facts["scores"] == [
-        {"measure": "ODS", "value": 0.5, "dataset": "BSDS500 test", "protocol": "maxDist 0.0075"}
-    ]
+    assert facts["scores"][0] == {
+        "measure": "ODS", "value": 0.5, "dataset": "BSDS500 test", "protocol": "maxDist 0.0075"
+    }  # fmt: skip
     code, _, err = featheredge("models", "toi")
     assert code == 1
     assert "did you mean toy" in err

@@ -60,6 +60,12 @@ class Entry:
     scores: tuple[Score, ...] = ()
     notes: str = ""
 
+    @property
+    def terms(self) -> str:
+        """The licence in two words."""
+        research = self.licence.startswith("LicenseRef-research")
+        return "research only" if research else self.licence
+
 
 _BSDS_PROTOCOL = (
     "BSDS500 boundaries, 200 pictures, single scale, hed suppression, 99 thresholds, tolerance "
@@ -217,7 +223,7 @@ def weights_path(entry: Entry) -> Path:
     """Return where the weights file of an entry is.
 
     Raises:
-        WeightsError: It is not there.
+        WeightsError: The file is missing.
     """
     path = WEIGHTS_DIR / entry.file
     if not path.is_file():
