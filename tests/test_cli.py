@@ -89,7 +89,7 @@ def test_what_exists_is_skipped_and_counted(featheredge, photo, toy_onnx, tmp_pa
     assert featheredge("edges", photo, "-m", toy_onnx)[0] == 0
     code, out, err = featheredge("edges", photo, "-m", toy_onnx)
     assert (code, out) == (0, "")
-    assert err == f"featheredge: 1 skipped, {tmp_path}/photo_edges.png exists; -f replaces them\n"
+    assert err == f"featheredge: 1 skipped, {tmp_path}/photo_edges.png exists; -f replaces it\n"
     Image.new("RGB", (9, 9)).save(tmp_path / "second.png")
     code, out, err = featheredge("edges", tmp_path, "-m", toy_onnx)
     assert (code, out.count("->")) == (0, 1)

@@ -195,10 +195,11 @@ def find(name: str) -> Entry:
     names = [entry.name for entry in ENTRIES]
     if name in names:
         return ENTRIES[names.index(name)]
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(names)}"
     raise UnknownModelError(
-        f"unknown model {name!r}; did you mean {' or '.join(near) or 'a path'}? "
-        "(`featheredge models` lists them; the path of an .onnx file is taken too)"
+        f"unknown model {name!r}; {hint} (`featheredge models` lists them; or give the path of an "
+        ".onnx file)"
     )
 
 

@@ -41,7 +41,7 @@ class ArgumentError(FeatheredgeError, ValueError):
 
 
 class OutputError(FeatheredgeError, ValueError):
-    """An output that would overwrite something, or that two inputs would share."""
+    """An output that cannot be written, would overwrite something, or belongs to two inputs."""
 
 
 class NoObjectError(FeatheredgeError, ValueError):

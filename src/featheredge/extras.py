@@ -59,8 +59,8 @@ def explain(error: ModuleNotFoundError, purpose: str) -> MissingExtraError | Non
 
 
 def _sentence(extra: str, purpose: str, missing: list[str]) -> str:
+    named = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
     verb = "is" if len(missing) == 1 else "are"
     return (
-        f"{purpose} needs {', '.join(missing)}, which {verb} not installed; type: "
-        f"{INSTALL.format(extra=extra)}"
+        f"{purpose} needs {named}, which {verb} not installed; type: {INSTALL.format(extra=extra)}"
     )

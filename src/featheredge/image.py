@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from featheredge import heic
-from featheredge.errors import ArgumentError, ImageError, MissingExtraError
+from featheredge.errors import ArgumentError, ImageError, MissingExtraError, OutputError
 from featheredge.files import write_bytes
 from featheredge.pixel_values import to_uint8, unit_to_uint8
 
@@ -141,16 +141,17 @@ def save_map(map: NDArray[np.floating[Any]], path: str | os.PathLike[str]) -> No
         path: Where to, ending in .png; folders are made, an existing file is replaced.
 
     Raises:
-        ImageError: `map` is not a map, or `path` cannot be written or does not end in .png.
+        ImageError: `map` is not a map.
+        OutputError: `path` cannot be written or does not end in .png.
     """
     target = Path(path)
     if target.suffix.lower() != ".png":
-        raise ImageError(f"{target}: maps are written as PNG; give a name that ends in .png")
+        raise OutputError(f"{target}: maps are written as PNG; give a name that ends in .png")
     encoded = encode_map(map)
     try:
         write_bytes(target, encoded)
     except OSError as error:
-        raise ImageError(f"{target}: cannot be written: {error.strerror}") from error
+        raise OutputError(f"{target}: cannot be written: {error.strerror}") from error
 
 
 def encode_map(map: NDArray[np.floating[Any]]) -> bytes:
@@ -225,8 +226,10 @@ def _failures_named(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ImageError, MissingExtraError):
+    except ImageError:
         raise
+    except MissingExtraError as error:
+        raise MissingExtraError(f"{name}: {error}") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{name}: not an image, or of a format that is not supported") from error
     except Exception as error:

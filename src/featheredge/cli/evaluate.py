@@ -100,7 +100,7 @@ def edges(
     *,
     nms: bool = True,
     nms_variant: Literal["hed", "rcf"] = "hed",
-    thresholds: Annotated[int, Parameter(validator=Number(gte=1))] = 99,
+    num_thresholds: Annotated[int, Parameter(validator=Number(gte=1))] = 99,
     max_dist: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
     split: Literal["train", "val", "test"] = "test",
     workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
@@ -121,7 +121,7 @@ def edges(
             --max-dist must be given).
         nms: Suppress non-maxima first; --no-nms for maps that are thin already.
         nms_variant: hed (as most papers) or rcf (no smoothing, reach 2).
-        thresholds: Their number n; threshold i is i / (n + 1).
+        num_thresholds: How many thresholds n the curve has; threshold i is i / (n + 1).
         max_dist: Tolerance as a share of the picture's diagonal. Left out: 0.0075 for BSDS500.
         split: Which part of BSDS500.
         workers: Processes. Left out: one for each core.
@@ -146,7 +146,8 @@ def edges(
             f"{dataset}: holds .png annotations; give --max-dist, the tolerance as a share of the "
             "diagonal (0.0075 is BSDS500's, 0.011 NYUD's)"
         )
-    protocol = EdgeProtocol(nms_variant if nms else "none", thresholds, max_dist or BSDS_MAX_DIST)
+    variant = nms_variant if nms else "none"
+    protocol = EdgeProtocol(variant, num_thresholds, max_dist or BSDS_MAX_DIST)
 
     def predict(folder: Path, advance: Advance) -> None:
         from featheredge.metrics.predict import predict_bsds

@@ -33,7 +33,7 @@ def train(
         accelerator: cpu, cuda, mps, ...; never replaced by another.
         devices: How many of them.
     """
-    require("lab", "featheredge train")
+    require("lab", "`train`")
     from featheredge.training.loop import train as run_recipe
     from featheredge.training.recipe import load_recipe
     from featheredge.training.recipe_file import find_recipe
@@ -70,7 +70,7 @@ def export(
         storage: fp16 halves the file; the arithmetic is float32 either way.
         force: Replace an existing file.
     """
-    require("lab", "featheredge export")
+    require("lab", "`export`")
     from featheredge.deploy import onnx
     from featheredge.models import build
 
@@ -109,7 +109,7 @@ def label(
         scales: Sizes of the picture that are averaged, as in --scales 0.5 1 1.5.
         flip: Average over the mirrored picture too.
     """
-    require("lab", "featheredge label")
+    require("lab", "`label`")
     from featheredge.models import build
     from featheredge.training.allocator import keep_freed_memory
     from featheredge.training.label import label as store
@@ -148,7 +148,7 @@ def reproduce(
         published: Train with the published schedule (days on a CPU) instead of the fast variants.
         as_json: Print one JSON object.
     """
-    require("lab", "featheredge reproduce")
+    require("lab", "`reproduce`")
     import json
     from dataclasses import asdict
 

@@ -247,8 +247,9 @@ def _report(results: "Iterable[Result]", model: str, as_json: bool) -> int:
         report = {"model": model, "written": written, "skipped": skipped, "failed": failed}
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
     elif skipped:
-        example = f"{skipped[0]['output']} exists" if len(skipped) == 1 else "their outputs exist"
-        sys.stderr.write(f"featheredge: {len(skipped)} skipped, {example}; -f replaces them\n")
+        one = f"{skipped[0]['output']} exists; -f replaces it"
+        why = one if len(skipped) == 1 else "their outputs exist; -f replaces them"
+        sys.stderr.write(f"featheredge: {len(skipped)} skipped, {why}\n")
     if failed:
         sys.stderr.write(f"featheredge: {len(written)} written, {len(failed)} failed\n")
     return int(bool(failed))

@@ -33,7 +33,7 @@ def prune(
         settings: Change a value of the recipe, as in --set budget.latency=0.5.
         as_json: Print one JSON object.
     """
-    require("lab", "featheredge prune")
+    require("lab", "`prune`")
     from featheredge.pruning.chain import run_chain
     from featheredge.pruning.recipe import load_prune_recipe
     from featheredge.training.allocator import keep_freed_memory

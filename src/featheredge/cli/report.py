@@ -54,7 +54,7 @@ def report(
         force: Replace an existing page and plot.
         as_json: Print one JSON object with every number.
     """
-    require("lab", "featheredge report")
+    require("lab", "`report`")
     from featheredge.files import write_bytes
     from featheredge.report import page, points, speed
     from featheredge.report.collect import collect

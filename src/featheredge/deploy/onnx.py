@@ -4,7 +4,7 @@ The file takes pictures as they are and gives maps as they are used: input `imag
 (B, H, W, 3) RGB of any size; output `map`, float32 (B, H, W) in [0, 1]. Normalisation and
 sigmoid are inside, so no caller can get them wrong. Batch norms are kept apart from their
 convolutions (ONNX Runtime folds them when it loads the file, at no cost in speed), which leaves
-every trained parameter in the file under its own name: `featheredge.models.pretrained` reads
+every trained parameter in the file under its own name: `featheredge.models.build.read_onnx` reads
 them back for fine-tuning.
 
 Shapes: B batch, H W pixels.
@@ -35,6 +35,7 @@ from featheredge.models.build import is_parameter
 from featheredge.models.network import Network
 from featheredge.onnx_runtime import onnx_session
 from featheredge.session import Task
+from featheredge.weights_file import MAX_INPUT_PX
 
 Storage = Literal["fp16", "fp32"]
 
@@ -90,12 +91,13 @@ def export(
         with "fp16" both use the rounded weights.
 
     Raises:
-        ArgumentError: `input_px` is no multiple of the stride.
+        ArgumentError: `input_px` is no multiple of the stride, or too large.
         WeightsError: the difference exceeds `MAX_DIFFERENCE`; nothing is written.
     """
-    if input_px is not None and (input_px < 1 or input_px % network.stride):
+    if input_px is not None and (not 1 <= input_px <= MAX_INPUT_PX or input_px % network.stride):
         raise ArgumentError(
-            f"input_px is {input_px}; expected a multiple of {network.stride}, the stride"
+            f"input_px is {input_px}; expected a multiple of {network.stride}, the stride, and at "
+            f"most {MAX_INPUT_PX}"
         )
     network = copy.deepcopy(network).eval().cpu().deployable()
     deployed = _Deployed(network)
