@@ -63,10 +63,15 @@ def test_a_reader_that_has_seen_enough_ends_it_with_141(photos, toy_onnx):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-def test_ctrl_c_ends_it_with_130(tmp_path, toy_onnx):
-    pipe = tmp_path / "picture.png"
+@pytest.mark.parametrize("verb", ["edges", "eval"])
+def test_ctrl_c_ends_it_with_130(tmp_path, toy_onnx, verb):
+    pipe = tmp_path / "images" / "1.png"
+    pipe.parent.mkdir()
     os.mkfifo(pipe)  # reading it waits
-    command = [*COMMAND, "edges", str(pipe), "-m", str(toy_onnx)]
+    (tmp_path / "masks").mkdir()
+    Image.new("L", (9, 9), 255).save(tmp_path / "masks" / "1.png")
+    inputs = {"edges": [pipe, "-m", toy_onnx], "eval": ["feather-saliency-s", tmp_path]}
+    command = [*COMMAND, verb, *map(str, inputs[verb])]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         time.sleep(1.5)
         process.send_signal(signal.SIGINT)

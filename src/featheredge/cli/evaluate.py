@@ -17,8 +17,13 @@ from cyclopts.validators import Path as PathKind
 from featheredge.cli.dataset import bsds_folder, mask_folder
 from featheredge.cli.progress import Advance, counter
 from featheredge.errors import ArgumentError, EvaluationError
+from featheredge.extras import require
 
-app = App(name="eval", help="Score edge or saliency maps, or a model, against annotations.")
+app = App(
+    name="eval",
+    help="Score edge or saliency maps, or a model, against annotations.",
+    suppress_keyboard_interrupt=False,  # as in `featheredge.cli`
+)
 
 
 @app.default
@@ -61,6 +66,7 @@ def saliency(
         csv: Write the curves to this file.
         keep_maps: Keep the maps that the model predicts in this folder.
     """
+    require("eval", "`eval saliency`", "numba", "scipy")
     from featheredge.mask_sets import mask_files, picture_folder, pictures_of
     from featheredge.metrics import report
     from featheredge.metrics.saliency_evaluate import evaluate_saliency
@@ -132,6 +138,8 @@ def edges(
         bsds_files: Write the original benchmark's text files to this folder.
         keep_maps: Keep the maps that the model predicts in this folder.
     """
+    # Before the work, which may take long.
+    require("eval", "`eval edges`", "numba", "scipy", *(["matplotlib"] if plot else []))
     from featheredge.metrics import report
     from featheredge.metrics.evaluate import evaluate
     from featheredge.metrics.protocol import BSDS_MAX_DIST, EdgeProtocol

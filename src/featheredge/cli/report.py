@@ -55,6 +55,8 @@ def report(
         as_json: Print one JSON object with every number.
     """
     require("lab", "`report`")
+    if plot:
+        require("eval", "`report --plot`", "matplotlib")
     from featheredge.files import write_bytes
     from featheredge.report import page, points, speed
     from featheredge.report.collect import collect
