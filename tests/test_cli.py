@@ -275,6 +275,13 @@ def test_a_cutout_through_a_pipe(bright_photo, toy_saliency_onnx):
     )
 
 
+def test_a_pipe_is_no_terminal(featheredge, toy_onnx, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    code, out, err = featheredge("edges", "-", "-m", toy_onnx)
+    assert (code, out) == (1, "")
+    assert "featheredge edges - < photo.jpg > edges.png" in err
+
+
 def test_a_pipe_reads_and_writes_one_image(photo, toy_onnx):
     command = [sys.executable, "-m", "featheredge", "edges", "-", "-m", str(toy_onnx)]
     done = subprocess.run(command, input=photo.read_bytes(), capture_output=True, check=True)

@@ -310,6 +310,12 @@ def test_a_list_names_batch(toy, noise):
             call([noise(8, 8), noise(8, 8)])
 
 
+@pytest.mark.parametrize("image", ["a.png", b"PNG"])
+def test_a_batch_of_one_path_names_the_session(toy, image):
+    with pytest.raises(ArgumentError, match="batch takes several images and got one"):
+        next(toy.batch(image))
+
+
 def test_a_session_says_what_it_is_and_can_be_pickled(toy_onnx, noise):
     session = Session(toy_onnx, threads=2, tile_px=64, overlap_px=8)
     shown = f"Session({str(toy_onnx)!r}, task='edges', threads=2, provider='cpu')"

@@ -59,7 +59,10 @@ def __getattr__(name: str) -> object:
     except ModuleNotFoundError as error:
         from featheredge.extras import explain
 
-        raise explain(error, f"featheredge.{name}") or error from error
+        missing_extra = explain(error, f"featheredge.{name}")
+        if missing_extra is None:
+            raise
+        raise missing_extra from error
     globals()[name] = value
     return value
 

@@ -159,11 +159,15 @@ class Session:
 
         Raises:
             ImageError: An image cannot be read.
-            ArgumentError: `size` is below 1.
+            ArgumentError: `size` is below 1, or `images` is a single path or file.
             WeightsError: The network fails, or a map holds NaN or values outside [0, 1].
         """
         if size < 1:
             raise ArgumentError(f"size is {size}; expected at least 1")
+        if isinstance(images, (str, bytes, os.PathLike)):
+            raise ArgumentError(
+                "batch takes several images and got one; call the session itself, or give a list"
+            )
         pictures = (load(image, max_megapixels=max_megapixels) for image in images)
         if self.input_px is not None:
             while squares := list(itertools.islice(pictures, size)):

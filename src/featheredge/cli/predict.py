@@ -207,6 +207,11 @@ def _work(verb: str, task: "Task", inputs: list[str], run: Run, encode: "Encode"
     if "-" in inputs:
         if len(inputs) > 1 or run.output or run.as_json:
             raise ArgumentError("- reads one image and writes to standard output: redirect that")
+        if sys.stdin.isatty() or sys.stdout.isatty():
+            raise ArgumentError(
+                f"- reads an image file and writes a PNG: featheredge {verb} - < photo.jpg > "
+                f"{verb}.png"
+            )
         sys.stdout.buffer.write(encode(open_session(), sys.stdin.buffer.read()))
         return 0
     jobs = batch.plan(inputs, run.output, verb=verb, force=run.force)
