@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from featheredge.compose import cutout, soft_mask, subject_mask
     from featheredge.image import binarise, save_map
     from featheredge.image import load as load_image
+    from featheredge.maps import edges, saliency
     from featheredge.models.build import create_model, list_networks
     from featheredge.nms import suppress as thin
-    from featheredge.session import Session, edges, saliency
+    from featheredge.session import Session
 
 __version__ = "0.1.0"
 
@@ -38,11 +39,11 @@ _ORIGINS = {
     "binarise": ("featheredge.image", "binarise"),
     "create_model": ("featheredge.models.build", "create_model"),
     "cutout": ("featheredge.compose", "cutout"),
-    "edges": ("featheredge.session", "edges"),
+    "edges": ("featheredge.maps", "edges"),
     "list_models": ("featheredge.catalog", "list_models"),
     "list_networks": ("featheredge.models.build", "list_networks"),
     "load_image": ("featheredge.image", "load"),
-    "saliency": ("featheredge.session", "saliency"),
+    "saliency": ("featheredge.maps", "saliency"),
     "save_map": ("featheredge.image", "save_map"),
     "soft_mask": ("featheredge.compose", "soft_mask"),
     "subject_mask": ("featheredge.compose", "subject_mask"),

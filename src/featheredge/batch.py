@@ -92,7 +92,7 @@ def run(jobs: Iterable[Job], work: Callable[[Path], bytes], *, force: bool) -> I
         force: Replace outputs that exist; otherwise such jobs are skipped.
 
     Yields:
-        The result of each job, as soon as it is there.
+        The result of each job, as soon as it is done.
     """
     for job in jobs:
         started = time.perf_counter()

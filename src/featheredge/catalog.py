@@ -39,7 +39,7 @@ class Entry:
         initial_weights: What it was trained from.
         teacher: The network it was distilled from, None where there was none.
         num_params: Parameters of the network.
-        stride: The network halves the picture until one cell covers so many pixels.
+        stride: Pixels of the picture that one cell of the coarsest layer covers, on each side.
         trained_by: Who trained it.
         scores: Measured scores, each with its protocol.
         notes: What a user should know besides.

@@ -16,8 +16,9 @@ from PIL import Image
 from featheredge.errors import ArgumentError, NoObjectError
 from featheredge.image import MAX_MEGAPIXELS, ImageSource, load, quantise
 from featheredge.layers import Background, backdrop, foreground, over
+from featheredge.maps import cached_session
 from featheredge.refine import refine
-from featheredge.session import Session, cached_session
+from featheredge.session import Session
 
 SOFTNESS = 0.2
 
