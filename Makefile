@@ -9,10 +9,8 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxpro
 
 .PHONY: demo test test-all check bench docs clean
 
-demo: .venv/runtime  ## Find the edges of the example photos and say where the pictures are.
-	@mkdir -p $(OUT)
-	@$(BIN)/featheredge edges examples/coffee.jpg examples/cat.jpg -o $(OUT) -f
-	@for file in $(OUT)/*.png; do echo "$(CURDIR)/$$file"; done
+demo: .venv/runtime  ## Edges, thin edges, salient objects and cut-outs of the example photos.
+	@$(BIN)/python examples/demo.py -o $(OUT)/demo.png --bin $(BIN)/
 
 test: check  ## Everything but the slow tests.
 	$(PYTEST) -m "not slow"

@@ -16,8 +16,9 @@ from PIL import Image
 from featheredge.compositing import Background, backdrop, foreground, over
 from featheredge.errors import ArgumentError, NoObjectError
 from featheredge.image import MAX_MEGAPIXELS, ImageSource, load, quantise
+from featheredge.maps import cached_session
 from featheredge.refine import refine
-from featheredge.session import Session, cached_session
+from featheredge.session import Session
 
 SOFTNESS = 0.2
 
@@ -56,11 +57,7 @@ def cutout(
         NoObjectError: The map nowhere reaches the threshold.
         FeatheredgeError: The image, the model or an argument is not usable; the message says why.
     """
-    if isinstance(model, Session):
-        model.require("saliency")
-        session = model
-    else:
-        session = cached_session(model, "saliency", threads)
+    session = cached_session(model, "saliency", threads)
     pixels = load(image, max_megapixels=max_megapixels)
     map = session(pixels, max_megapixels=max_megapixels)
     try:

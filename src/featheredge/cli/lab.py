@@ -1,6 +1,5 @@
 """Verbs that need `featheredge[lab]`: train, prune, export, label, reproduce a table."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -9,8 +8,10 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from featheredge.cli.progress import progress_bar, training_progress
-from featheredge.errors import ArgumentError, OutputError, ProviderError
+from featheredge.cli.dataset import bsds_folder
+from featheredge.cli.progress import counter, training_progress
+from featheredge.errors import ArgumentError, OutputError
+from featheredge.extras import require
 
 
 def train(
@@ -33,7 +34,7 @@ def train(
         accelerator: cpu, cuda, mps, ...; never replaced by another.
         devices: How many of them.
     """
-    require_lab()
+    require("lab", "`train`")
     from featheredge.training.loop import train as run_recipe
     from featheredge.training.recipe import load_recipe
     from featheredge.training.recipe_file import find_recipe
@@ -69,7 +70,7 @@ def prune(
         settings: Change a value of the recipe, as in --set budget.latency=0.5.
         as_json: Print one JSON object.
     """
-    require_lab()
+    require("lab", "`prune`")
     from featheredge.runs.prune_recipe import load_prune_recipe
     from featheredge.runs.prune_run import run_chain
     from featheredge.training.cpu import keep_freed_memory
@@ -108,7 +109,7 @@ def export(
         storage: fp16 halves the file; the arithmetic is float32 either way.
         force: Replace an existing file.
     """
-    require_lab()
+    require("lab", "`export`")
     from featheredge.deploy.export import export_network
     from featheredge.models import build
 
@@ -160,8 +161,7 @@ def label(
         min_object: Refuse pictures whose object covers a smaller share of the pixels.
         max_unsure: Refuse pictures with more pixels between 0.1 and 0.9, per pixel of the object.
     """
-    require_lab()
-    from featheredge.errors import ArgumentError
+    require("lab", "`label`")
     from featheredge.models import build
     from featheredge.training.cpu import keep_freed_memory
     from featheredge.training.teacher import Averaging, Teacher
@@ -174,7 +174,7 @@ def label(
     averaging = Averaging(scales, flip)
     teachers = [Teacher(build.load_trained(each), averaging) for each in (teacher, *also)]
     selection = Selection(max_disagreement, min_object, max_unsure)
-    with progress_bar("labelling") as advance:
+    with counter("labelling") as advance:
         refused = store_maps(
             teachers, files, output, weights=weights, selection=selection, progress=advance
         )
@@ -187,7 +187,7 @@ def reproduce(
     chain: Literal["edge-distillation"],
     /,
     *,
-    data: Path,
+    data: str,
     backbone: Path,
     teacher: str,
     output: Annotated[Path, Parameter(alias="-o")] = Path("runs/edge-distillation"),
@@ -200,14 +200,15 @@ def reproduce(
 
     Args:
         chain: Which table.
-        data: BSDS500 in its own layout.
+        data: BSDS500 in its own layout, also as bsds500:FOLDER.
         backbone: MobileNetV2 trained on ImageNet, .safetensors with torchvision's keys.
         teacher: A folder that `featheredge train` printed, or NAME:FILE.safetensors.
         output: The folder of all runs.
         published: Train with the published schedule (days on a CPU) instead of the fast variants.
         as_json: Print one JSON object.
     """
-    require_lab()
+    require("lab", "`reproduce`")
+    import json
     from dataclasses import asdict
 
     from featheredge.run_folder import RECIPES_DIR
@@ -216,7 +217,7 @@ def reproduce(
 
     runs = {"edge-distillation": edge_distillation}
     setting = Setting(
-        data,
+        bsds_folder(data),
         backbone,
         teacher,
         RECIPES_DIR,
@@ -235,21 +236,3 @@ def _pictures_in(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     return sorted(file for file in path.iterdir() if file.suffix.lower() in (".jpg", ".png"))
-
-
-def require_lab() -> None:
-    """Refuse to go on where the lab half is not installed.
-
-    Raises:
-        ProviderError: it says what is missing, and how to install it.
-    """
-    missing = [m for m in ("torch", "lightning_fabric", "pydantic", "onnx") if not _has(m)]
-    if missing:
-        raise ProviderError(
-            f"this needs {', '.join(missing)}, which are not installed: "
-            'pip install "featheredge[lab]"'
-        )
-
-
-def _has(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None

@@ -36,7 +36,8 @@ def predict_bsds(
         UnknownModelError: the catalog has no such name.
         WeightsError: the model's file is missing, damaged, not one of ours, or not for edges.
         EvaluationError: the data set is not complete.
-        ImageError: a picture cannot be read, or a map cannot be written.
+        ImageError: a picture cannot be read.
+        OutputError: a map cannot be written.
     """
     pictures = {picture.id: picture.image for picture in samples(dataset, split)}
     predict_pictures(model, "edges", pictures, folder, progress)
@@ -97,7 +98,8 @@ def predict_pictures(
     Raises:
         UnknownModelError: the catalog has no such name.
         WeightsError: the model's file is missing, damaged, not one of ours, or for another task.
-        ImageError: a picture cannot be read, or a map cannot be written.
+        ImageError: a picture cannot be read.
+        OutputError: a map cannot be written.
     """
     session = Session(model, task=task)
     for done, (id, picture) in enumerate(pictures.items(), start=1):

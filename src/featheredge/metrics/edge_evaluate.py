@@ -52,7 +52,7 @@ def evaluate_edges(
     Raises:
         EvaluationError: pairs that cannot be scored (all are named), before any is counted; or a
             worker process that died.
-        ProviderError: numba or scipy is not installed.
+        MissingExtraError: numba or scipy is not installed.
     """
     require_numba()
     metric = EdgeMetric(protocol)

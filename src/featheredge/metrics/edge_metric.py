@@ -47,7 +47,7 @@ class EdgeMetric:
 
         Raises:
             EvaluationError: values outside [0, 1], sizes that differ, or no annotation.
-            ProviderError: numba is not installed.
+            MissingExtraError: numba is not installed.
         """
         self.add(name or str(len(self._counts)), count_edges(edge_map, annotations, self.protocol))
 
@@ -101,7 +101,7 @@ def count_edges(
 
     Raises:
         EvaluationError: values outside [0, 1], sizes that differ, or no annotation.
-        ProviderError: numba is not installed.
+        MissingExtraError: numba is not installed.
     """
     masks = [np.asarray(annotation).astype(np.bool_) for annotation in annotations]
     if not masks:

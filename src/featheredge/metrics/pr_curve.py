@@ -28,7 +28,7 @@ def plot(
         human: recall and precision of a person, drawn as a point.
 
     Raises:
-        ProviderError: matplotlib is not installed.
+        MissingExtraError: matplotlib is not installed.
         EvaluationError: the suffix is none of these.
     """
     figure = new_figure(5.6, 5.6)

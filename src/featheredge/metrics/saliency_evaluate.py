@@ -39,7 +39,7 @@ def evaluate_saliency(
     Raises:
         EvaluationError: pairs that cannot be scored (all are named), before any is counted; or a
             worker process that died.
-        ProviderError: numba is not installed.
+        MissingExtraError: numba is not installed.
     """
     require_numba()
     metric = SaliencyMetric(protocol)

@@ -47,7 +47,7 @@ class SaliencyMetric:
 
         Raises:
             EvaluationError: values outside [0, 1], a mask of another kind, a transposed map.
-            ProviderError: numba is not installed.
+            MissingExtraError: numba is not installed.
         """
         name = name or str(len(self._counts))
         self.add(name, count_saliency(map, mask, self.protocol))

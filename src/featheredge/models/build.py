@@ -5,6 +5,7 @@ A saved network is a folder with `config.json` (class and widths) and `model.saf
 smaller widths, so it loads the same way.
 """
 
+import fnmatch
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -81,6 +82,17 @@ ZOO: dict[str, tuple[str, "DataclassInstance"]] = {
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
 
+def list_networks(pattern: str = "*") -> list[str]:
+    """Return the names that `create_model` can build, sorted.
+
+    Weights are shipped for those that `featheredge.list_models` has too.
+
+    Args:
+        pattern: Only names that match this shell pattern, such as "csnet-*".
+    """
+    return fnmatch.filter(sorted(ZOO), pattern)
+
+
 def create_model(
     name: str, *, pretrained: bool = False, widths: Mapping[str, Any] | None = None
 ) -> Network:
@@ -92,7 +104,7 @@ def create_model(
         widths: fields of the network's configuration to set differently.
 
     Raises:
-        UnknownModelError: no such name.
+        UnknownModelError: no such name, or no weights are shipped for it.
         RecipeError: `widths` has an unknown field or a value of the wrong kind.
         WeightsError: the shipped weights do not fit the configuration.
     """
@@ -101,6 +113,11 @@ def create_model(
     class_name, config = ZOO[name]
     network = from_config(class_name, {**asdict(config), **(widths or {})})
     if pretrained:
+        shipped = [entry.name for entry in catalog.list_models()]
+        if name not in shipped:
+            raise UnknownModelError(
+                f"no weights are shipped for {name!r}; they are for {', '.join(shipped)}"
+            )
         load_weights(network, read_onnx(catalog.weights_path(catalog.find(name))), name)
     return network
 

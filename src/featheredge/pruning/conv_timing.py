@@ -21,6 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from featheredge.errors import ArgumentError
 from featheredge.files import write_json
+from featheredge.onnx_runtime import onnx_session
 from featheredge.pruning.convolutions import Convolution
 from featheredge.timing import clock_for, cpu_model, time_cases
 
@@ -97,12 +98,7 @@ def _measure(convolutions: Sequence[Convolution], rounds: int) -> Iterator[float
 
 def _runner(convolution: Convolution, copies: int) -> Callable[[], object]:
     """Run a model of as many such convolutions on noise."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        _model(convolution, copies), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnx_session(_model(convolution, copies))
     shape = (1, convolution.in_channels, *convolution.reads)
     maps = {"x": np.random.default_rng(0).standard_normal(shape, np.float32)}
     return lambda: session.run(None, maps)

@@ -28,7 +28,7 @@ def draw(sections: Sequence[Section], path: Path) -> None:
         path: .png, .svg or .pdf; replaced when it exists.
 
     Raises:
-        ProviderError: matplotlib is not installed.
+        MissingExtraError: matplotlib is not installed.
         EvaluationError: The suffix is none of these.
     """
     figure = new_figure(9.6, 4.0 * len(sections))

@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-import onnxruntime
 import torch
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
@@ -26,6 +25,7 @@ from featheredge.errors import RecipeError, WeightsError
 from featheredge.files import write_bytes, write_json
 from featheredge.models import build
 from featheredge.models.network import Network
+from featheredge.onnx_runtime import onnx_session
 from featheredge.runs.prune_recipe import PruneRecipe
 from featheredge.session import Session
 from featheredge.timing import clock_for, time_cases
@@ -143,10 +143,7 @@ class CustomSource:
 
     def case(self, path: Path, threads: int) -> Callable[[], object]:
         """Noise through ONNX Runtime."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = onnx_session(path, threads)
         noise = np.random.default_rng(0).random(self._example.shape, np.float32)
         return lambda: session.run(None, {"input": noise})
 
