@@ -11,7 +11,7 @@ import pytest
 
 PARENT = """
 import os, time
-from featheredge.metrics.evaluate import process_pool
+from featheredge.metrics.workers import process_pool
 
 def work(_):
     print(os.getpid(), flush=True)

@@ -180,7 +180,8 @@ def label(
         )
     kept = len(files) - sum(refused.values())
     reasons = "".join(f", {count} refused: {reason}" for reason, count in refused.items())
-    sys.stdout.write(f"{output}  {kept} maps{reasons}\n")
+    sys.stderr.write(f"{kept} maps{reasons}\n")
+    sys.stdout.write(f"{output}\n")
 
 
 def reproduce(
