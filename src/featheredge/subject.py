@@ -18,6 +18,9 @@ Subject = Literal["all", "largest"]
 #: Longest side of the copy that parts are found on, in pixels.
 _COPY_PX = 320
 
+#: Parts smaller than this share of the largest one's area are islands.
+MIN_SHARE = 0.05
+
 #: Parts are connected where the map is at least this share of the threshold.
 _CONNECTED = 0.5
 
@@ -47,7 +50,7 @@ def select_subject(
     threshold: float = 0.5,
     *,
     subject: Subject = "all",
-    min_share: float = 0.05,
+    min_share: float = MIN_SHARE,
 ) -> Selected:
     """Keep the connected parts of a map that belong to the subject.
 

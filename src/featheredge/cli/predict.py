@@ -6,10 +6,11 @@ Each says how one picture becomes one PNG; files, pipes, progress and reports ar
 import difflib
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
@@ -131,14 +132,14 @@ def saliency(
     """
 
     def encode(session: "Session", source: "Path | bytes") -> bytes:
-        from featheredge.compose import subject_mask
+        from featheredge.compose import refine_subject, soft_mask
         from featheredge.image import load
-        from featheredge.refine import refine as refine_map
 
         pixels = load(source, max_megapixels=run.max_megapixels)
         map = session(pixels, max_megapixels=run.max_megapixels)
         if refine:
-            map = subject_mask(pixels, map) if threshold is None else refine_map(map, pixels)
+            map = refine_subject(pixels, map, threshold or 0.5)
+            map = soft_mask(map) if threshold is None else map
         return _encode(map, threshold)
 
     return _work("saliency", "saliency", inputs, run, encode)
@@ -152,6 +153,8 @@ def cutout(
     crop: Annotated[bool, Parameter(negative="")] = False,
     margin: Annotated[float, Parameter(validator=Number(gte=0))] = 0.05,
     threshold: Threshold = 0.5,
+    subject: Literal["all", "largest"] = "all",
+    min_share: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.05,
     run: Run = _AS_USUAL,
 ) -> int:
     """Cut out what stands out and write it as PNGs, transparent where the rest was.
@@ -165,8 +168,11 @@ def cutout(
         margin: What to leave around it then, as a share of its longer side.
         threshold: Value of the map, above 0 to 1, from which a pixel belongs to an object. A
             picture whose map nowhere reaches it has no object and counts as failed.
+        subject: Whether to keep all parts of what stands out, or the largest alone.
+        min_share: Drop parts smaller than this share of the largest one's area; 0 keeps them.
         run: Where to, with which network.
     """
+    dropped: dict[str, int] = {}
 
     def encode(session: "Session", source: "Path | bytes") -> bytes:
         from PIL import Image
@@ -181,12 +187,15 @@ def cutout(
             background=background,
             crop=crop,
             margin=margin,
+            subject=subject,
+            min_share=min_share,
+            on_dropped=lambda count: dropped.update({str(source): count}),
             max_megapixels=run.max_megapixels,
         )
         assert isinstance(cut, Image.Image)
         return encode_png(cut)
 
-    return _work("cutout", "saliency", inputs, run, encode)
+    return _work("cutout", "saliency", inputs, run, encode, dropped)
 
 
 def _encode(map: "NDArray[np.float32]", threshold: float | None) -> bytes:
@@ -196,8 +205,18 @@ def _encode(map: "NDArray[np.float32]", threshold: float | None) -> bytes:
     return encode_map(map if threshold is None else binarise(map, threshold))
 
 
-def _work(verb: str, task: "Task", inputs: list[str], run: Run, encode: "Encode") -> int:
-    """Turn every input into a PNG; return the exit code."""
+def _work(
+    verb: str,
+    task: "Task",
+    inputs: list[str],
+    run: Run,
+    encode: "Encode",
+    dropped: Mapping[str, int] = MappingProxyType({}),
+) -> int:
+    """Turn every input into a PNG; return the exit code.
+
+    `dropped` has, for an input that was encoded, how many small parts its cut-out lost.
+    """
     from featheredge import batch
     from featheredge.session import Session
 
@@ -219,7 +238,7 @@ def _work(verb: str, task: "Task", inputs: list[str], run: Run, encode: "Encode"
     results = batch.run(jobs, lambda source: encode(session, source), force=run.force)
     if len(jobs) > 1 and sys.stderr.isatty():
         results = _with_progress(results, len(jobs), verb)
-    return _report(results, session.name, run.as_json)
+    return _report(results, session.name, run.as_json, dropped)
 
 
 def _with_progress(results: "Iterator[Result]", total: int, verb: str) -> "Iterator[Result]":
@@ -234,7 +253,9 @@ def _with_progress(results: "Iterator[Result]", total: int, verb: str) -> "Itera
         yield from finished
 
 
-def _report(results: "Iterable[Result]", model: str, as_json: bool) -> int:
+def _report(
+    results: "Iterable[Result]", model: str, as_json: bool, dropped: Mapping[str, int]
+) -> int:
     """Print what became of every file; return the exit code, 1 if any of them failed."""
     written, skipped, failed = [], [], []
     for result in results:
@@ -245,9 +266,12 @@ def _report(results: "Iterable[Result]", model: str, as_json: bool) -> int:
             failed.append({"input": source, "error": result.error})
             sys.stderr.write(f"featheredge: {result.error}\n")
         else:
-            written.append({"input": source, "output": output, "seconds": round(result.seconds, 4)})
+            entry = {"input": source, "output": output, "seconds": round(result.seconds, 4)}
+            parts = {"dropped_parts": dropped[source]} if source in dropped else {}
+            written.append({**entry, **parts})
             if not as_json:
-                sys.stdout.write(f"{source} -> {output} ({result.seconds:.2f} s)\n")
+                note = f", {dropped[source]} small parts dropped" if parts else ""
+                sys.stdout.write(f"{source} -> {output} ({result.seconds:.2f} s{note})\n")
     if as_json:
         report = {"model": model, "written": written, "skipped": skipped, "failed": failed}
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
