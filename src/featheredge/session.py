@@ -10,18 +10,16 @@ import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from featheredge.catalog import Task
 from featheredge.errors import ArgumentError, WeightsError
 from featheredge.image import MAX_MEGAPIXELS, ImageSource, load
 from featheredge.resize import resize
 from featheredge.tiling import round_up, run_tiled, spans
 from featheredge.weights_file import open_network
-
-Task: TypeAlias = Literal["edges", "saliency"]
 
 
 class Session:
@@ -36,7 +34,7 @@ class Session:
     """
 
     name: str
-    task: str
+    task: Task
     stride: int
     input_px: int | None
 

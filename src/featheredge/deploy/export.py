@@ -30,11 +30,11 @@ from onnx_ir.passes.common import IdentityEliminationPass, RemoveUnusedNodesPass
 from onnxscript import optimizer
 from torch import Tensor, nn
 
+from featheredge.catalog import Task
 from featheredge.errors import ArgumentError, WeightsError
 from featheredge.files import write_bytes
 from featheredge.models.build import is_parameter
 from featheredge.models.network import Network
-from featheredge.session import Task
 
 Storage = Literal["fp16", "fp32"]
 
