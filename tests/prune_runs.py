@@ -44,6 +44,7 @@ def zoo_recipe(folder: Path, *settings: str) -> PruneRecipe:
         f"""
 name = "prune-toy"
 about = "two groups of a toy"
+task = "edges"
 source = "{(folder / "toy").as_posix()}"
 
 [data]
@@ -117,8 +118,8 @@ def learned_recipe_file(folder: Path, network: Network) -> Path:
         f"""
 name = "prune-learned"
 about = "what training has decided"
+task = "saliency"
 source = "{(folder / "trained").as_posix()}"
-input_px = 32
 
 [calibration]
 pictures = "{(folder / "pictures").as_posix()}"

@@ -8,8 +8,12 @@ import difflib
 import fnmatch
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from featheredge.errors import UnknownModelError, WeightsError
+
+#: What the maps of a network mean. Recipes, saved networks and weights files use the same word.
+Task: TypeAlias = Literal["edges", "saliency"]
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
 
@@ -46,7 +50,7 @@ class Entry:
     """
 
     name: str
-    task: str
+    task: Task
     network: str
     file: str
     sha256: str

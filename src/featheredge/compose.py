@@ -170,11 +170,12 @@ def soft_mask(
             f"threshold and softness are {threshold} and {softness}; expected above 0 and at "
             "most 1, and between 0 and 1"
         )
-    low, high = max(threshold - softness / 2, 0), min(threshold + softness / 2, 1)
+    low = np.float32(max(threshold - softness / 2, 0))
+    high = np.float32(min(threshold + softness / 2, 1))
     if high - low < 1e-6:
         return (map >= threshold).astype(np.float32)
     mask = np.subtract(map, low, dtype=np.float32)
-    mask /= np.float32(high - low)
+    mask /= high - low  # in float32 like the map, or 1 would not stay 1 on a steep ramp
     return np.clip(mask, 0, 1, out=mask)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from featheredge.catalog import Task
 from featheredge.image import MAX_MEGAPIXELS, ImageSource
-from featheredge.session import Session, Task
+from featheredge.session import Session
 from featheredge.weights_file import is_path
 
 

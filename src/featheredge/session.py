@@ -11,18 +11,16 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from featheredge.catalog import Task
 from featheredge.errors import ArgumentError, WeightsError
 from featheredge.image import MAX_MEGAPIXELS, ImageSource, load
 from featheredge.resize import resize
 from featheredge.tiling import round_up, run_tiled, spans
 from featheredge.weights_file import is_path, open_network
-
-Task: TypeAlias = Literal["edges", "saliency"]
 
 _ROUNDING = 1e-3  # what floating point may add to a map: it is clipped, more is an error
 
@@ -41,7 +39,7 @@ class Session:
     """
 
     name: str
-    task: str
+    task: Task
     stride: int
     input_px: int | None
 

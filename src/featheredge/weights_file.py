@@ -48,7 +48,7 @@ class Metadata:
     """
 
     name: str
-    task: str
+    task: catalog.Task
     stride: int
     input_px: int | None
 

@@ -4,14 +4,17 @@ import pytest
 
 from featheredge.errors import RecipeError
 from featheredge.models import build
+from featheredge.models.network import Purpose
 from featheredge.run_folder import RECIPES_DIR
 from featheredge.runs.calibration import calibration_pictures
+from featheredge.runs.network_source import open_source
 from featheredge.runs.prune_recipe import load_prune_recipe
 from featheredge.runs.prune_run import training_recipe
 from featheredge.training.optimiser import make_optimiser
 from featheredge.training.recipe import NetworkSettings, load_recipe
 from featheredge.training.recipe_file import find_recipe
 from prune_runs import custom_recipe_file, zoo_recipe
+from toys import toy_network
 
 SHIPPED = sorted(RECIPES_DIR.glob("prune-*.toml"))
 
@@ -65,7 +68,8 @@ def test_settings_change_values(tmp_path):
         ("training.taught.settngs=[]", "training.taught.settngs"),
         ("training.taught={recipe='tune-edges',maps='maps'}", "nothing learns from them"),
         ("data.maps=maps", "name them in training"),
-        ("input_px=64", "masks are for saliency"),
+        ("input_px=64", "remove input_px, set calibration.whole"),
+        ("task=masks", "task: .*'edges' or 'saliency'; got 'masks'"),
         ("calibration.count=0", "calibration.count"),
         ("source=mine.py:build", "your own loop"),
     ],
@@ -73,6 +77,45 @@ def test_settings_change_values(tmp_path):
 def test_mistakes_and_contradictions_are_named(tmp_path, setting, said):
     with pytest.raises(RecipeError, match=said):
         zoo_recipe(tmp_path, setting)
+
+
+def test_a_network_of_the_zoo_needs_a_task_and_a_custom_module_has_none(tmp_path):
+    zoo_recipe(tmp_path)
+    path = tmp_path / "prune.toml"
+    path.write_text(path.read_text().replace('task = "edges"\n', ""))
+    with pytest.raises(RecipeError, match='add task = "edges" or task = "saliency"'):
+        load_prune_recipe(path)
+    with pytest.raises(RecipeError, match="leave it out for a custom module"):
+        load_prune_recipe(custom_recipe_file(tmp_path), ["task=edges"])
+
+
+def test_whole_pictures_are_what_the_network_sees(tmp_path):
+    recipe = zoo_recipe(tmp_path, "task=saliency", "calibration.whole=true")
+    assert recipe.purpose == Purpose("saliency", 48)
+    assert zoo_recipe(tmp_path).purpose == Purpose("edges")
+    with pytest.raises(RecipeError, match=r"set budget\.size = \[48, 48\]"):
+        zoo_recipe(tmp_path, "calibration.whole=true", "budget.ratio=0.5", "prune={}")
+
+
+@pytest.mark.parametrize(
+    ("purpose", "said"),
+    [
+        (Purpose("saliency", 48), 'set task = "saliency"'),
+        (Purpose("edges", 48), "set calibration.whole = true"),
+    ],
+)
+def test_a_source_for_something_else_is_refused(tmp_path, purpose, said):
+    recipe = zoo_recipe(tmp_path)
+    build.save(toy_network(), tmp_path / "toy", purpose)
+    with pytest.raises(RecipeError, match=said):
+        open_source(recipe)
+
+
+def test_fine_tuning_is_for_the_same_task(tmp_path):
+    recipe = zoo_recipe(tmp_path)
+    training = recipe.training["taught"].model_copy(update={"recipe": "tune-saliency"})
+    with pytest.raises(RecipeError, match="recipe for saliency, and this run is for edges"):
+        training_recipe(recipe, "taught", training, tmp_path)
 
 
 def test_what_is_left_must_be_said_once(tmp_path):

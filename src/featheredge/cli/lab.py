@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -12,6 +12,9 @@ from featheredge.cli.dataset import bsds_folder
 from featheredge.cli.progress import counter, training_progress
 from featheredge.errors import ArgumentError, OutputError
 from featheredge.extras import require
+
+if TYPE_CHECKING:
+    from featheredge.models.network import Purpose
 
 
 def train(
@@ -92,7 +95,7 @@ def export(
     *,
     output: Annotated[Path, Parameter(alias="-o")],
     name: str | None = None,
-    task: Literal["edges", "saliency"] = "edges",
+    task: Literal["edges", "saliency"] | None = None,
     input_px: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     storage: Literal["fp16", "fp32"] = "fp16",
     force: Annotated[bool, Parameter(alias="-f", negative="")] = False,
@@ -103,9 +106,9 @@ def export(
         network: A folder that `featheredge train` printed, or NAME:FILE.safetensors.
         output: The .onnx file to write.
         name: What the file calls itself. Left out: the output's name.
-        task: What its maps mean.
-        input_px: Side of the square that it sees every picture as, the size it was trained at.
-            Needed for saliency; left out, it takes pictures at their own size, large ones in tiles.
+        task: What its maps mean. Only for a network whose config.json does not say it.
+        input_px: Side of the square that pictures are stretched to, the size it was trained at.
+            Left out: what config.json says. Networks without it take pictures at their own size.
         storage: fp16 halves the file; the arithmetic is float32 either way.
         force: Replace an existing file.
     """
@@ -115,18 +118,41 @@ def export(
 
     if output.exists() and not force:
         raise OutputError(f"{output} exists; give another name, or -f to replace it")
-    if task == "saliency" and input_px is None:
-        raise ArgumentError("--task saliency needs --input-px, the size the network was trained at")
+    purpose = _purpose(network, task, input_px)
     difference = export_network(
         build.load_trained(network),
         output,
         name=name or output.stem,
-        task=task,
-        input_px=input_px,
+        task=purpose.task,
+        input_px=purpose.input_px,
         storage=storage,
     )
     size_mb = output.stat().st_size / 1e6
     sys.stdout.write(f"{output}  {size_mb:.2f} MB, within {difference:.1e} of PyTorch\n")
+
+
+def _purpose(
+    network: str, task: Literal["edges", "saliency"] | None, input_px: int | None
+) -> "Purpose":
+    """What a network was trained for, as it stores it or else as the options say."""
+    from featheredge.models.network import Purpose
+    from featheredge.models.purpose import read_purpose
+
+    stored = read_purpose(network)
+    if stored is not None:
+        if task not in (None, stored.task):
+            raise ArgumentError(
+                f"--task {task}: {network} was trained for {stored.task}; leave --task out"
+            )
+        return Purpose(stored.task, input_px or stored.input_px)
+    if task is None:
+        raise ArgumentError(
+            f"{network} does not say what it was trained for; add --task edges, or --task saliency "
+            "--input-px N, where N is the size it was trained at"
+        )
+    if task == "saliency" and input_px is None:
+        raise ArgumentError("--task saliency needs --input-px, the size the network was trained at")
+    return Purpose(task, input_px)
 
 
 def label(

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from featheredge.batch import Result
-    from featheredge.session import Session, Task
+    from featheredge.catalog import Task
+    from featheredge.session import Session
 
     Encode: TypeAlias = Callable[[Session, Path | bytes], bytes]
 

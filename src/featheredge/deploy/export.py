@@ -29,12 +29,12 @@ from onnx_ir.passes.common import IdentityEliminationPass, RemoveUnusedNodesPass
 from onnxscript import optimizer
 from torch import Tensor, nn
 
+from featheredge.catalog import Task
 from featheredge.errors import ArgumentError, WeightsError
 from featheredge.files import write_bytes
 from featheredge.models.build import is_parameter
 from featheredge.models.network import Network
 from featheredge.onnx_runtime import onnx_session
-from featheredge.session import Task
 from featheredge.weights_file import MAX_INPUT_PX
 
 Storage = Literal["fp16", "fp32"]

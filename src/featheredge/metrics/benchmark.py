@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from featheredge.catalog import Task
 from featheredge.datasets.bsds500 import samples
 from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
 from featheredge.image import save_map
@@ -13,7 +14,7 @@ from featheredge.metrics.map_files import annotation_files, pair_up
 from featheredge.metrics.saliency_evaluate import evaluate_saliency
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
 from featheredge.metrics.saliency_scores import SaliencyScores
-from featheredge.session import Session, Task
+from featheredge.session import Session
 
 
 def predict_bsds(

@@ -1,8 +1,8 @@
 """Networks by name, and networks to and from disk.
 
-A saved network is a folder with `config.json` (class and widths) and `model.safetensors`
-(parameters and buffers). Nothing is ever unpickled, and a pruned network is the same class with
-smaller widths, so it loads the same way.
+A saved network is a folder with `config.json` (class, widths, and what it is for, see
+`featheredge.models.purpose`) and `model.safetensors` (parameters and buffers). Nothing is ever
+unpickled, and a pruned network is the same class with smaller widths, so it loads the same way.
 """
 
 import fnmatch
@@ -36,7 +36,7 @@ from featheredge.models.mobile_edge import (
     MobileEdge,
     MobileEdgeConfig,
 )
-from featheredge.models.network import Network
+from featheredge.models.network import Network, Purpose
 from featheredge.models.onnx_network import read_onnx_network
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig
 from featheredge.models.rcf import RCF, RCFConfig
@@ -133,9 +133,19 @@ def from_config(class_name: str, config: Mapping[str, Any]) -> Network:
         raise RecipeError(f"{class_name} has no such configuration: {cause}") from None
 
 
-def save(network: Network, folder: Path) -> None:
-    """Write `network` to `folder` as `config.json` and `model.safetensors`."""
-    config = {"network": type(network).__name__, "config": asdict(network.config)}
+def save(network: Network, folder: Path, purpose: Purpose | None = None) -> None:
+    """Write `network` to `folder` as `config.json` and `model.safetensors`.
+
+    Args:
+        network: Any network of the zoo.
+        folder: Created if absent.
+        purpose: Task and input size; without them, `featheredge export` must be given both.
+    """
+    config = {
+        "network": type(network).__name__,
+        **({} if purpose is None else asdict(purpose)),
+        "config": asdict(network.config),
+    }
     state = {key: value.contiguous().cpu() for key, value in network.state_dict().items()}
     write_bytes(folder / WEIGHTS_FILE, serialise(state))
     write_json(folder / CONFIG_FILE, config)

@@ -64,4 +64,5 @@ def _pairs(recipe: PruneRecipe) -> Pairs:
         return Pictures(recipe.calibration.pictures)
     data = recipe.data
     assert data is not None
-    return annotated_pairs(data.dataset, data.root, data.train_splits)
+    assert recipe.task is not None
+    return annotated_pairs(recipe.task, data.root, data.train_splits)

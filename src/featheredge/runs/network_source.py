@@ -25,6 +25,7 @@ from featheredge.errors import RecipeError, WeightsError
 from featheredge.files import write_bytes, write_json
 from featheredge.models import build
 from featheredge.models.network import Network
+from featheredge.models.purpose import read_purpose
 from featheredge.onnx_runtime import onnx_session
 from featheredge.runs.prune_recipe import PruneRecipe
 from featheredge.session import Session
@@ -79,6 +80,7 @@ class ZooSource:
     def __init__(self, recipe: PruneRecipe) -> None:
         self._recipe = recipe
         self.network: Network = build.load_trained(recipe.source).deployable()
+        _refuse_another_purpose(recipe)
 
     def inputs(self, pictures: Tensor) -> Tensor:
         """As the network normalises them."""
@@ -86,7 +88,7 @@ class ZooSource:
 
     def save(self, network: Network, counts: Mapping[str, int], folder: Path) -> None:
         """As `featheredge.models.build` does."""
-        build.save(network, folder)
+        build.save(network, folder, self._recipe.purpose)
 
     def load(self, folder: Path) -> Network:
         """As `featheredge.models.build` does."""
@@ -94,12 +96,13 @@ class ZooSource:
 
     def export(self, network: Network, path: Path) -> None:
         """As a file that every verb takes."""
+        purpose = self._recipe.purpose
         export_network(
             network,
             path,
             name=f"{self._recipe.name}-{path.parent.name}",
-            task=self._recipe.task,
-            input_px=self._recipe.input_px,
+            task=purpose.task,
+            input_px=purpose.input_px,
             storage="fp32",
         )
 
@@ -108,6 +111,25 @@ class ZooSource:
         session = Session(path, threads=threads)
         picture = np.random.default_rng(0).integers(0, 256, (*self._recipe.size, 3), np.uint8)
         return lambda: session(picture)
+
+
+def _refuse_another_purpose(recipe: PruneRecipe) -> None:
+    """Compare what a recipe says with what its network was trained for, where that is stored."""
+    stored, said = read_purpose(recipe.source), recipe.purpose
+    if stored is None:
+        return
+    if stored.task != said.task:
+        raise RecipeError(
+            f'task = "{said.task}", but {recipe.source} is a network for {stored.task}; set '
+            f'task = "{stored.task}"'
+        )
+    if (stored.input_px is None) != (said.input_px is None):
+        whole = stored.input_px is not None
+        seen = "whole pictures" if whole else "crops"
+        raise RecipeError(
+            f"calibration: {recipe.source} was trained on {seen}; set calibration.whole = "
+            f"{str(whole).lower()}"
+        )
 
 
 class CustomSource:

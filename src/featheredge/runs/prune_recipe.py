@@ -6,17 +6,19 @@ An unknown key is an error, as in recipes for training.
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from featheredge.catalog import Task
+from featheredge.models.network import Purpose
 from featheredge.pruning.budget import Budget
 from featheredge.pruning.criteria import CRITERIA
 from featheredge.pruning.prune import RIDGE
-from featheredge.session import Task
 from featheredge.training.distill import OutputDistillation
 from featheredge.training.recipe import Data
-from featheredge.training.recipe_file import Section, check, read_toml
+from featheredge.training.recipe_check import Section, check
+from featheredge.training.recipe_file import RunName, named_like
 
 #: Steps that every run may have, in their order; those of [training] follow.
 UNPRUNED, CUT, REFIT, NORMS = "unpruned", "cut", "refit", "norms"
@@ -116,7 +118,7 @@ class PruneRecipe(Section):
         seed: of pictures, places and units chosen by chance.
         source: the trained network, as `featheredge.models.build.load_trained` takes it; or
             FILE.py:FUNCTION for a network of one's own that the function returns. That file is run.
-        input_px: side of the square that a saliency network sees; None for edges.
+        task: "edges" or "saliency"; left out for a custom module.
         data: what is calibrated, fine-tuned and scored on (`val_splits`).
         calibration: pictures for the layers.
         prune: how to choose.
@@ -125,11 +127,11 @@ class PruneRecipe(Section):
         timing: of the steps' networks, and of trial networks when a plan is made.
     """
 
-    name: str
-    about: str
+    name: RunName
+    about: str = ""
+    task: Task | None = None
     seed: int = 0
     source: str
-    input_px: Annotated[int, Field(gt=0)] | None = None
     data: Data | None = None
     calibration: Calibration = Calibration()
     prune: Prune = Prune()
@@ -144,17 +146,18 @@ class PruneRecipe(Section):
         return (Path(found["file"]), found["function"]) if found else None
 
     @property
-    def task(self) -> Task:
-        """What the network's maps mean."""
-        return "edges" if self.input_px is None else "saliency"
+    def purpose(self) -> Purpose:
+        """What the network and its pruned forms are for; not for a custom module."""
+        assert self.task is not None
+        whole = self.calibration.whole
+        return Purpose(self.task, self.calibration.crop_px if whole else None)
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the picture that costs are told for."""
         if self.budget is not None:
             return self.budget.size
-        side = self.input_px or self.calibration.crop_px
-        return side, side
+        return self.calibration.crop_px, self.calibration.crop_px
 
     @model_validator(mode="after")
     def _says_what_is_left(self) -> Self:
@@ -168,18 +171,6 @@ class PruneRecipe(Section):
             raise ValueError(f'criterion = "{LEARNED}" is for networks of the zoo')
         if self.calibration.pictures is None and self.data is None:
             raise ValueError("give calibration.pictures, or [data] to take them from")
-        return self
-
-    @model_validator(mode="after")
-    def _one_task(self) -> Self:
-        if self.data is not None and (self.data.dataset == "masks") != (self.input_px is not None):
-            raise ValueError(
-                "masks are for saliency, whose networks need input_px; edges have none"
-            )
-        if self.input_px is not None and self.budget is not None:
-            square = (self.input_px, self.input_px)
-            if self.budget.size != square:
-                raise ValueError(f"budget.size is {self.budget.size}; the network sees {square}")
         return self
 
     @model_validator(mode="after")
@@ -200,6 +191,23 @@ class PruneRecipe(Section):
                 raise ValueError(f"training.{name}: no name for a step; use letters, digits and -")
         return self
 
+    @model_validator(mode="after")
+    def _one_task(self) -> Self:
+        if (self.task is None) != (self.custom is not None):
+            raise ValueError(
+                'missing: add task = "edges" or task = "saliency"'
+                if self.task is None
+                else "task is for networks of the zoo; leave it out for a custom module"
+            )
+        if self.custom is None and self.calibration.whole and self.budget is not None:
+            square = (self.calibration.crop_px, self.calibration.crop_px)
+            if self.budget.size != square:
+                raise ValueError(
+                    f"budget.size is {self.budget.size}, but the network sees whole pictures as "
+                    f"squares of calibration.crop_px; set budget.size = {list(square)}"
+                )
+        return self
+
 
 def load_prune_recipe(path: Path, settings: Sequence[str] = ()) -> PruneRecipe:
     """Read a prune recipe and apply `key.subkey=value` settings.
@@ -207,4 +215,4 @@ def load_prune_recipe(path: Path, settings: Sequence[str] = ()) -> PruneRecipe:
     Raises:
         RecipeError: unreadable file, not TOML, or a key or value the recipe does not have.
     """
-    return check(PruneRecipe, read_toml(path, settings), path)
+    return check(PruneRecipe, named_like(path, settings), path)

@@ -23,6 +23,7 @@ from typing import Any
 from torch import nn
 
 from featheredge.channels.cut import cut
+from featheredge.errors import RecipeError
 from featheredge.files import write_json
 from featheredge.metrics.benchmark import score_bsds, score_masks
 from featheredge.metrics.edge_scores import EdgeScores
@@ -270,6 +271,11 @@ def training_recipe(recipe: PruneRecipe, name: str, training: FineTuning, start:
     assert recipe.data is not None
     table = read_toml(find_recipe(training.recipe), training.settings)
     table["name"] = f"{recipe.name}-{name}"
+    if table.get("task", recipe.task) != recipe.task:
+        raise RecipeError(
+            f"training.{name}: {training.recipe} is a recipe for {table['task']}, and this run is "
+            f"for {recipe.task}; give another recipe"
+        )
     # The step is scored when it is done; training need not look at those pictures on the way.
     table["data"] = recipe.data.model_dump() | {"val_splits": (), "maps": training.maps}
     table["network"] = {"initial": str(start)}
