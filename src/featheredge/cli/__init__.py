@@ -13,7 +13,7 @@ import sys
 from cyclopts import App
 
 from featheredge import __version__
-from featheredge.cli import evaluate, info, lab, predict, report
+from featheredge.cli import evaluate, info, lab, new_recipe, predict, report
 from featheredge.errors import FeatheredgeError
 
 app = App(
@@ -28,6 +28,7 @@ app.command(predict.cutout)
 app.command(evaluate.app)
 app.command(info.models)
 app.command(info.doctor)
+app.command(new_recipe.new_recipe)
 app.command(lab.train)
 app.command(lab.prune)
 app.command(lab.export)

@@ -46,6 +46,9 @@ MAX_DIFFERENCE = 1e-4
 #: of them is subnormal, which processors are slow at; in a sum with others they are lost anyway.
 _NEGLIGIBLE = 1e-12
 
+#: Larger squares would fill the memory.
+_MAX_INPUT_PX = 8192
+
 _OPSET = 20
 _PREFIX = "network."
 
@@ -93,9 +96,12 @@ def export_network(
         ArgumentError: `input_px` is no multiple of the stride.
         WeightsError: the difference exceeds `MAX_DIFFERENCE`; nothing is written.
     """
-    if input_px is not None and (input_px < 1 or input_px % network.stride):
+    if input_px is not None and not (
+        1 <= input_px <= _MAX_INPUT_PX and input_px % network.stride == 0
+    ):
         raise ArgumentError(
-            f"input_px is {input_px}; expected a multiple of {network.stride}, the stride"
+            f"input_px is {input_px}; expected a multiple of {network.stride}, the network's "
+            f"stride, up to {_MAX_INPUT_PX}"
         )
     network = copy.deepcopy(network).eval().cpu().deployable()
     deployed = _Deployed(network)
