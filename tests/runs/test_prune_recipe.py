@@ -148,6 +148,12 @@ def test_calibration_pictures_come_from_the_seed(tmp_path):
     assert len({picture.numpy().tobytes() for batch in batches for picture in batch}) == 9
 
 
+def test_calibration_that_does_not_fit_in_memory_is_refused(tmp_path):
+    recipe = load_prune_recipe(custom_recipe_file(tmp_path), ["calibration.crop_px=640000"])
+    with pytest.raises(RecipeError, match=r"lower calibration\.crop_px"):
+        calibration_pictures(recipe)
+
+
 def test_an_empty_folder_of_pictures_is_named(tmp_path):
     path = custom_recipe_file(tmp_path)
     (tmp_path / "empty").mkdir()

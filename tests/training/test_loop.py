@@ -139,6 +139,12 @@ def test_a_network_of_whole_pictures_is_trained_at_a_size_it_can_run_at(recipe_p
         train(odd, tmp_path / "run")
 
 
+def test_crops_that_do_not_fit_in_memory_are_refused(recipe_path, tmp_path):
+    large = load_recipe(recipe_path, ["augment.crop_px=64000"])
+    with pytest.raises(RecipeError, match=r"2 crops of 64000x64000 needs .*lower augment\.crop_px"):
+        train(large, tmp_path / "run")
+
+
 def test_a_damaged_checkpoint_is_named(recipe, tmp_path):
     train(recipe, tmp_path / "run")
     path = tmp_path / "run" / "checkpoint.safetensors"

@@ -94,10 +94,12 @@ def export_network(
         ArgumentError: `input_px` is no multiple of the stride, or too large.
         WeightsError: the difference exceeds `MAX_DIFFERENCE`; nothing is written.
     """
-    if input_px is not None and (not 1 <= input_px <= MAX_INPUT_PX or input_px % network.stride):
+    if input_px is not None and not (
+        1 <= input_px <= MAX_INPUT_PX and input_px % network.stride == 0
+    ):
         raise ArgumentError(
-            f"input_px is {input_px}; expected a multiple of {network.stride}, the stride, and at "
-            f"most {MAX_INPUT_PX}"
+            f"input_px is {input_px}; expected a multiple of {network.stride}, the network's "
+            f"stride, up to {MAX_INPUT_PX}"
         )
     network = copy.deepcopy(network).eval().cpu().deployable()
     deployed = _Deployed(network)

@@ -24,9 +24,11 @@ from torch import Tensor, nn
 from featheredge import catalog
 from featheredge.errors import RecipeError, UnknownModelError, WeightsError
 from featheredge.files import write_bytes, write_json
+from featheredge.memory import refuse_above_memory
 from featheredge.models.csf import CSF, CSFConfig
 from featheredge.models.csnet import CSNET_L_X1, CSNET_L_X2, CSNet, CSNetConfig, fixed_split
 from featheredge.models.feather import FEATHER_S, Feather, FeatherConfig
+from featheredge.models.footprint import parameter_bytes
 from featheredge.models.layer_names import begins
 from featheredge.models.mobile_edge import (
     FEATHER_SALIENCY,
@@ -123,14 +125,23 @@ def create_model(
 
 
 def from_config(class_name: str, config: Mapping[str, Any]) -> Network:
-    """Build a network from the name of its class and the fields of its configuration."""
+    """Build a network from the name of its class and the fields of its configuration.
+
+    Raises:
+        WeightsError: No network class has this name.
+        RecipeError: A field is unknown or of the wrong kind, or the network would be larger than
+            the machine's memory.
+    """
     if class_name not in CLASSES:
         raise WeightsError(f"unknown network class {class_name!r}; known: {', '.join(CLASSES)}")
     network_class, config_class = CLASSES[class_name]
     try:
-        return network_class(TypeAdapter(config_class).validate_python(config))
+        validated: Any = TypeAdapter(config_class).validate_python(config)
     except ValidationError as cause:
         raise RecipeError(f"{class_name} has no such configuration: {cause}") from None
+    size = parameter_bytes(lambda: network_class(validated))
+    refuse_above_memory(size, f"a {class_name} of these widths", "choose smaller widths")
+    return network_class(validated)
 
 
 def save(network: Network, folder: Path, purpose: Purpose | None = None) -> None:

@@ -14,6 +14,7 @@ from featheredge.data.crops import Crops
 from featheredge.data.pairs import Pair, Pairs, annotated_pairs, to_tensor
 from featheredge.errors import RecipeError
 from featheredge.image import IMAGE_SUFFIXES
+from featheredge.memory import refuse_above_memory
 from featheredge.runs.prune_recipe import PruneRecipe
 
 #: Pictures that go through a network at once.
@@ -49,9 +50,15 @@ def calibration_pictures(recipe: PruneRecipe) -> list[Tensor]:
     where more are asked for than there are, they come again, cut elsewhere.
 
     Raises:
-        RecipeError, EvaluationError: there are no pictures where the recipe says.
+        RecipeError: The folder has no pictures, or the machine has too little memory.
+        EvaluationError: The data set is not where the recipe says.
     """
     settings = recipe.calibration
+    refuse_above_memory(
+        4 * 3 * settings.crop_px**2 * settings.count,
+        f"calibration on {settings.count} pictures of {settings.crop_px}x{settings.crop_px}",
+        "lower calibration.crop_px or calibration.count",
+    )
     how = Augmentation(settings.crop_px, whole=settings.whole, flip=False)
     crops = Crops(_pairs(recipe), how, recipe.seed)
     pictures = [crops[number][0] for number in range(settings.count)]

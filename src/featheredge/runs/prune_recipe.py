@@ -11,6 +11,7 @@ from typing import Self
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from featheredge.catalog import Task
+from featheredge.errors import RecipeError
 from featheredge.models.network import Purpose
 from featheredge.pruning.budget import Budget
 from featheredge.pruning.criteria import CRITERIA
@@ -215,4 +216,7 @@ def load_prune_recipe(path: Path, settings: Sequence[str] = ()) -> PruneRecipe:
     Raises:
         RecipeError: unreadable file, not TOML, or a key or value the recipe does not have.
     """
-    return check(PruneRecipe, named_like(path, settings), path)
+    table = named_like(path, settings)
+    if "network" in table and "source" not in table:
+        raise RecipeError(f"{path}: a recipe for training; type `featheredge train {path}`")
+    return check(PruneRecipe, table, path)

@@ -35,7 +35,7 @@ from featheredge.training.objective import Objective
 from featheredge.training.optimiser import lr_factor, make_optimiser, set_lr
 from featheredge.training.recipe import Recipe
 from featheredge.training.recipe_file import claim
-from featheredge.training.start import initial_network, training_pairs
+from featheredge.training.start import initial_network, refuse_large_step, training_pairs
 from featheredge.training.validation import draw_maps, mean_loss
 
 
@@ -95,6 +95,8 @@ class _Run:
         self.length = Length(steps_per_epoch, recipe.schedule.epochs)
 
         self.network = initial_network(recipe)
+        if fabric.device.type == "cpu":
+            refuse_large_step(recipe, self.network)
         if recipe.run.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         freeze(self.network, recipe.optimiser.rates)

@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from featheredge.catalog import Task
 from featheredge.data.augment import Augmentation
+from featheredge.errors import RecipeError
 from featheredge.training.distill import Adaptation, OutputDistillation
 from featheredge.training.losses import EdgeLoss, SaliencyLoss
 from featheredge.training.norm_decay import ChannelDecay
@@ -280,7 +281,10 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
         RecipeError: The file is unreadable or not TOML, or the recipe has problems; the message
             lists all of them.
     """
-    return make_recipe(named_like(path, settings), path)
+    table = named_like(path, settings)
+    if "source" in table and "network" not in table:
+        raise RecipeError(f"{path}: a recipe for pruning; type `featheredge prune {path}`")
+    return make_recipe(table, path)
 
 
 def make_recipe(table: dict[str, Any], source: object) -> Recipe:

@@ -80,7 +80,7 @@ def _suggestion(kind: type, path: list[str]) -> str:
     *parents, key = path
     here = list(_fields_at(kind, parents))
     dotted = {".".join([*parents, name]): name for name in here}
-    near = difflib.get_close_matches(key, here, n=1)
+    near = difflib.get_close_matches(key, here, n=1, cutoff=0.5)
     meant = [name for name in dotted if dotted[name] in near] or [
         name for name in _dotted_keys(kind) if name.split(".")[-1] == key
     ]

@@ -1,5 +1,6 @@
 """Recipe files: TOML, found by name or path, changed by settings, checked key by key, noted."""
 
+import difflib
 import json
 import re
 import tomllib
@@ -35,15 +36,19 @@ def find_recipe(recipe: str) -> Path:
     """The file itself, or the shipped recipe of that name.
 
     Raises:
-        RecipeError: neither a .toml file nor a name; the names are listed.
+        RecipeError: It is neither a .toml file nor a shipped name; the message has near names.
     """
     path = Path(recipe)
     if path.suffix == ".toml":
         return path
     shipped = RECIPES_DIR / f"{recipe}.toml"
     if not shipped.is_file():
-        names = ", ".join(sorted(file.stem for file in RECIPES_DIR.glob("*.toml")))
-        raise RecipeError(f"no recipe is called {recipe!r}; shipped: {names}; or give a .toml file")
+        names = sorted(file.stem for file in RECIPES_DIR.glob("*.toml"))
+        near = difflib.get_close_matches(recipe, names, n=3, cutoff=0.5)
+        raise RecipeError(
+            f"no shipped recipe is called {recipe!r}; give one of {', '.join(near or names)}, or a "
+            ".toml file"
+        )
     return shipped
 
 

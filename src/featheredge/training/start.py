@@ -8,9 +8,14 @@ from featheredge.data.pairs import (
     annotated_pairs,
 )
 from featheredge.errors import RecipeError
+from featheredge.memory import refuse_above_memory
 from featheredge.models import build
+from featheredge.models.footprint import activation_bytes, parameter_bytes
 from featheredge.models.network import Network
 from featheredge.training.recipe import Recipe
+
+#: Weights, their gradients, their moving average, and two moments of Adam.
+_COPIES = 5
 
 
 def training_pairs(recipe: Recipe) -> ConcatPairs:
@@ -48,6 +53,21 @@ def initial_network(recipe: Recipe) -> Network:
             f"network's stride, because it sees whole pictures at this size"
         )
     return network
+
+
+def refuse_large_step(recipe: Recipe, network: Network) -> None:
+    """Estimate the memory of a training step before anything is allocated.
+
+    Raises:
+        RecipeError: The machine has less.
+    """
+    run, side = recipe.run, recipe.augment.crop_px
+    kept = activation_bytes(lambda: type(network)(network.config), run.batch_size, side)
+    refuse_above_memory(
+        kept + _COPIES * parameter_bytes(lambda: type(network)(network.config)),
+        f"a training step on {run.batch_size} crops of {side}x{side}",
+        "lower augment.crop_px or run.batch_size",
+    )
 
 
 def _with_weights(recipe: Recipe) -> Network:
