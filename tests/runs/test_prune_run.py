@@ -14,9 +14,10 @@ from featheredge.models import build
 from featheredge.models.cost import num_params
 from featheredge.models.csf import HeadWidths
 from featheredge.models.csnet import CSNetConfig
+from featheredge.pruning.group_error import Sampling
 from featheredge.pruning.learned import learned_channels
 from featheredge.pruning.plan import Plan
-from featheredge.pruning.prune import Sampling, prune
+from featheredge.pruning.prune import prune
 from featheredge.runs import network_source, prune_run
 from featheredge.runs.calibration import calibration_pictures
 from featheredge.runs.network_source import load_custom
@@ -149,9 +150,9 @@ def test_a_plan_is_made_once(tmp_path, monkeypatch):
     without_exports(monkeypatch)
     asked = []
 
-    def plan(network, budget, sampling, *, criterion, trial, **timing):
+    def plan(network, budget, sampling, *, criterion, measure_share, **timing):
         asked.append((budget.macs, criterion, len(sampling.inputs)))
-        assert trial(COUNTS) == 0.25
+        assert measure_share(COUNTS) == 0.25
         return Plan(dict(COUNTS), (2.0, 1.0), None, {}, {})
 
     monkeypatch.setattr(prune_run, "make_plan", plan)

@@ -12,7 +12,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_v
 
 from featheredge.pruning.budget import Budget
 from featheredge.pruning.criteria import CRITERIA
-from featheredge.pruning.prune import RIDGE
+from featheredge.pruning.group_error import RIDGE
 from featheredge.session import Task
 from featheredge.training.distill import OutputDistillation
 from featheredge.training.recipe import Data

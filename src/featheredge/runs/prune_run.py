@@ -29,9 +29,10 @@ from featheredge.metrics.edge_scores import EdgeScores
 from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.pruning.conv_timing import time_convolutions
+from featheredge.pruning.group_error import GroupError, Sampling
 from featheredge.pruning.learned import learned_channels
 from featheredge.pruning.plan import make_plan
-from featheredge.pruning.prune import GroupError, Sampling, prune
+from featheredge.pruning.prune import prune
 from featheredge.run_folder import (
     MODEL_DIR,
     NETWORK_FILE,
@@ -169,13 +170,13 @@ class _Chain:
                 self.sampling,
                 criterion=self.recipe.prune.criterion,
                 stopwatch=partial(time_convolutions, cache=self.folder / TIMES_FILE),
-                trial=self._trial,
+                measure_share=self._measure_share,
             )
             write_json(path, asdict(plan))
         counts: dict[str, int] = json.loads(path.read_bytes())["counts"]
         return counts
 
-    def _trial(self, counts: Mapping[str, int]) -> float:
+    def _measure_share(self, counts: Mapping[str, int]) -> float:
         """Measure what share of its time the network takes with these counts."""
         timing = self.recipe.timing
         whole = self.folder / UNPRUNED / NETWORK_FILE
