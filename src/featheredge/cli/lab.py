@@ -75,7 +75,7 @@ def prune(
     """
     require("lab", "`prune`")
     from featheredge.runs.prune_recipe import load_prune_recipe
-    from featheredge.runs.prune_run import run_chain
+    from featheredge.runs.prune_run import run_pruning
     from featheredge.training.cpu import keep_freed_memory
     from featheredge.training.recipe_file import find_recipe
 
@@ -83,7 +83,7 @@ def prune(
     folder = output or Path("runs") / loaded.name
     keep_freed_memory()
     with training_progress() as on_record:
-        result = run_chain(
+        result = run_pruning(
             loaded, folder, announce=lambda line: sys.stderr.write(f"{line}\n"), on_record=on_record
         )
     sys.stdout.write(f"{json.dumps(result.to_dict()) if as_json else result}\n")
