@@ -20,7 +20,7 @@ class Timing:
     """The time of one case.
 
     Attributes:
-        min_ms: Least time of all rounds, in milliseconds.
+        min_ms: Minimum time of all rounds, in milliseconds.
         median_ms: Median time of all rounds, in milliseconds.
         runs: Number of rounds.
     """
