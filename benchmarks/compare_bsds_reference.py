@@ -3,7 +3,7 @@
     python benchmarks/compare_bsds_reference.py --reference hed_bsds500 \
         --bsds data/bsds500
 
-The reference folder holds 200 maps after non-maximum suppression (ID.png) and, in ``counts``, what
+The reference folder holds 200 maps after non-maximum suppression (ID.png) and, in `counts`, what
 the original evaluator wrote about them (ID_ev1.txt, eval_bdry.txt). Prints target and measurement
 side by side, writes benchmarks/results/bsds_reference.json, and fails where a target is missed.
 """

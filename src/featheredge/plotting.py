@@ -1,4 +1,4 @@
-"""Figures by matplotlib, loaded when one is made; files are written whole or not at all."""
+"""matplotlib figures: matplotlib is imported on first use, and files are written atomically."""
 
 import io
 from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def new_figure(width_in: float, height_in: float) -> "Figure":
-    """Return an empty figure of a size in inches.
+    """Return an empty figure; its width and height are in inches.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -25,14 +25,16 @@ def new_figure(width_in: float, height_in: float) -> "Figure":
 
 
 def save_figure(figure: "Figure", path: Path) -> None:
-    """Write a figure whole or not at all.
+    """Write a figure to a file.
 
     Raises:
-        EvaluationError: The suffix is none of .png, .svg and .pdf.
+        EvaluationError: The suffix is not .png, .svg or .pdf.
     """
     kind = path.suffix.lower().removeprefix(".")
     if kind not in ("png", "svg", "pdf"):
-        raise EvaluationError(f"{path}: plots are written as .png, .svg or .pdf")
-    drawing = io.BytesIO()
-    figure.savefig(drawing, format=kind, dpi=150)
-    write_bytes(path, drawing.getvalue())
+        raise EvaluationError(
+            f"{path}: unknown plot format {path.suffix!r}; end the name in .png, .svg or .pdf"
+        )
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=150)
+    write_bytes(path, buffer.getvalue())
