@@ -62,7 +62,6 @@ def test_page_reads_at_once(page):
     assert not stilted(shown)
 
 
-@pytest.mark.xfail(strict=False, reason="some docstrings and messages still have such phrases")
 def test_source_reads_at_once():
     files = sorted((ROOT / "src").rglob("*.py")) + sorted((ROOT / "src").rglob("*.toml"))
     found = {name(file): stilted(file.read_text("utf-8")) for file in files}
@@ -80,7 +79,6 @@ def test_links_lead_somewhere(page):
         assert (page.parent / target).exists(), f"{name(page)} links to {target}"
 
 
-@pytest.mark.xfail(strict=False, reason="the pages name the files of the new layout")
 def test_paths_in_pages_exist():
     paths = {
         path
