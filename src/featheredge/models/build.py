@@ -27,7 +27,7 @@ from featheredge.files import write_bytes, write_json
 from featheredge.memory import refuse_above_memory
 from featheredge.models.csf import CSF, CSFConfig
 from featheredge.models.csnet import CSNET_L_X1, CSNET_L_X2, CSNet, CSNetConfig, fixed_split
-from featheredge.models.feather import FEATHER_S, Feather, FeatherConfig
+from featheredge.models.feather import Feather, FeatherConfig
 from featheredge.models.footprint import parameter_bytes
 from featheredge.models.layer_names import begins
 from featheredge.models.mobile_edge import (
@@ -65,10 +65,9 @@ ZOO: dict[str, tuple[str, "DataclassInstance"]] = {
     "csnet-l-x2": ("CSNet", CSNET_L_X2),
     "csnet-x1": ("CSNet", fixed_split(20)),
     "csnet-x2": ("CSNet", fixed_split(40)),
-    "feather": ("Feather", FeatherConfig()),
-    "feather-s": ("Feather", FEATHER_S),
-    "feather-saliency": ("MobileEdge", FEATHER_SALIENCY),
+    "feather-saliency": ("Feather", FeatherConfig()),
     "feather-saliency-s": ("MobileEdge", FEATHER_SALIENCY_S),
+    "feather-saliency-v1": ("MobileEdge", FEATHER_SALIENCY),
     "mobile-edge": ("MobileEdge", MobileEdgeConfig()),
     "mobile-edge-s": ("MobileEdge", MOBILE_EDGE_S),
     "mobile-edge-xs": ("MobileEdge", MOBILE_EDGE_XS),

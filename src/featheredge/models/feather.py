@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from featheredge.models.blocks import Activation, ConvNormAct, resize_like
-from featheredge.models.mobilenet import EFFICIENTNET_LITE0, MOBILENET_V2, Bottleneck, MobileNetV2
+from featheredge.models.mobilenet import EFFICIENTNET_LITE0, Bottleneck, MobileNetV2
 from featheredge.models.network import Logits, Network
 
 
@@ -42,16 +42,6 @@ class FeatherConfig:
     kernels: tuple[PositiveInt, ...] = (3, 3)
     fine: NonNegativeInt = 16
     activation: Activation = "relu6"
-
-
-#: Down to stride 16 on MobileNetV2's layers.
-FEATHER_S = FeatherConfig(
-    blocks=MOBILENET_V2[:10],
-    context=96,
-    steps=(48, 32),
-    kernels=(3,),
-    fine=0,
-)
 
 
 class Separable(nn.Module):
