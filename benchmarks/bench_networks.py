@@ -1,7 +1,7 @@
-"""What networks cost on a CPU, relative to a published one: ONNX Runtime, all in one run.
+"""Time of networks on a CPU relative to a published network, in ONNX Runtime.
 
-Every network runs once in each round. Weights do not change a network's time, so all are timed
-with random ones.
+Every round runs each network once. Weights do not change the time of a network, so all have random
+weights.
 
     python benchmarks/bench_networks.py edges [--rounds 20] [--threads 2]
     python benchmarks/bench_networks.py saliency [--rounds 20] [--threads 1]
@@ -27,7 +27,12 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Networks of one task, the first being what the others are held against, at (H, W) sizes."""
+    """Networks of one task that are compared.
+
+    Attributes:
+        networks: Names; the first is the baseline.
+        sizes: Heights and widths of the pictures.
+    """
 
     networks: tuple[str, ...]
     sizes: tuple[Size, ...]
@@ -85,7 +90,7 @@ def main() -> None:
 
 
 def open_session(name: str, folder: Path, threads: int) -> Session:
-    """The network with random weights, exported; whole pictures, no tiles."""
+    """Export a network with random weights and open it; pictures are not tiled."""
     torch.manual_seed(0)
     path = folder / f"{name}.onnx"
     export_network(create_model(name), path, name=name, task="edges", storage="fp32")
@@ -93,7 +98,7 @@ def open_session(name: str, folder: Path, threads: int) -> Session:
 
 
 def gmac(name: str, size: Size) -> float:
-    """10^9 multiply-adds at (H, W) of the form that is deployed."""
+    """Return the multiply-adds of the deployable form at a size (H, W), in units of 10^9."""
     return round(multiply_adds(lambda: create_model(name).deployable(), *size) / 1e9, 3)
 
 
