@@ -62,9 +62,11 @@ def main() -> None:
     parser.add_argument("task", choices=COMPARISONS)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--networks", nargs="+", help="baseline and others")
+    parser.add_argument("--size", type=int, nargs=2, help="one height and width for all")
     options = parser.parse_args()
-    networks = COMPARISONS[options.task].networks
-    sizes = COMPARISONS[options.task].sizes
+    networks = options.networks or COMPARISONS[options.task].networks
+    sizes = (tuple(options.size),) if options.size else COMPARISONS[options.task].sizes
     random = np.random.default_rng(0)
     images = {size: random.integers(0, 256, (*size, 3), np.uint8) for size in sizes}
     with TemporaryDirectory() as folder:

@@ -14,6 +14,7 @@ from onnx import numpy_helper
 from torch import nn
 
 from featheredge.deploy import export
+from featheredge.models.network import Network
 
 _trace = export._to_onnx
 #: Structure -> its graph.
@@ -31,6 +32,7 @@ def sharing_traces() -> Iterator[None]:
 def _to_onnx(deployed: nn.Module) -> onnx.ModelProto:
     """Return the graph that a trace would give, without a new trace of a known structure."""
     network = deployed.network
+    assert isinstance(network, Network)
     structure = f"{type(network).__name__} {network.config!r}"
     if structure not in _traces:
         _traces[structure] = _trace(deployed)

@@ -27,7 +27,7 @@ _PENALTY_PER_TOLERANCE = 100  # an unmatched pixel costs as much as 100 pairs at
 
 
 def require_numba() -> None:
-    """Raise ProviderError, saying what to install, unless numba is there."""
+    """Raise ProviderError, which says what to install, unless numba is installed."""
     try:
         import numba  # noqa: F401
     except ImportError as error:
