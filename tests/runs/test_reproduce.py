@@ -11,7 +11,9 @@ from featheredge.runs import reproduce
 from featheredge.runs.reproduce import EDGE_DISTILLATION, Row, Setting, edge_distillation, table
 from toys import toy_network, write_bsds, write_recipe
 
-#: One experiment with stored maps and one with teacher features; exports take long.
+pytestmark = pytest.mark.usefixtures("share_traces")
+
+#: One learns from stored maps, the other from the features of a teacher.
 TWO = [EDGE_DISTILLATION[1], EDGE_DISTILLATION[3]]
 ADAPTOR = """
 [distill]
