@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from featheredge.cli.remaining import RemainingTime
+
 if TYPE_CHECKING:
     from featheredge.training.log import Length
 
@@ -29,7 +31,7 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
-    """A bar with loss and rate on a terminal; elsewhere one line for each epoch."""
+    """Show a bar with loss and rate; without a terminal, an estimate and a line for each epoch."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -43,6 +45,7 @@ def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         # Its columns are numbers, which there are none of before the first step.
         task = bar.add_task("train", visible=False)
+        remaining = RemainingTime()
 
         def report(record: "dict[str, Any]", length: "Length") -> None:
             step = record["step"]
@@ -51,6 +54,8 @@ def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
                 return
             loss, rate = record["loss"], record["samples_per_s"]
             bar.update(task, total=length.steps, completed=step, loss=loss, rate=rate, visible=True)
+            if not console.is_terminal and (estimate := remaining.after(step, length)):
+                console.print(estimate)
             if not console.is_terminal and step % length.steps_per_epoch == 0:
                 epoch = step // length.steps_per_epoch
                 console.print(f"epoch {epoch}/{length.epochs}: loss {loss:.4g}")

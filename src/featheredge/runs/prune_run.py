@@ -24,7 +24,7 @@ from torch import nn
 
 from featheredge.channels.cut import cut
 from featheredge.errors import RecipeError
-from featheredge.files import write_json
+from featheredge.files import sweep, write_json
 from featheredge.metrics.benchmark import score_bsds, score_masks
 from featheredge.metrics.edge_scores import EdgeScores
 from featheredge.models import build
@@ -41,6 +41,7 @@ from featheredge.run_folder import (
     SCORE_FILE,
     STEP_FILE,
     TIMES_FILE,
+    locked,
 )
 from featheredge.runs.calibration import calibration_pictures
 from featheredge.runs.network_source import open_source, share_of_time
@@ -84,16 +85,19 @@ def run_chain(
         All steps, timed in turns. Of a run that is done, what was measured then.
 
     Raises:
+        OutputError: another process works in the folder.
         RecipeError: the folder holds a run of another recipe, or the recipe cannot be carried out.
         ArgumentError: groups or counts that the network does not have.
         UnknownModelError, WeightsError: the source is not there, or damaged.
         EvaluationError: a data set is not where the recipe says.
     """
-    claim(folder, recipe)
-    done = folder / REPORT_FILE
-    if not done.exists():
-        result = _Chain(recipe, folder, announce, on_record).run()
-        write_json(done, result.to_dict())
+    with locked(folder):
+        sweep(folder)
+        claim(folder, recipe)
+        done = folder / REPORT_FILE
+        if not done.exists():
+            result = _Chain(recipe, folder, announce, on_record).run()
+            write_json(done, result.to_dict())
     return PruneReport.from_dict(json.loads(done.read_bytes()))
 
 
@@ -120,9 +124,7 @@ class _Chain:
         if self.recipe.prune.criterion != LEARNED:
             self._step(REFIT, partial(self._prune, refit=True))
             last = REFIT
-        if any(
-            isinstance(m, nn.modules.batchnorm._BatchNorm) for m in self.source.network.modules()
-        ):
+        if has_norms(self.source.network):
             self._step(NORMS, partial(self._fit_norms, self.folder / last / MODEL_DIR))
             last = NORMS
         for name, training in self.recipe.training.items():
@@ -254,6 +256,11 @@ class _Chain:
         if isinstance(scores, EdgeScores):
             return "ODS", scores.ods.f
         return "max F", float(scores.f.max())
+
+
+def has_norms(network: nn.Module) -> bool:
+    """Whether a network has batch norms, whose statistics pruning changes."""
+    return any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules())
 
 
 def training_recipe(recipe: PruneRecipe, name: str, training: FineTuning, start: Path) -> Recipe:

@@ -58,6 +58,22 @@ def read(
     return progress
 
 
+def read_progress(path: Path) -> dict[str, Any]:
+    """The `progress` that `write` stored.
+
+    Raises:
+        WeightsError: The file is damaged.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            progress: dict[str, Any] = json.loads(file.metadata()["progress"])
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as cause:
+        raise WeightsError(
+            f"{path}: not a checkpoint; remove it to start again: {cause}"
+        ) from cause
+    return progress
+
+
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The entries under `prefix`, without it."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
