@@ -108,6 +108,9 @@ def test_what_exists_is_kept(runs, tmp_path):
 def test_nothing_to_report(tmp_path):
     with pytest.raises(EvaluationError, match="nothing to report"):
         call("--out", tmp_path / "page.html")
+    with pytest.raises(ArgumentError, match="no such folder"):
+        call(tmp_path / "none", "--out", tmp_path / "page.html")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_pruned_custom_module_is_said(runs, tmp_path, toy_onnx, capsys):

@@ -42,7 +42,7 @@ def read(
     """Load what `write` stored into the given objects and return `progress`.
 
     Raises:
-        WeightsError: the file is damaged or belongs to another network or optimiser.
+        WeightsError: The file is damaged or belongs to another network or optimiser.
     """
     try:
         with safe_open(path, "pt") as file:

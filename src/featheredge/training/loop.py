@@ -53,20 +53,20 @@ def train(
     """Run `recipe` in `folder`, or go on with the run that is there.
 
     Args:
-        recipe: what to do.
-        folder: the run folder; made if absent.
+        recipe: What to do.
+        folder: The run folder; made if absent.
         accelerator: "cpu", "cuda", ... as Lightning Fabric names them; never chosen silently.
-        devices: how many of them.
-        on_record: called with every line of the log.
+        devices: How many of them.
+        on_record: Called with every line of the log.
 
     Returns:
         The folder of the trained network.
 
     Raises:
-        OutputError: another process works in the folder.
-        RecipeError: the folder holds a run of another recipe, or the loss is no longer finite.
-        WeightsError: its checkpoint is damaged.
-        EvaluationError: the data set is not where the recipe says.
+        OutputError: Another process works in the folder.
+        RecipeError: The folder holds a run of another recipe, or the loss is no longer finite.
+        WeightsError: Its checkpoint is damaged.
+        EvaluationError: The data set is not where the recipe says.
     """
     keep_freed_memory()
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=recipe.run.precision)

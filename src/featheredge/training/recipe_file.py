@@ -56,7 +56,7 @@ def read_toml(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
     """Read a file and apply `key.subkey=value` settings (values as in TOML, or bare text).
 
     Raises:
-        RecipeError: unreadable file, not TOML, or a setting that is not written so.
+        RecipeError: Unreadable file, not TOML, or a setting that is not written so.
     """
     try:
         table = tomllib.loads(path.read_text("utf-8"))
