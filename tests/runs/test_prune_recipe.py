@@ -11,8 +11,9 @@ from featheredge.runs.fine_tuning import training_recipe
 from featheredge.runs.network_source import open_source
 from featheredge.runs.prune_recipe import load_prune_recipe
 from featheredge.training.optimiser import make_optimiser
-from featheredge.training.recipe import NetworkSettings, load_recipe
+from featheredge.training.recipe import load_recipe
 from featheredge.training.recipe_file import find_recipe
+from featheredge.training.recipe_sections import NetworkSettings
 from prune_runs import custom_recipe_file, zoo_recipe
 from toys import toy_network
 

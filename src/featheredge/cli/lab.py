@@ -27,23 +27,30 @@ def train(
     ] = (),
     accelerator: str = "cpu",
     devices: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Train a network by a recipe, or go on with a run that was stopped.
+    """Train a network by a recipe, or resume an interrupted run.
 
     Args:
         recipe: A .toml file, or the name of a shipped recipe.
         output: The run folder. Left out: runs/NAME.
         settings: Change a value of the recipe, as in --set data.root=/data/bsds500.
         accelerator: cpu, cuda, mps, ...; never replaced by another.
-        devices: How many of them.
+        devices: Number of these.
+        dry_run: Print the plan and an estimate of the time from a few steps. Nothing is written.
     """
     require("lab", "`train`")
+    from featheredge.training.dry_run import plan_run
     from featheredge.training.loop import train as run_recipe
     from featheredge.training.recipe import load_recipe
     from featheredge.training.recipe_file import find_recipe
 
     loaded = load_recipe(find_recipe(recipe), settings)
     folder = output or Path("runs") / loaded.name
+    if dry_run:
+        plan = plan_run(loaded, folder, accelerator=accelerator, devices=devices)
+        sys.stdout.write(f"{plan}\n{'folder':9}{folder}\n")
+        return
     with training_progress() as on_record:
         network = run_recipe(
             loaded, folder, accelerator=accelerator, devices=devices, on_record=on_record
@@ -59,21 +66,24 @@ def prune(
     settings: Annotated[
         tuple[str, ...], Parameter(name="--set", negative="", consume_multiple=False)
     ] = (),
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
-    """Prune a trained network by a recipe, or go on with a run that was stopped.
+    """Prune a trained network by a recipe, or resume an interrupted run.
 
-    Channels are chosen and cut, layers refitted, batch norms estimated anew, and the network is
-    fine-tuned; every step leaves a folder, and a table says what it cost and what it saved.
+    Channels are chosen and cut, layers are refitted, batch norms are estimated again, and the
+    network is fine-tuned. Every step leaves a folder; a table compares score, size and time.
 
     Args:
         recipe: A .toml file, or the name of a shipped recipe (prune-...). A recipe whose source is
             FILE.py:FUNCTION runs that file.
         output: The run folder. Left out: runs/NAME.
         settings: Change a value of the recipe, as in --set budget.latency=0.5.
+        dry_run: Print the plan and an estimate of each fine-tuning's time. Nothing is written.
         as_json: Print one JSON object.
     """
     require("lab", "`prune`")
+    from featheredge.runs.prune_dry_run import plan_chain
     from featheredge.runs.prune_recipe import load_prune_recipe
     from featheredge.runs.prune_run import run_pruning
     from featheredge.training.cpu import keep_freed_memory
@@ -81,6 +91,9 @@ def prune(
 
     loaded = load_prune_recipe(find_recipe(recipe), settings)
     folder = output or Path("runs") / loaded.name
+    if dry_run:
+        sys.stdout.write(f"{plan_chain(loaded, folder)}\n{'folder':9}{folder}\n")
+        return
     keep_freed_memory()
     with training_progress() as on_record:
         result = run_pruning(

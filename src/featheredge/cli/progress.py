@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from featheredge.cli.remaining import RemainingTime
+
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
@@ -31,7 +33,7 @@ def counter(label: str) -> Iterator[Advance]:
 
 @contextmanager
 def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
-    """Show a bar with loss and rate; where there is no terminal, one line for each epoch."""
+    """Show a bar with loss and rate; without a terminal, an estimate and a line for each epoch."""
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -43,6 +45,7 @@ def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
     with _bar(*columns) as bar:
         # Its columns are numbers, which do not exist before the first step.
         task = bar.add_task("train", visible=False)
+        remaining = RemainingTime()
 
         def report(record: "dict[str, Any]", length: "Length") -> None:
             step = record["step"]
@@ -53,6 +56,8 @@ def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
                 return
             loss, rate = record["loss"], record["samples_per_s"]
             bar.update(task, total=length.steps, completed=step, loss=loss, rate=rate, visible=True)
+            if not bar.console.is_terminal and (estimate := remaining.after(step, length)):
+                bar.console.print(estimate)
             if not bar.console.is_terminal and step % length.steps_per_epoch == 0:
                 epoch = step // length.steps_per_epoch
                 bar.console.print(f"epoch {epoch}/{length.epochs}: loss {loss:.4g}")

@@ -60,6 +60,7 @@ def report(
     from featheredge.files import write_bytes
     from featheredge.report import page, points, speed
     from featheredge.report.collect import collect
+    from featheredge.report.left_out import refuse_empty, unscored_runs
 
     numbers = output.with_name(f"{output.stem}-numbers.json")
     _refuse_existing([path for path in (output, plot) if path], force)
@@ -70,18 +71,21 @@ def report(
 
     shown = points.load_pictures(pictures or points.EXAMPLES)
     networks, failures = collect(folders, with_catalog=catalog)
+    refuse_empty(folders)
+    unscored = unscored_runs(folders)
     found, measured, unusable = points.examine(networks, shown, measure)
     failures += unusable
-    for failure in failures:
+    left_out = failures + unscored
+    for failure in left_out:
         sys.stderr.write(f"featheredge: {failure}\n")
     if not found:
         raise EvaluationError(
             "there is nothing to report: no folder holds a network.onnx with its score.json"
         )
     sections = points.sections(found)
-    stored = json.dumps(points.to_json(sections, measured, failures), indent=2)
+    stored = json.dumps(points.to_json(sections, measured, left_out), indent=2)
     write_bytes(numbers, stored.encode())
-    write_bytes(output, page.render(sections, measured, shown, failures, title).encode())
+    write_bytes(output, page.render(sections, measured, shown, left_out, title).encode())
     if plot:
         from featheredge.report.figure import draw
 

@@ -24,9 +24,9 @@ def paste(
     """Put what is inside the mask of `other` somewhere into `crop`, smaller, perhaps mirrored.
 
     Args:
-        crop: image (3, P, P) and label (C, P, P), float in [0, 1].
-        other: image (3, H, W) and label (C, H, W) likewise; an empty mask changes nothing.
-        draw: decides size and place.
+        crop: Image (3, P, P) and label (C, P, P), float in [0, 1].
+        other: Image (3, H, W) and label (C, H, W) likewise; an empty mask changes nothing.
+        draw: Decides size and place.
 
     Returns:
         The crop with it: there, the label is the larger of both.

@@ -78,11 +78,11 @@ class EdgePairs(Decoded):
 
         Args:
             root: BSDS500 in its own layout.
-            splits: which parts, joined.
-            maps: folder with a teacher's map `ID.png` for each picture.
+            splits: Which parts, joined.
+            maps: Folder with a teacher's map `ID.png` for each picture.
 
         Raises:
-            EvaluationError: the data set is not complete.
+            EvaluationError: The data set is not complete.
         """
         super().__init__()
         self.samples = [sample for split in splits for sample in bsds500.samples(root, split)]
@@ -119,13 +119,13 @@ class MaskPairs(Decoded):
         """List the pictures.
 
         Args:
-            root: a data set in one of `featheredge.datasets.mask_sets.LAYOUTS`.
-            splits: lists `SPLIT.txt` in `root` of one ID a line, joined; "all" is every mask.
-            maps: folder with a teacher's map `ID.png` for each picture.
-            taught_by_masks: whether, without `maps`, the mask itself stands for the teacher's.
+            root: A data set in one of `featheredge.datasets.mask_sets.LAYOUTS`.
+            splits: Lists `SPLIT.txt` in `root` of one ID a line, joined; "all" is every mask.
+            maps: Folder with a teacher's map `ID.png` for each picture.
+            taught_by_masks: Whether, without `maps`, the mask itself stands for the teacher's.
 
         Raises:
-            EvaluationError: no such list, or masks or pictures are missing.
+            EvaluationError: No such list, or masks or pictures are missing.
         """
         super().__init__()
         self._maps, self._taught_by_masks = maps, taught_by_masks
@@ -166,7 +166,7 @@ class TeacherPairs(Decoded):
             maps: The folder of the maps.
 
         Raises:
-            EvaluationError: there is no map, or the picture of one is missing.
+            EvaluationError: There is no map, or the picture of one is missing.
         """
         super().__init__()
         there = {path.stem: path for end in ("jpg", "png") for path in pictures.glob(f"*.{end}")}
@@ -218,12 +218,12 @@ def annotated_pairs(
 
     Args:
         task: "edges" reads BSDS500's layout, "saliency" those of masks.
-        root: the data set.
-        splits: which parts, joined.
-        maps: folder with a teacher's map `ID.png` for each picture.
+        root: The data set.
+        splits: Which parts, joined.
+        maps: Folder with a teacher's map `ID.png` for each picture.
 
     Raises:
-        EvaluationError: the data set is not complete.
+        EvaluationError: The data set is not complete.
     """
     kind = EdgePairs if task == "edges" else MaskPairs
     return kind(root, splits, maps)
@@ -238,7 +238,7 @@ def read_map(path: Path, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A stored map, (H, W) uint8, as large as the picture (H, W, 3) it is of.
 
     Raises:
-        EvaluationError: it is missing, unreadable or of another size.
+        EvaluationError: It is missing, unreadable or of another size.
     """
     try:
         map: NDArray[np.uint8] = image.load(path)[..., 0]

@@ -77,13 +77,13 @@ def export_network(
     """Write `network` to `path` as ONNX and check the file against PyTorch.
 
     Args:
-        network: what to export; it is not changed.
-        path: the .onnx file to write, atomically, once the check has passed.
-        name: what the catalog calls it.
-        task: what its maps mean.
-        input_px: side of the square that pictures are stretched to for it, a multiple of its
+        network: What to export; it is not changed.
+        path: The .onnx file to write, atomically, once the check has passed.
+        name: What the catalog calls it.
+        task: What its maps mean.
+        input_px: Side of the square that pictures are stretched to for it, a multiple of its
             stride: the size it was trained at. None for a network that takes them as they are.
-        storage: how convolution weights are stored; "fp16" halves the file, and the arithmetic
+        storage: How convolution weights are stored; "fp16" halves the file, and the arithmetic
             stays float32. Batch norms stay float32: dead channels have variances below fp16.
 
     Returns:
@@ -91,8 +91,8 @@ def export_network(
         with "fp16" both use the rounded weights.
 
     Raises:
-        ArgumentError: `input_px` is no multiple of the stride, or too large.
-        WeightsError: the difference exceeds `MAX_DIFFERENCE`; nothing is written.
+        ArgumentError: `input_px` is no multiple of the stride, or is too large.
+        WeightsError: The difference exceeds `MAX_DIFFERENCE`; nothing is written.
     """
     if input_px is not None and not (
         1 <= input_px <= MAX_INPUT_PX and input_px % network.stride == 0

@@ -26,8 +26,8 @@ def export_module(network: nn.Module, path: Path, example: Tensor) -> float:
     """Write a module to `path` as ONNX and check the file against PyTorch.
 
     Args:
-        network: takes one tensor, returns tensors; it is not changed.
-        path: the .onnx file to write, atomically, once the check has passed. Its input is called
+        network: Takes one tensor, returns tensors; it is not changed.
+        path: The .onnx file to write, atomically, once the check has passed. Its input is called
             `input`.
         example: (B, C, H, W), the size that the file takes.
 
@@ -35,7 +35,7 @@ def export_module(network: nn.Module, path: Path, example: Tensor) -> float:
         The largest difference between the two on noise, as a share of the largest answer.
 
     Raises:
-        WeightsError: the difference exceeds `MAX_DIFFERENCE`, or it cannot be exported at all;
+        WeightsError: The difference exceeds `MAX_DIFFERENCE`, or it cannot be exported at all;
             nothing is written.
     """
     network = deepcopy(network).eval().cpu()

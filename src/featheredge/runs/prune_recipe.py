@@ -17,9 +17,9 @@ from featheredge.pruning.budget import Budget
 from featheredge.pruning.criteria import CRITERIA
 from featheredge.pruning.group_error import RIDGE
 from featheredge.training.distill import OutputDistillation
-from featheredge.training.recipe import Data
 from featheredge.training.recipe_check import Section, check
 from featheredge.training.recipe_file import RunName, named_like
+from featheredge.training.recipe_sections import Data
 
 #: Steps that every run may have, in order; the fine-tunings in [training] follow.
 UNPRUNED, CUT, REFIT, NORMS = "unpruned", "cut", "refit", "norms"

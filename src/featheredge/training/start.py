@@ -61,13 +61,22 @@ def refuse_large_step(recipe: Recipe, network: Network) -> None:
     Raises:
         RecipeError: The machine has less.
     """
-    run, side = recipe.run, recipe.augment.crop_px
-    kept = activation_bytes(lambda: type(network)(network.config), run.batch_size, side)
+    side = recipe.augment.crop_px
     refuse_above_memory(
-        kept + _COPIES * parameter_bytes(lambda: type(network)(network.config)),
-        f"a training step on {run.batch_size} crops of {side}x{side}",
+        step_bytes(recipe, network),
+        f"a training step on {recipe.run.batch_size} crops of {side}x{side}",
         "lower augment.crop_px or run.batch_size",
     )
+
+
+def step_bytes(recipe: Recipe, network: Network) -> int:
+    """Estimate the memory of a training step, in bytes, without teachers and decoded pictures."""
+
+    def twin() -> Network:
+        return type(network)(network.config)
+
+    kept = activation_bytes(twin, recipe.run.batch_size, recipe.augment.crop_px)
+    return kept + _COPIES * parameter_bytes(twin)
 
 
 def _with_weights(recipe: Recipe) -> Network:
