@@ -62,14 +62,15 @@ class Data(Section):
 
 
 class NetworkSettings(Section):
-    """Which network of the zoo, with which widths, from which weights.
+    """Which network to train, with which widths, from which weights.
 
     Attributes:
-        name: in the zoo; without one it is `initial`, whatever its widths, such as a pruned one.
-        widths: fields of the named network's configuration to set differently.
-        backbone: ImageNet weights for the named network's encoder.
-        initial: a trained network to go on from instead, named as a teacher; of these widths,
-            where there is a name.
+        name: Name of the network, one of `featheredge.list_networks`. Left out: that of `initial`,
+            with its widths, as a pruned network has its own.
+        widths: Fields of the named network's configuration to change.
+        backbone: File of ImageNet weights for the named network's encoder.
+        initial: A trained network to start from instead of `backbone`, named as a teacher. If
+            `name` is set too, both must have the same widths.
     """
 
     name: str | None = None
@@ -91,15 +92,15 @@ class NetworkSettings(Section):
 
 
 class Distillation(Section):
-    """What to learn from teachers beside the labels.
+    """What to learn from teachers in addition to the labels.
 
     Attributes:
-        teachers: each as `featheredge.models.build.load_trained` takes it, such as the folder of
-            a saved network or onnx:FILE.onnx; none where stored maps (data.maps) teach.
-        weights: how much each teacher's map counts in their mean; empty weighs all the same.
-        averaging: what the teachers' maps are the mean of.
-        output: the loss on final maps.
-        adaptor: the loss on encoder features.
+        teachers: Folders of saved networks, shipped names, NAME:FILE.safetensors or
+            onnx:FILE.onnx; empty if stored maps (data.maps) teach.
+        weights: How much each teacher's map counts in their mean; empty: all count the same.
+        averaging: Sizes and mirror images over which each teacher's map is averaged.
+        output: The loss on final maps.
+        adaptor: The loss on encoder features.
     """
 
     teachers: tuple[str, ...] = ()
@@ -128,19 +129,19 @@ class Optimiser(Section):
     """SGD (Nesterov off), AdamW, or Adam with weight decay in the gradient.
 
     Attributes:
-        kind: which.
-        lr: base rate.
-        weight_decay: of weights with more than one dimension.
-        decay_norms_and_biases: whether it acts on the other parameters too.
-        momentum: of SGD.
-        betas: of Adam and AdamW.
-        rates: factors on `lr` by the beginning of a parameter's dotted name, such as
-            {encoder = 0.25}; the longest that fits counts. 0 leaves them as they are, batch norms
-            and their statistics included, and computes no gradient of them.
-        fixed_norms: dotted names of layers whose batch norms keep their statistics, such as
+        kind: The optimiser.
+        lr: The base learning rate.
+        weight_decay: Weight decay of parameters with more than one dimension.
+        decay_norms_and_biases: Whether weight decay acts on the other parameters too.
+        momentum: Momentum of SGD.
+        betas: Coefficients of Adam and AdamW.
+        rates: Factors on `lr` by the beginning of a parameter's dotted name, such as
+            {encoder = 0.25}; the longest that fits counts. 0 freezes parameters, batch norms and
+            their statistics included, and computes no gradient of them.
+        fixed_norms: Dotted names of layers whose batch norms keep their statistics, such as
             ["encoder"]; they learn scale and shift, and a step costs less.
-        bias_rate: factor on the rate of biases; Caffe's recipes use 2.
-        clip_norm: largest norm of the gradient.
+        bias_rate: Factor on the learning rate of biases; Caffe's recipes use 2.
+        clip_norm: Largest norm of the gradient; left out: not limited.
     """
 
     kind: Literal["sgd", "adam", "adamw"] = "adamw"
@@ -156,7 +157,15 @@ class Optimiser(Section):
 
 
 class Schedule(Section):
-    """The learning rate over the run: linear warm-up, then cosine to zero or steps."""
+    """The learning rate over the run: linear warm-up, then cosine to zero or steps.
+
+    Attributes:
+        kind: "cosine" to zero, or "step": a factor after each of `step_epochs`.
+        epochs: Length of the run.
+        warmup_steps: Optimiser steps over which the rate rises linearly from near 0.
+        step_epochs: For "step": the numbers of epochs after which the rate is multiplied.
+        step_factor: For "step": what the rate is multiplied by.
+    """
 
     kind: Literal["cosine", "step"] = "cosine"
     epochs: int = Field(default=10, gt=0)
@@ -166,7 +175,19 @@ class Schedule(Section):
 
 
 class Run(Section):
-    """How the steps are carried out."""
+    """How the steps are carried out.
+
+    Attributes:
+        batch_size: Crops that are computed together.
+        accumulate: Batches whose gradients make one optimiser step.
+        precision: "bf16-mixed" computes in bfloat16 where rounding does no harm.
+        channels_last: Whether a pixel's channels are neighbours in memory.
+        ema_decay: Decay, per optimiser step, of the moving average of the weights. The average is
+            what is validated and saved; 0 saves the last weights.
+        norm_batches: Batches on which the average's batch norms are estimated before it is used.
+        checkpoint_every_steps: Optimiser steps between checkpoints.
+        validate_every_epochs: Epochs between validations.
+    """
 
     batch_size: int = Field(default=8, gt=0)
     accumulate: int = Field(default=1, gt=0)
