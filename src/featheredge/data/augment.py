@@ -33,16 +33,17 @@ class Augmentation:
 
     Attributes:
         crop_px: Side P of the square crop.
-        whole: Squeeze the whole picture into the square before anything else, as networks see it
-            that look at a picture at once; else pixels keep their size.
+        whole: Stretch the whole picture to the square first, as networks with an input size see
+            it; otherwise pixels keep their size. The default is true for saliency.
         flip: Mirror left-right with probability 1/2.
         quarter_turns: Turn by 0, 90, 180 or 270 degrees, equally likely.
         rotation_deg: Free rotation, uniform in [-rotation_deg, rotation_deg].
         scale: Smallest and largest magnification, drawn log-uniformly.
         brightness: Added, uniform in [-brightness, brightness]; image range is [0, 1].
-        contrast: Factor, uniform in [1 - contrast, 1 + contrast]; likewise `saturation`.
+        contrast: Factor, uniform in [1 - contrast, 1 + contrast].
+        saturation: Factor, uniform in [1 - saturation, 1 + saturation].
         hue_rad: Shift of the hue angle, uniform in [-hue_rad, hue_rad].
-        collage: Share of crops that get another picture's object pasted in; of masks only.
+        collage: Share of crops that get another picture's object pasted in; for saliency only.
     """
 
     crop_px: PositiveInt = 256

@@ -25,15 +25,15 @@ from featheredge.training.teacher import Averaging
 
 
 class Distillation(Section):
-    """What to learn from teachers beside the labels.
+    """What to learn from teachers in addition to the labels.
 
     Attributes:
-        teachers: each as `featheredge.models.build.load_trained` takes it, such as the folder of
-            a saved network or onnx:FILE.onnx; none where stored maps (data.maps) teach.
-        weights: how much each teacher's map counts in their mean; empty weighs all the same.
-        averaging: what the teachers' maps are the mean of.
-        output: the loss on final maps.
-        adaptor: the loss on encoder features.
+        teachers: Folders of saved networks, shipped names, NAME:FILE.safetensors or
+            onnx:FILE.onnx; empty if stored maps (data.maps) teach.
+        weights: How much each teacher's map counts in their mean; empty: all count the same.
+        averaging: Sizes and mirror images over which each teacher's map is averaged.
+        output: The loss on final maps.
+        adaptor: The loss on encoder features.
     """
 
     teachers: tuple[str, ...] = ()
