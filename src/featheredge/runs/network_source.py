@@ -25,6 +25,7 @@ from featheredge.files import write_bytes, write_json
 from featheredge.models import build
 from featheredge.models.network import Network
 from featheredge.models.purpose import read_purpose
+from featheredge.models.tensors import load_weights, read_safetensors
 from featheredge.onnx_runtime import onnx_session
 from featheredge.runs.prune_recipe import PruneRecipe
 from featheredge.session import Session
@@ -185,7 +186,7 @@ def load_custom(network: N, folder: Path, example: Tensor) -> N:
     """
     try:
         kept = json.loads((folder / WIDTHS_FILE).read_bytes())["kept"]
-        state = build.read_safetensors(folder / build.WEIGHTS_FILE)
+        state = read_safetensors(folder / build.WEIGHTS_FILE)
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise WeightsError(
             f"{folder}: cannot read {WIDTHS_FILE} and {build.WEIGHTS_FILE} ({cause}); give the "
@@ -193,7 +194,7 @@ def load_custom(network: N, folder: Path, example: Tensor) -> N:
         ) from cause
     # The weights come from the file, so only the number of units per group matters here.
     smaller = cut(network, {g: range(n) for g, n in kept.items()}, example=example)
-    build.load_weights(smaller, state, str(folder))
+    load_weights(smaller, state, str(folder))
     return smaller.eval()
 
 
