@@ -103,8 +103,8 @@ def test_the_exported_graph_has_no_padding_inside(tmp_path):
     path = tmp_path / "a.onnx"
     assert export_network(CSNet(TOY), path, name="toy", task="saliency", storage="fp32") <= 1e-4
     kinds = [node.op_type for node in onnx.load(path).graph.node]
-    assert kinds.count("Pad") == 1, "the picture's own"
-    assert kinds.count("Slice") <= 2, "the map's own, by row and by column"
+    assert kinds.count("Pad") == 1, "the pad of the picture"
+    assert kinds.count("Slice") <= 2, "the crop of the map, by row and by column"
 
 
 def widths_of(path: Path) -> CSNetConfig:
@@ -159,15 +159,15 @@ def test_published_kernels_are_split_and_scaled_once():
         "oct_fuse.fuse1x1.bns.0.running_var": torch.full((6,), 7.0),
         "cls_layer.bias": torch.full((1,), 8.0),
     }
-    ours = network.published(public)
-    assert set(ours) <= set(network.state_dict())
-    again = network.published(ours)
-    assert all(torch.equal(again[name], tensor) for name, tensor in ours.items())
+    renamed = network.published(public)
+    assert set(renamed) <= set(network.state_dict())
+    again = network.published(renamed)
+    assert all(torch.equal(again[name], tensor) for name, tensor in renamed.items())
     low, high = "stages.2.0.mix.paths.0to0.weight", "stages.2.0.mix.paths.1to0.weight"
-    assert torch.equal(ours[low], joint[:3, :2])
-    assert torch.equal(ours[high], joint[:3, 2:])
-    assert ours["stages.2.0.depthwise1.1.0.weight"].unique().item() == pytest.approx(2)
-    assert ours["head.context.0.convs.1.weight"].unique().item() == pytest.approx(3)
-    assert ours["stages.2.0.depthwise2.0.1.1.weight"].unique().item() == 0.25
-    assert ours["head.merge_act.0.0.running_var"].unique().item() == 7
-    assert ours["head.classifier.bias"].item() == 8
+    assert torch.equal(renamed[low], joint[:3, :2])
+    assert torch.equal(renamed[high], joint[:3, 2:])
+    assert renamed["stages.2.0.depthwise1.1.0.weight"].unique().item() == pytest.approx(2)
+    assert renamed["head.context.0.convs.1.weight"].unique().item() == pytest.approx(3)
+    assert renamed["stages.2.0.depthwise2.0.1.1.weight"].unique().item() == 0.25
+    assert renamed["head.merge_act.0.0.running_var"].unique().item() == 7
+    assert renamed["head.classifier.bias"].item() == 8

@@ -103,9 +103,11 @@ def test_the_plain_form_is_the_same_function(config):
     plain = to_plain(network)
     assert {"cd", "ad", "rd"}.isdisjoint(plain.config.kinds)
     assert not plain.training
-    ours, theirs = plain(image), network(image)
-    for mine, other in zip((ours.final, *ours.sides), (theirs.final, *theirs.sides), strict=True):
-        torch.testing.assert_close(mine, other, rtol=0, atol=1e-5)
+    result, expected = plain(image), network(image)
+    for map, target in zip(
+        (result.final, *result.sides), (expected.final, *expected.sides), strict=True
+    ):
+        torch.testing.assert_close(map, target, rtol=0, atol=1e-5)
     for key, value in network.state_dict().items():
         torch.testing.assert_close(value, before[key], rtol=0, atol=0)
 

@@ -89,8 +89,8 @@ def test_it_equals_the_steps_of_the_authors(size):
     logits = network(image)
     final, maps = slow_rcf(state, TOY_STAGES, image)
     torch.testing.assert_close(logits.final, final, rtol=1e-5, atol=1e-4)
-    for ours, theirs in zip(logits.sides, reversed(maps), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-4)
+    for result, target in zip(logits.sides, reversed(maps), strict=True):
+        torch.testing.assert_close(result, target, rtol=1e-5, atol=1e-4)
 
 
 def test_the_authors_checkpoint_fits():

@@ -139,8 +139,8 @@ def steps(network: ResNet, image: torch.Tensor, parts: int) -> list[torch.Tensor
 def test_it_equals_the_published_steps(config, size):
     network = with_random_norms(config)
     image = torch.randn(2, 3, *size)
-    for ours, theirs in zip(network(image), steps(network, image, config.parts), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    for result, target in zip(network(image), steps(network, image, config.parts), strict=True):
+        torch.testing.assert_close(result, target, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("config", [TOY, TOY_RES2])

@@ -32,8 +32,8 @@ _FIRST_HALVING = 2
 #: Published weights of depthwise and dilated convolutions are stored divided by 100.
 _PUBLISHED_FACTOR, _SCALED = 100, re.compile(r"\.msconv\.|\.conv3x3_\d\.convs\.")
 
-#: Replacements that turn a published tensor's name into ours, in this order.
-_OUR_NAMES = (
+#: Replacements that turn a published tensor's name into this module's, in this order.
+_RENAMES = (
     (r"^cls_layer\.", "head.classifier."),
     (r"^oct_fuse\.ms\.convs\.", "head.context."),
     (r"\.msconv\.", ".convs."),
@@ -181,7 +181,7 @@ class CSNet(Network):
         mixes = {n: m for n, m in self.named_modules() if isinstance(m, GeneralOctConv)}
         renamed: dict[str, Tensor] = {}
         for key, value in state.items():
-            name = key if key in names else _our_name(key)
+            name = key if key in names else _renamed(key)
             module = name.removesuffix(".weight")
             if module in mixes:
                 kernels = mixes[module].split(value)
@@ -191,9 +191,9 @@ class CSNet(Network):
         return renamed
 
 
-def _our_name(name: str) -> str:
+def _renamed(name: str) -> str:
     """Return the name in this module of a published tensor."""
-    for pattern, replacement in _OUR_NAMES:
+    for pattern, replacement in _RENAMES:
         name = re.sub(pattern, replacement, name)
     return name
 
