@@ -196,9 +196,9 @@ def test_learned_channels_are_cut_and_not_refitted(tmp_path, monkeypatch):
     without_exports(monkeypatch)
     torch.manual_seed(0)
     network = randomised(build.from_config("CSNet", asdict(CSNET)))
-    gone = network.stages[1][0].mix_act[0][0].weight
+    scales = network.stages[1][0].mix_act[0][0].weight
     with torch.no_grad():
-        gone[1] = 1e-20
+        scales[1] = 1e-20
     recipe, folder = load_prune_recipe(learned_recipe_file(tmp_path, network)), tmp_path / "run"
     report = run_pruning(recipe, folder)
     assert [step.name for step in report.steps] == ["unpruned", "cut", "norms"]

@@ -32,8 +32,8 @@ from torch import Tensor, nn
 from featheredge.catalog import Task
 from featheredge.errors import ArgumentError, WeightsError
 from featheredge.files import write_bytes
-from featheredge.models.build import is_parameter
 from featheredge.models.network import Network
+from featheredge.models.tensors import is_parameter
 from featheredge.onnx_runtime import onnx_session
 from featheredge.weights_file import MAX_INPUT_PX
 

@@ -218,7 +218,7 @@ class PruneRecipe(Section):
             square = (self.calibration.crop_px, self.calibration.crop_px)
             if self.budget.size != square:
                 raise ValueError(
-                    f"budget.size is {self.budget.size}, but the network sees whole pictures as "
+                    f"budget.size is {self.budget.size}, but calibration.whole resizes pictures to "
                     f"squares of calibration.crop_px; set budget.size = {list(square)}"
                 )
         return self

@@ -47,7 +47,7 @@ from featheredge.run_folder import (
 )
 from featheredge.runs.calibration import calibration_pictures
 from featheredge.runs.fine_tuning import training_recipe
-from featheredge.runs.network_source import NetworkSource, ZooSource, open_source, share_of_time
+from featheredge.runs.network_source import NetworkSource, ZooSource, open_source
 from featheredge.runs.prune_recipe import (
     CUT,
     LEARNED,
@@ -59,6 +59,7 @@ from featheredge.runs.prune_recipe import (
 )
 from featheredge.runs.prune_report import PruneReport, PruneStep, time_steps
 from featheredge.runs.step_score import score_step
+from featheredge.runs.time_share import share_of_time
 from featheredge.training import log
 from featheredge.training.average import reestimate_norms
 from featheredge.training.loop import train
