@@ -14,7 +14,7 @@ from PIL import Image
 from conftest import toy_map
 from featheredge import catalog, cli, nms
 from featheredge.compose import cutout, subject_mask
-from featheredge.image import quantise
+from featheredge.png import quantise
 from featheredge.session import Session
 
 
