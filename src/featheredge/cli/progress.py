@@ -1,4 +1,4 @@
-"""Progress of long work on standard error: a bar on a terminal; elsewhere little or nothing."""
+"""Progress bars on standard error, on a terminal only; training prints epochs elsewhere."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from featheredge.training.log import Length
 
 Advance: TypeAlias = Callable[[int, int], None]
-"""Called with the number of things done and their total."""
+"""Called with the number of finished items and the total."""
 
 
 @contextmanager
 def counter(label: str) -> Iterator[Advance]:
-    """Show a bar with the time left while things are done one by one."""
+    """Show a bar with the number of finished items and the time left."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -43,7 +43,7 @@ def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
         TimeRemainingColumn(),
     )
     with _bar(*columns) as bar:
-        # Its columns are numbers, which do not exist before the first step.
+        # Hidden until the first step, because its columns show numbers of a step.
         task = bar.add_task("train", visible=False)
         remaining = RemainingTime()
 
@@ -66,7 +66,7 @@ def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
 
 
 def _bar(*columns: "ProgressColumn") -> "Progress":
-    """A bar on standard error that leaves nothing behind; it is not drawn without a terminal."""
+    """Return a bar on standard error that is erased at the end and not drawn without a terminal."""
     from rich.console import Console
     from rich.progress import Progress
 
