@@ -218,3 +218,36 @@ def test_a_cutout_needs_a_saliency_network(toy_onnx, noise):
 def test_a_cutout_keeps_to_the_pixel_limit(bright, noise):
     with pytest.raises(ImageError, match="over the limit"):
         featheredge.cutout(noise(40, 40), model=bright, max_megapixels=0.001)
+
+
+@pytest.fixture
+def two_parts(tmp_path):
+    """A picture with a large and a small bright square, and a session whose map is its grey."""
+    image = np.zeros((100, 120, 3), np.uint8)
+    image[10:60, 10:60] = 255
+    image[80:90, 90:100] = 255
+    return image, Brightness()
+
+
+class Brightness:
+    """Stands in for a saliency session: the map is the picture's brightness."""
+
+    task = "saliency"
+
+    def __call__(self, pixels, *, max_megapixels=100.0):
+        return pixels[..., 0].astype(np.float32) / 255
+
+
+def test_islands_are_dropped_and_counted(two_parts, monkeypatch):
+    image, session = two_parts
+    monkeypatch.setattr(featheredge.compose, "cached_session", lambda *_: session)
+    dropped = []
+    cut = featheredge.cutout(image, on_dropped=dropped.append)
+    assert dropped == [1]
+    assert cut[80:90, 90:100, 3].max() == 0
+    assert cut[20:50, 20:50, 3].min() == 255
+    whole = featheredge.cutout(image, min_share=0, on_dropped=dropped.append)
+    assert whole[82:88, 92:98, 3].min() == 255
+    alone = featheredge.cutout(image, min_share=0, subject="largest", on_dropped=dropped.append)
+    assert alone[80:90, 90:100, 3].max() == 0
+    assert dropped == [1, 1]

@@ -2,6 +2,8 @@
 
 import io
 import stat
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -12,8 +14,8 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 import featheredge
-from featheredge.errors import ImageError
-from featheredge.image import encode_map, load, quantise, save_map
+from featheredge.errors import ArgumentError, ImageError, OutputError
+from featheredge.image import binarise, encode_map, load, quantise, save_map
 
 
 def encoded(image: Image.Image, format: str = "PNG", **options) -> bytes:
@@ -210,8 +212,10 @@ def test_other_bad_files_are_refused(tmp_path):
             load(tmp_path / name)
     with pytest.raises(ImageError, match="Is a directory"):
         load(tmp_path)
-    with pytest.raises(ImageError, match="from list; expected a path"):
-        load([1, 2])
+    with pytest.raises(ImageError, match="from int; expected a path"):
+        load(7)
+    with pytest.raises(ImageError, match=r"https?://.* is a URL; download"):
+        load("https://example.org/photo.jpg")
 
 
 def test_the_pixel_limit_is_ours_alone(monkeypatch):
@@ -271,9 +275,57 @@ def test_what_is_no_map_is_not_written(map, cause, tmp_path):
 
 def test_a_map_is_written_whole_or_not_at_all(tmp_path):
     map = np.zeros((4, 4), np.float32)
-    with pytest.raises(ImageError, match=r"map\.jpg: maps are written as PNG"):
+    with pytest.raises(OutputError, match=r"map\.jpg: maps are written as PNG"):
         save_map(map, tmp_path / "map.jpg")
     (tmp_path / "map.png").mkdir()
-    with pytest.raises(ImageError, match=r"map\.png: cannot be written"):
+    with pytest.raises(OutputError, match=r"map\.png: cannot be written"):
         save_map(map, tmp_path / "map.png")
     assert [path.name for path in tmp_path.iterdir()] == ["map.png"]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.full((4, 5), 200, np.uint16),
+        Image.fromarray(np.full((4, 5), 255, np.int32)),
+        encoded(Image.fromarray(np.full((4, 5), 9, np.uint16))),
+    ],
+    ids=["array", "32-bit image", "16-bit file"],
+)
+def test_8_bit_values_in_a_wider_container_are_warned_about(image):
+    with pytest.warns(UserWarning, match=r"nearly black.*astype\(numpy\.uint8\)"):
+        assert load(image).max() <= 1
+
+
+@pytest.mark.parametrize("highest", [0, 1, 256, 65535])
+def test_16_bit_images_that_can_be_meant_so_pass_without_a_warning(highest):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load(np.array([[0, highest]], np.uint16))
+
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40)
+
+
+def test_a_heic_picture_says_what_to_install(tmp_path):
+    (tmp_path / "phone.heic").write_bytes(HEIC)
+    code = (
+        "import sys\nsys.modules['pi_heif'] = None\nimport featheredge\n"
+        "from featheredge.errors import MissingExtraError\n"
+        "try:\n    featheredge.load_image(sys.argv[1])\n"
+        "except MissingExtraError as error:\n    print(error)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "phone.heic")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{tmp_path / 'phone.heic'}: reading HEIC pictures needs pi_heif")
+    assert "pip install 'featheredge[heic]'" in done.stdout
+
+
+def test_binarise_is_white_from_the_threshold_on():
+    map = np.array([[0.0, 0.49, 0.5, 1.0]], np.float32)
+    found = binarise(map, 0.5)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, [[0, 0, 1, 1]])
+    for threshold in (0, 1.01, float("nan")):
+        with pytest.raises(ArgumentError, match="threshold"):
+            binarise(map, threshold)

@@ -106,6 +106,18 @@ def write_annotations(path: Path, maps: Sequence[np.ndarray]) -> None:
     savemat(path, {"groundTruth": cells})
 
 
+def write_masks(root: Path) -> Path:
+    """Three pictures of a bright square and the masks of it, in a list `train`."""
+    for index in range(3):
+        mask = np.zeros((40, 50), np.uint8)
+        mask[8 + index : 25, 10:30] = 255
+        for folder, content in (("images", np.stack([mask // 2 + 40] * 3, 2)), ("masks", mask)):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(content).save(root / folder / f"{index}.png")
+    (root / "train.txt").write_text("0\n1\n2\n")
+    return root
+
+
 def write_recipe(folder: Path, bsds: Path, name: str = "toy", **run: Any) -> Path:
     """A recipe that trains the toy network on `bsds` for a handful of steps."""
     blocks = ",\n".join(_toml_table(block) for block in TOY_WIDTHS["blocks"])
@@ -121,6 +133,7 @@ def write_recipe(folder: Path, bsds: Path, name: str = "toy", **run: Any) -> Pat
         f"""
 name = "{name}"
 about = "a few steps on rectangles"
+task = "edges"
 
 [data]
 root = "{bsds.as_posix()}"

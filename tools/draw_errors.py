@@ -16,8 +16,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from featheredge.pruning.budget import Budget
+from featheredge.pruning.error_curves import compare
+from featheredge.pruning.group_error import GroupError, Sampling
 from featheredge.pruning.plan import ratio_counts
-from featheredge.pruning.prune import GroupError, Sampling, compare
 from featheredge.runs.calibration import calibration_pictures
 from featheredge.runs.network_source import open_source
 from featheredge.runs.prune_recipe import load_prune_recipe

@@ -8,8 +8,12 @@ import difflib
 import fnmatch
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from featheredge.errors import UnknownModelError, WeightsError
+
+#: What the maps of a network mean. Recipes, saved networks and weights files use the same word.
+Task: TypeAlias = Literal["edges", "saliency"]
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
 
@@ -39,14 +43,14 @@ class Entry:
         initial_weights: What it was trained from.
         teacher: The network it was distilled from, None where there was none.
         num_params: Parameters of the network.
-        stride: The network halves the picture until one cell covers so many pixels.
+        stride: Pixels of the picture that one cell of the coarsest layer covers, on each side.
         trained_by: Who trained it.
         scores: Measured scores, each with its protocol.
         notes: What a user should know besides.
     """
 
     name: str
-    task: str
+    task: Task
     network: str
     file: str
     sha256: str
@@ -59,6 +63,12 @@ class Entry:
     trained_by: str
     scores: tuple[Score, ...] = ()
     notes: str = ""
+
+    @property
+    def terms(self) -> str:
+        """The licence in two words."""
+        research = self.licence.startswith("LicenseRef-research")
+        return "research only" if research else self.licence
 
 
 _BSDS_PROTOCOL = (
@@ -189,10 +199,11 @@ def find(name: str) -> Entry:
     names = [entry.name for entry in ENTRIES]
     if name in names:
         return ENTRIES[names.index(name)]
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(names)}"
     raise UnknownModelError(
-        f"unknown model {name!r}; did you mean {' or '.join(near) or 'a path'}? "
-        "(`featheredge models` lists them; the path of an .onnx file is taken too)"
+        f"unknown model {name!r}; {hint} (`featheredge models` lists them; or give the path of an "
+        ".onnx file)"
     )
 
 
@@ -217,7 +228,7 @@ def weights_path(entry: Entry) -> Path:
     """Return where the weights file of an entry is.
 
     Raises:
-        WeightsError: It is not there.
+        WeightsError: The file is missing.
     """
     path = WEIGHTS_DIR / entry.file
     if not path.is_file():

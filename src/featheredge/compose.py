@@ -7,6 +7,7 @@ Shapes: H W pixels of the picture.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from PIL import Image
 from featheredge.compositing import Background, backdrop, foreground, over
 from featheredge.errors import ArgumentError, NoObjectError
 from featheredge.image import MAX_MEGAPIXELS, ImageSource, load, quantise
+from featheredge.maps import cached_session
 from featheredge.refine import refine
-from featheredge.session import Session, cached_session
+from featheredge.session import Session
+from featheredge.subject import MIN_SHARE, Subject, select_subject
 
 SOFTNESS = 0.2
 
@@ -30,8 +33,11 @@ def cutout(
     background: Background | None = None,
     crop: bool = False,
     margin: float = 0.05,
+    subject: Subject = "all",
+    min_share: float = MIN_SHARE,
     threads: int = 1,
     max_megapixels: float = MAX_MEGAPIXELS,
+    on_dropped: Callable[[int], None] | None = None,
 ) -> Image.Image | NDArray[np.uint8]:
     """Cut the salient object out of one image, with crisp borders.
 
@@ -44,8 +50,13 @@ def cutout(
         background: What to put behind; None leaves it transparent.
         crop: Crop to the object.
         margin: What to leave around it, as a share of its longer side.
+        subject: "largest" keeps the largest connected part alone; "all" keeps every part that is
+            not an island.
+        min_share: Parts smaller than this share of the largest one's area are islands and are
+            dropped; 0 keeps them.
         threads: Threads that compute the image; those of a session are its own.
         max_megapixels: Larger images are refused.
+        on_dropped: Called with the number of parts that were dropped, if there are any.
 
     Returns:
         The same kind of thing as `image`: for an array an array, (H, W, 4) uint8 RGBA, not
@@ -56,23 +67,23 @@ def cutout(
         NoObjectError: The map nowhere reaches the threshold.
         FeatheredgeError: The image, the model or an argument is not usable; the message says why.
     """
-    if isinstance(model, Session):
-        model.require("saliency")
-        session = model
-    else:
-        session = cached_session(model, "saliency", threads)
+    session = cached_session(model, "saliency", threads)
     pixels = load(image, max_megapixels=max_megapixels)
     map = session(pixels, max_megapixels=max_megapixels)
     try:
         _require_object(map, threshold)  # by what the network says, before any border moves
-        composed = compose(pixels, refine(map, pixels), threshold, background, crop, margin)
+        selected = select_subject(map, threshold, subject=subject, min_share=min_share)
+        refined = refine(selected.map, pixels)
+        composed = compose(pixels, refined, threshold, background, crop, margin)
     except NoObjectError as error:
         raise NoObjectError(f"{_name(image)}: {error}") from None
+    if on_dropped and selected.num_dropped:
+        on_dropped(selected.num_dropped)
     return composed if isinstance(image, np.ndarray) else Image.fromarray(composed)
 
 
 def subject_mask(image: NDArray[np.uint8], map: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the opacities of what a map marks, with crisp borders.
+    """Return the opacities of what a map marks, without islands and with crisp borders.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -81,7 +92,23 @@ def subject_mask(image: NDArray[np.uint8], map: NDArray[np.float32]) -> NDArray[
     Returns:
         (H, W) float32 in [0, 1].
     """
-    return soft_mask(refine(map, image))
+    return soft_mask(refine_subject(image, map))
+
+
+def refine_subject(
+    image: NDArray[np.uint8], map: NDArray[np.float32], threshold: float = 0.5
+) -> NDArray[np.float32]:
+    """Return the map of a subject without islands and with crisp borders.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        map: (H, W) float32 in [0, 1], as a saliency network gives it.
+        threshold: What counts as inside, above 0 and at most 1.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+    """
+    return refine(select_subject(map, threshold).map, image)
 
 
 def compose(
@@ -143,11 +170,12 @@ def soft_mask(
             f"threshold and softness are {threshold} and {softness}; expected above 0 and at "
             "most 1, and between 0 and 1"
         )
-    low, high = max(threshold - softness / 2, 0), min(threshold + softness / 2, 1)
+    low = np.float32(max(threshold - softness / 2, 0))
+    high = np.float32(min(threshold + softness / 2, 1))
     if high - low < 1e-6:
         return (map >= threshold).astype(np.float32)
     mask = np.subtract(map, low, dtype=np.float32)
-    mask /= np.float32(high - low)
+    mask /= high - low  # in float32 like the map, or 1 would not stay 1 on a steep ramp
     return np.clip(mask, 0, 1, out=mask)
 
 

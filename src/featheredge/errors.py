@@ -21,7 +21,11 @@ class WeightsError(FeatheredgeError, ValueError):
 
 
 class ProviderError(FeatheredgeError, RuntimeError):
-    """An execution provider or optional dependency that is not there."""
+    """An execution provider that is not available."""
+
+
+class MissingExtraError(FeatheredgeError, ImportError):
+    """An optional dependency that is not installed; the message has the command to install it."""
 
 
 class EvaluationError(FeatheredgeError, ValueError):
@@ -37,7 +41,7 @@ class ArgumentError(FeatheredgeError, ValueError):
 
 
 class OutputError(FeatheredgeError, ValueError):
-    """An output that would overwrite something, or that two inputs would share."""
+    """An output that cannot be written, would overwrite something, or belongs to two inputs."""
 
 
 class NoObjectError(FeatheredgeError, ValueError):

@@ -15,7 +15,9 @@ def replacing(path: Path) -> Iterator[Path]:
     If the body raises, the temporary file is removed and `path` is left unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    # Cut, so that a long name does not get too long for the file system.
+    prefix = f".{path.name[:60]}."
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:

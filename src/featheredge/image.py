@@ -5,8 +5,9 @@ Shapes: H W pixels. An image is (H, W, 3) uint8 RGB; a map is (H, W) float32 in 
 
 import io
 import os
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeAlias
@@ -15,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from featheredge.errors import ImageError
+from featheredge import heic
+from featheredge.errors import ArgumentError, ImageError, MissingExtraError, OutputError
 from featheredge.files import write_bytes
+from featheredge.pixel_values import to_uint8, unit_to_uint8
 
 ImageSource: TypeAlias = (
     str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any]
@@ -27,7 +30,7 @@ MAX_MEGAPIXELS = 100.0
 
 IMAGE_SUFFIXES = frozenset(
     [".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"]
-)
+).union(heic.SUFFIXES)
 """What counts as an image in a folder; a file that is named is read whatever its suffix."""
 
 _WIDE_GREY = ("I", "F")  # read as arrays, like every "I;16…": Pillow's own conversion clips them
@@ -52,6 +55,10 @@ def load(source: ImageSource, *, max_megapixels: float = MAX_MEGAPIXELS) -> NDAr
 
     Raises:
         ImageError: `source` is not a readable image; the message names it and the cause.
+        MissingExtraError: It is a HEIC picture and the plug-in that reads those is missing.
+
+    Warns:
+        UserWarning: A 16-bit image holds no value above 255, so that it is nearly black.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source, "the array", max_megapixels)
@@ -63,17 +70,48 @@ def load(source: ImageSource, *, max_megapixels: float = MAX_MEGAPIXELS) -> NDAr
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _decode(io.BytesIO(source), f"the {len(source)} bytes given", max_megapixels)
     if isinstance(source, (str, os.PathLike)):
-        try:
-            with Path(source).open("rb") as file:
-                return _decode(file, os.fspath(source), max_megapixels)
-        except OSError as error:
-            raise ImageError(f"{os.fspath(source)}: {error.strerror or error}") from error
+        refuse_url(os.fspath(source))
+        with _open_file(Path(source)) as file:
+            return _decode(file, os.fspath(source), max_megapixels)
     if callable(getattr(source, "read", None)):
         return _decode(source, getattr(source, "name", "the stream"), max_megapixels)
+    if isinstance(source, Sequence):
+        raise ImageError(
+            f"expected one image, not a {type(source).__name__} of {len(source)}; for several "
+            "images use featheredge.Session(...).batch(images), for pixel values numpy.asarray"
+        )
     raise ImageError(
         f"cannot read an image from {type(source).__name__}; expected a path, bytes, "
         "a binary file object, a PIL image or a numpy array"
     )
+
+
+def refuse_url(text: str) -> None:
+    """Raise an error for the address of a web page, which looks like a path.
+
+    Raises:
+        ImageError: `text` is a URL.
+    """
+    if re.match(r"(https?|ftp|file):/", text):
+        raise ImageError(f"{text} is a URL; download the file first and give its path")
+
+
+def binarise(map: NDArray[np.floating[Any]], threshold: float = 0.5) -> NDArray[np.float32]:
+    """Turn a map into black and white, as `--threshold` does.
+
+    Args:
+        map: (H, W) floating point in [0, 1].
+        threshold: The value from which a pixel is white; above 0, at most 1.
+
+    Returns:
+        (H, W) float32, 1 where the map is at least the threshold, else 0.
+
+    Raises:
+        ArgumentError: The threshold is out of its range.
+    """
+    if not 0 < threshold <= 1:
+        raise ArgumentError(f"threshold is {threshold}; expected above 0 and at most 1")
+    return (map >= threshold).astype(np.float32)
 
 
 def quantise(map: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
@@ -92,7 +130,7 @@ def quantise(map: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
         raise ImageError(
             f"a map must be (H, W) floating point, not {map.dtype} of shape {map.shape}"
         )
-    return _unit_to_uint8(map, "the map")
+    return unit_to_uint8(map, "the map")
 
 
 def save_map(map: NDArray[np.floating[Any]], path: str | os.PathLike[str]) -> None:
@@ -103,16 +141,17 @@ def save_map(map: NDArray[np.floating[Any]], path: str | os.PathLike[str]) -> No
         path: Where to, ending in .png; folders are made, an existing file is replaced.
 
     Raises:
-        ImageError: `map` is not a map, or `path` cannot be written or does not end in .png.
+        ImageError: `map` is not a map.
+        OutputError: `path` cannot be written or does not end in .png.
     """
     target = Path(path)
     if target.suffix.lower() != ".png":
-        raise ImageError(f"{target}: maps are written as PNG; give a name that ends in .png")
+        raise OutputError(f"{target}: maps are written as PNG; give a name that ends in .png")
     encoded = encode_map(map)
     try:
         write_bytes(target, encoded)
     except OSError as error:
-        raise ImageError(f"{target}: cannot be written: {error.strerror}") from error
+        raise OutputError(f"{target}: cannot be written: {error.strerror}") from error
 
 
 def encode_map(map: NDArray[np.floating[Any]]) -> bytes:
@@ -137,14 +176,34 @@ def encode_png(image: Image.Image) -> bytes:
     return file.getvalue()
 
 
+def _open_file(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:  # a NUL character in the path
+        raise ImageError(f"{str(path)!r} is not a path: {error}") from error
+
+
 def _decode(file: IO[bytes], name: str, max_megapixels: float) -> NDArray[np.uint8]:
     """Read an image file; `name` is what error messages call it."""
     with _failures_named(name):
         with _pillow_limit_lifted():
-            image = Image.open(file)
+            image = _identify(file)
         _check_size(image.width, image.height, max_megapixels, name)
         ImageOps.exif_transpose(image, in_place=True)
         return _to_rgb(image, name)
+
+
+def _identify(file: IO[bytes]) -> Image.Image:
+    """Read a file's header."""
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError:
+        if not heic.is_heic(file):
+            raise
+        heic.enable()
+        return Image.open(file)
 
 
 @contextmanager
@@ -169,6 +228,8 @@ def _failures_named(name: str) -> Iterator[None]:
         yield
     except ImageError:
         raise
+    except MissingExtraError as error:
+        raise MissingExtraError(f"{name}: {error}") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{name}: not an image, or of a format that is not supported") from error
     except Exception as error:
@@ -216,37 +277,8 @@ def _from_array(array: NDArray[Any], name: str, max_megapixels: float) -> NDArra
             "channels last"
         )
     _check_size(array.shape[1], array.shape[0], max_megapixels, name)
-    pixels = _to_uint8(array, name)
+    pixels = to_uint8(array, name)
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         return _to_rgb(Image.fromarray(pixels), name)
     grey = pixels.reshape(*pixels.shape[:2], -1)
     return np.ascontiguousarray(np.broadcast_to(grey, (*grey.shape[:2], 3)))
-
-
-def _to_uint8(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype == np.uint16:
-        return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if np.issubdtype(array.dtype, np.floating):
-        return _unit_to_uint8(array, name)
-    raise ImageError(
-        f"{name}: dtype {array.dtype}; expected uint8, uint16, bool or floating point in [0, 1]"
-    )
-
-
-def _unit_to_uint8(array: NDArray[np.floating[Any]], name: str) -> NDArray[np.uint8]:
-    low, high = array.min(), array.max()  # either is NaN where any value is
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ImageError(f"{name}: contains NaN or infinity; expected values in [0, 1]")
-    if low < 0 or high > 1:
-        raise ImageError(
-            f"{name}: floating point values from {low:g} to {high:g}; expected [0, 1] "
-            "(divide 8-bit values by 255)"
-        )
-    levels = np.empty(array.shape, np.uint8)
-    for row, out in zip(array, levels, strict=True):  # no second large array beside a large map
-        out[...] = np.rint(row * array.dtype.type(255))
-    return levels

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from featheredge.errors import ImageError
+from featheredge.errors import ArgumentError, ImageError
 
 Map = NDArray[np.float32]
 
@@ -58,10 +58,11 @@ def suppress(edge_map: NDArray[np.floating], variant: str = "hed") -> Map:
         (H, W) float32 in [0, 1]; 0 where suppressed, else the (smoothed) value.
 
     Raises:
-        ImageError: the map is not two-dimensional, or the variant has no such name.
+        ArgumentError: the variant has no such name.
+        ImageError: the map is not two-dimensional.
     """
     if variant not in VARIANTS:
-        raise ImageError(f"no NMS variant {variant!r}; choose one of {', '.join(VARIANTS)}")
+        raise ArgumentError(f"unknown variant {variant!r}; choose one of {', '.join(VARIANTS)}")
     if edge_map.ndim != 2 or edge_map.size == 0:
         raise ImageError(f"an edge map is (H, W) with pixels in it; got shape {edge_map.shape}")
     rule = VARIANTS[variant]

@@ -4,7 +4,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featheredge.errors import EvaluationError, ProviderError
+from featheredge.errors import EvaluationError
+from featheredge.extras import require
 from featheredge.files import write_bytes
 
 if TYPE_CHECKING:
@@ -15,14 +16,11 @@ def new_figure(width_in: float, height_in: float) -> "Figure":
     """Return an empty figure; its width and height are in inches.
 
     Raises:
-        ProviderError: matplotlib is not installed.
+        MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ProviderError(
-            f"plots need matplotlib ({error}); install it: pip install featheredge[eval]"
-        ) from error
+    require("eval", "a plot", "matplotlib")
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 #: The shipped recipes, `NAME.toml`.
 RECIPES_DIR = Path(__file__).parent / "recipes"
 
+#: Recipes to start from, TASK.toml; `featheredge new-recipe` copies them.
+MINIMAL_RECIPES_DIR = RECIPES_DIR / "minimal"
+
 #: The recipe that the run used, with all settings.
 RECIPE_FILE = "recipe.json"
 

@@ -12,10 +12,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from featheredge import catalog
 from featheredge.errors import ProviderError, WeightsError
+from featheredge.onnx_runtime import onnx_session, session_options
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -30,21 +31,24 @@ PROVIDERS = {
 }
 """What users call an execution provider -> what ONNX Runtime calls it."""
 
+MAX_STRIDE, MAX_INPUT_PX = 1024, 8192
+"""Larger numbers in the metadata are damage; padding to them would fill the memory."""
+
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a weights file says about itself in its metadata.
+    """What a weights file says about itself.
 
     Attributes:
         name: What the network is called.
         task: What its maps mean: "edges" or "saliency".
-        stride: Height and width of what it is given must be multiples of this.
-        input_px: The side of the square that it sees pictures as; None where it sees them as
-            they are.
+        stride: Height and width of its input must be multiples of this.
+        input_px: The side of the square that pictures are stretched to; None for a network that
+            takes them at their own size.
     """
 
     name: str
-    task: str
+    task: catalog.Task
     stride: int
     input_px: int | None
 
@@ -63,21 +67,33 @@ def open_network(
     Raises:
         UnknownModelError: The catalog has no such name, or no model for the task.
         WeightsError: The file is missing, damaged, or not one of ours.
-        ProviderError: The provider is not there.
+        ProviderError: The provider is not available.
     """
     weights, origin = _read_weights(model, task)
     network = _load(weights, origin, threads, provider)
     return network, _check(network, origin)
 
 
+def is_path(model: str | Path | None) -> TypeGuard[str | Path]:
+    """Return whether a model is given as the path of a file, not as a name in the catalog."""
+    return isinstance(model, Path) or (isinstance(model, str) and model.endswith(".onnx"))
+
+
 def _read_weights(model: str | Path | None, task: str) -> tuple[bytes, str]:
     """Return a weights file and what messages call it; one from the catalog must match its hash."""
-    if isinstance(model, Path) or (model and model.endswith(".onnx")):
+    if is_path(model):
         try:
             return Path(model).read_bytes(), str(model)
         except OSError as error:
             raise WeightsError(f"{model}: {error.strerror}") from error
-    entry = catalog.default(task) if model is None else catalog.find(model)
+        except ValueError as error:  # a NUL character in the path
+            raise WeightsError(f"{str(model)!r} is not a path: {error}") from error
+    if model is not None and "/" in str(model):
+        raise WeightsError(
+            f"{model} is neither a model nor an .onnx file; give a name from `featheredge models` "
+            "or the path of an .onnx file"
+        )
+    entry = catalog.default(task) if model is None else catalog.find(str(model))
     path = catalog.weights_path(entry)
     weights = path.read_bytes()
     if (digest := hashlib.sha256(weights).hexdigest()) != entry.sha256:
@@ -91,24 +107,17 @@ def _read_weights(model: str | Path | None, task: str) -> tuple[bytes, str]:
 def _load(weights: bytes, origin: str, threads: int, provider: str) -> "InferenceSession":
     import onnxruntime
 
-    there = onnxruntime.get_available_providers()
+    available = onnxruntime.get_available_providers()
     wanted = PROVIDERS.get(provider)
-    if wanted not in there:
-        names = [name for name, full_name in PROVIDERS.items() if full_name in there]
+    if wanted is None or wanted not in available:
+        names = [name for name, full_name in PROVIDERS.items() if full_name in available]
         raise ProviderError(
-            f"provider {provider!r} is not there; this ONNX Runtime has {', '.join(names)}"
+            f"provider {provider!r} is not available; this ONNX Runtime has {', '.join(names)}"
         )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options = session_options(threads)
     options.enable_mem_pattern = False  # would plan memory for every size it has seen, and keep it
-    # Idle threads that spin steal the CPU from everyone else on a shared host. Denormals are left
-    # to the CPU: flushing them changes the arithmetic of the calling thread for good.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     try:
-        network = onnxruntime.InferenceSession(weights, options, providers=[wanted])
+        network = onnx_session(weights, provider=wanted, options=options)
     except Exception as error:  # ONNX Runtime's exceptions share no base class
         raise WeightsError(f"{origin}: ONNX Runtime cannot load it: {error}") from error
     if network.get_providers()[0] != wanted:  # it only warns when a provider fails to start
@@ -116,42 +125,54 @@ def _load(weights: bytes, origin: str, threads: int, provider: str) -> "Inferenc
     return network
 
 
-def _parse(metadata: str) -> dict[str, Any]:
+def _stored_metadata(network: "InferenceSession", origin: str) -> str | None:
+    """Return the text that a file holds under "featheredge"; None if it holds none."""
+    try:
+        text: str | None = network.get_modelmeta().custom_metadata_map.get("featheredge")
+    except UnicodeDecodeError as error:
+        raise WeightsError(f"{origin}: its metadata is damaged: {error}") from error
+    return text
+
+
+def _parse(text: str) -> dict[str, Any]:
     """Return the metadata's JSON object; empty if it is anything else."""
     try:
-        found = json.loads(metadata)
-    except ValueError:
+        stored = json.loads(text)
+    except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return stored if isinstance(stored, dict) else {}
 
 
-def _read_metadata(stored: dict[str, Any]) -> Metadata | None:
-    """Read the metadata's fields; None if one is missing or cannot be true."""
+def _metadata(stored: dict[str, Any]) -> Metadata | None:
+    """Take the fields from the JSON object; None if one is missing or cannot be true."""
     kinds = {"name": str, "task": str, "stride": int}
     if not all(type(stored.get(key)) is kind for key, kind in kinds.items()):
         return None
-    found = Metadata(**{key: stored[key] for key in kinds}, input_px=stored.get("input_px"))
-    input_px = found.stride if found.input_px is None else found.input_px
-    possible = type(input_px) is int and 1 <= found.stride <= input_px
-    return found if possible and input_px % found.stride == 0 else None
+    metadata = Metadata(**{key: stored[key] for key in kinds}, input_px=stored.get("input_px"))
+    stride = metadata.stride
+    side = stride if metadata.input_px is None else metadata.input_px
+    possible = type(side) is int and 1 <= stride <= min(side, MAX_STRIDE) and side <= MAX_INPUT_PX
+    return metadata if possible and side % stride == 0 else None
 
 
 def _check(network: "InferenceSession", origin: str) -> Metadata:
     """Return the metadata of a weights file, once it proves to be one of ours."""
-    metadata = network.get_modelmeta().custom_metadata_map.get("featheredge")
-    if metadata is None:
+    text = _stored_metadata(network, origin)
+    if text is None:
         raise WeightsError(
             f"{origin}: no featheredge metadata; expected a file that `featheredge export` wrote"
         )
-    found = _read_metadata(_parse(metadata))
-    if found is None:
+    metadata = _metadata(_parse(text))
+    if metadata is None:
+        shown = text if len(text) <= 200 else f"{text[:200]}..."
         raise WeightsError(
-            f"{origin}: its featheredge metadata is {metadata}; expected a JSON object with "
-            "name, task and stride, and input_px, if it is there, a multiple of stride"
+            f"{origin}: its featheredge metadata is {shown}; expected a JSON object with name, "
+            f"task, stride (at most {MAX_STRIDE}) and, optionally, input_px (a multiple of "
+            f"stride, at most {MAX_INPUT_PX})"
         )
     ports = [(port.name, port.type) for port in (*network.get_inputs(), *network.get_outputs())]
     if ports != [("image", "tensor(uint8)"), ("map", "tensor(float)")]:
         raise WeightsError(
             f"{origin}: inputs and outputs are {ports}; expected image, uint8, and map, float32"
         )
-    return found
+    return metadata

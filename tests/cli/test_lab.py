@@ -5,12 +5,13 @@ import sys
 
 import pytest
 
-from featheredge.cli import app, lab, progress
-from featheredge.errors import ArgumentError, OutputError, ProviderError
+from featheredge.cli import app
+from featheredge.cli.progress import training_progress
+from featheredge.errors import ArgumentError, OutputError
 from featheredge.models import build
 from featheredge.session import Session
 from featheredge.training.log import Length
-from toys import toy_network, write_bsds, write_recipe
+from toys import toy_network, write_bsds, write_masks, write_recipe
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -29,6 +30,26 @@ def test_from_recipe_to_map(tmp_path, noise):
     assert exported.returncode == 0, exported.stderr
     assert Session(tmp_path / "mine.onnx").name == "mine"
     assert Session(tmp_path / "mine.onnx")(noise(20, 30)).shape == (20, 30)
+
+
+def test_a_saliency_run_becomes_a_saliency_network(tmp_path, capsys):
+    recipe = write_recipe(tmp_path, write_masks(tmp_path / "set"))
+    settings = ["task=saliency", "loss={}", "data.val_splits=[]", "schedule.epochs=1"]
+    call("train", recipe, "-o", tmp_path / "run", *(f"--set={setting}" for setting in settings))
+    call("export", tmp_path / "run/model", "-o", tmp_path / "mine.onnx")
+    session = Session(tmp_path / "mine.onnx")
+    assert (session.task, session.input_px) == ("saliency", 32)
+    with pytest.raises(ArgumentError, match="was trained for saliency; leave --task out"):
+        call("export", tmp_path / "run/model", "-o", tmp_path / "b.onnx", "--task", "edges")
+
+
+def test_a_network_that_does_not_say_its_task_must_be_told(tmp_path, capsys):
+    build.save(toy_network(), tmp_path / "old")
+    for options, said in (([], "add --task edges"), (["--task", "saliency"], "needs --input-px")):
+        with pytest.raises(ArgumentError, match=said):
+            call("export", tmp_path / "old", "-o", tmp_path / "mine.onnx", *options)
+    call("export", tmp_path / "old", "-o", tmp_path / "mine.onnx", "--task", "edges")
+    assert Session(tmp_path / "mine.onnx").task == "edges"
 
 
 def test_labels_of_a_teacher(tmp_path):
@@ -55,15 +76,9 @@ def test_an_existing_export_is_kept(tmp_path):
     assert (tmp_path / "mine.onnx").read_bytes() == b"mine"
 
 
-def test_a_missing_lab_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(lab, "_has", lambda module: module != "torch")
-    with pytest.raises(ProviderError, match=r"torch.*featheredge\[lab\]"):
-        call("train", "mobile-edge")
-
-
 def test_progress_on_a_terminal_begins_before_the_first_step(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")  # to rich, a terminal
     monkeypatch.setenv("TERM", "xterm")
-    with progress.training_progress() as report:
+    with training_progress() as report:
         report({"step": 3, "loss": 0.5, "samples_per_s": 20.0}, Length(5, 2))
     assert "step 3/10" in capsys.readouterr().err

@@ -27,8 +27,10 @@ def run(*command: object) -> str:
 
 
 def test_recipes_for_training_are_none_for_pruning(tmp_path):
-    with pytest.raises(RecipeError, match="source: Field required"):
+    with pytest.raises(RecipeError, match=r"type `featheredge train .*mobile-edge"):
         call("prune", "mobile-edge", "-o", tmp_path)
+    with pytest.raises(RecipeError, match=r"type `featheredge prune .*prune-rcf"):
+        call("train", "prune-rcf", "-o", tmp_path)
     with pytest.raises(RecipeError, match="prune-pidinet"):
         call("prune", "prune-nothing", "-o", tmp_path)
     assert not [*tmp_path.iterdir()]

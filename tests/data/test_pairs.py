@@ -71,7 +71,9 @@ def test_stored_maps_follow_the_annotators(tmp_path):
 def test_pictures_without_annotators_have_only_the_teachers_map(tmp_path):
     write_bsds(tmp_path, "train", 3)
     pictures = sorted((tmp_path / "images/train").glob("*.jpg"))
-    pairs = TeacherPairs(tmp_path / "images/train", write_maps(tmp_path / "maps", pictures[:2]))
+    pairs = TeacherPairs(
+        "edges", tmp_path / "images/train", write_maps(tmp_path / "maps", pictures[:2])
+    )
     assert len(pairs) == 2
     image, label = pairs[1]
     assert label.shape == (2, *image.shape[1:])
@@ -84,11 +86,11 @@ def test_maps_that_do_not_fit_are_named(tmp_path):
     write_bsds(tmp_path, "train", 2)
     folder = tmp_path / "images/train"
     with pytest.raises(EvaluationError, match="featheredge label"):
-        TeacherPairs(folder, tmp_path)
+        TeacherPairs("edges", folder, tmp_path)
     maps = write_maps(tmp_path / "maps", folder.glob("*.jpg"))
     (folder / "1.jpg").unlink()
     with pytest.raises(EvaluationError, match="the first is 1"):
-        TeacherPairs(folder, maps)
+        TeacherPairs("edges", folder, maps)
     Image.new("L", (9, 8)).save(maps / "0.png")
     with pytest.raises(EvaluationError, match=r"0\.png: is 9x8, its picture 40x56"):
         EdgePairs(tmp_path, ("train",), maps)[0]

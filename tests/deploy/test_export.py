@@ -72,8 +72,9 @@ def test_a_network_for_squares_says_so(tmp_path, noise):
     image = noise(40, 100)
     expected = resize(by_hand(network, resize(image, 64, 64)), 40, 100)
     np.testing.assert_allclose(session(image), expected, rtol=0, atol=1e-4)
-    with pytest.raises(ArgumentError, match="input_px is 65; expected a multiple of 32"):
-        deploy.export_network(network, path, name="odd", task="saliency", input_px=65)
+    for side in (65, 32 * 10**8):
+        with pytest.raises(ArgumentError, match=f"input_px is {side}; expected a multiple of 32"):
+            deploy.export_network(network, path, name="odd", task="saliency", input_px=side)
 
 
 def test_a_batch_equals_its_pictures(exported, noise):

@@ -9,7 +9,7 @@ import pytest
 import skimage.morphology
 
 from featheredge.datasets.bsds500 import boundaries
-from featheredge.errors import EvaluationError, ProviderError
+from featheredge.errors import EvaluationError, MissingExtraError
 from featheredge.metrics.edge_metric import EdgeMetric, count_edges
 from featheredge.metrics.edge_protocol import EdgeProtocol
 from featheredge.metrics.map_files import read_prediction
@@ -109,5 +109,5 @@ def test_importing_the_metric_imports_nothing_heavy():
 def test_missing_numba_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     mask = strokes(10, 10, 0)
-    with pytest.raises(ProviderError, match=r"pip install featheredge\[eval\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'featheredge\[eval\]'"):
         count_edges(mask, [mask], AS_IS)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.ndimage import convolve, distance_transform_edt
 
-from featheredge.errors import EvaluationError, ProviderError
+from featheredge.errors import EvaluationError, MissingExtraError
 from featheredge.metrics.saliency_metric import SaliencyMetric, count_saliency
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
 
@@ -283,5 +283,5 @@ def test_importing_the_metric_imports_nothing_heavy():
 
 def test_missing_numba_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
-    with pytest.raises(ProviderError, match=r"pip install featheredge\[eval\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'featheredge\[eval\]'"):
         count_saliency(np.zeros((3, 3)), np.zeros((3, 3), bool), PYSOD)

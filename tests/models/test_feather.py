@@ -18,8 +18,8 @@ from toys import FEATHER_TOY
 def toy() -> Feather:
     torch.manual_seed(0)
     network = Feather(FEATHER_TOY)
-    for layer in network.outputs:
-        torch.nn.init.normal_(layer.weight)
+    for weight in network.outputs.parameters():
+        torch.nn.init.normal_(weight)
     return network
 
 

@@ -123,13 +123,26 @@ def test_a_run_from_before_a_setting_existed_goes_on(recipe, tmp_path):
     train_until(recipe, tmp_path / "run", 7)
     note = tmp_path / "run" / "recipe.json"
     older = json.loads(note.read_text())
-    del older["decay"], older["optimiser"]["betas"]
+    del older["decay"], older["optimiser"]["betas"], older["task"]
+    older["data"]["dataset"], older["loss"]["kind"] = "bsds500", "edges"
     note.write_text(json.dumps(older))
     train(recipe, tmp_path / "run")
     assert json.loads(note.read_text()) == json.loads(recipe.model_dump_json())
     note.write_text("{}")
     with pytest.raises(RecipeError, match="another recipe"):
         train(recipe, tmp_path / "run")
+
+
+def test_a_network_of_whole_pictures_is_trained_at_a_size_it_can_run_at(recipe_path, tmp_path):
+    odd = load_recipe(recipe_path, ["augment.whole=true", "augment.crop_px=36"])
+    with pytest.raises(RecipeError, match=r"augment\.crop_px is 36; expected a multiple of 32"):
+        train(odd, tmp_path / "run")
+
+
+def test_crops_that_do_not_fit_in_memory_are_refused(recipe_path, tmp_path):
+    large = load_recipe(recipe_path, ["augment.crop_px=64000"])
+    with pytest.raises(RecipeError, match=r"2 crops of 64000x64000 needs .*lower augment\.crop_px"):
+        train(large, tmp_path / "run")
 
 
 def test_a_damaged_checkpoint_is_named(recipe, tmp_path):

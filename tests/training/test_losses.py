@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featheredge.models.network import Logits
-from featheredge.training.losses import EdgeLoss, MaskLoss, balanced_weights, outline_weights
+from featheredge.training.losses import EdgeLoss, SaliencyLoss, balanced_weights, outline_weights
 
 
 def slow_loss(logits: np.ndarray, label: np.ndarray, eta: float, lambda_: float) -> float:
@@ -33,7 +33,7 @@ scores = st.lists(st.floats(-8, 8, width=32), min_size=12, max_size=12)
 @given(label=maps, score=scores, eta=st.sampled_from([0.0, 0.3, 0.5]))
 def test_equals_the_equation(label, score, eta):
     label, score = (np.array(v, np.float32).reshape(3, 4) for v in (label, score))
-    loss = EdgeLoss(eta=eta, lambda_=1.1)
+    loss = EdgeLoss(eta=eta, lambda_=1.1, reduction="sum")
     logits = Logits(torch.tensor(score)[None, None], ())
     ours = loss(logits, torch.tensor(label)[None, None]).item()
     assert ours == pytest.approx(slow_loss(score, label, eta, 1.1), rel=1e-4, abs=1e-4)
@@ -91,7 +91,7 @@ def slow_overlap(
 def test_the_loss_of_masks_equals_its_definition(overlap, outline):
     torch.manual_seed(0)
     logits, label = torch.randn(2, 1, 9, 40), (torch.rand(2, 1, 9, 40) > 0.6).float()
-    loss = MaskLoss("mask", overlap=overlap, outline=outline)(Logits(logits, ()), label)
+    loss = SaliencyLoss(overlap=overlap, outline=outline)(Logits(logits, ()), label)
     expected = sum(slow_overlap(logits[i, 0], label[i, 0], overlap, outline) for i in range(2)) / 2
     assert loss.item() == pytest.approx(expected, rel=1e-4)
 
@@ -100,11 +100,11 @@ def test_side_outputs_of_masks_are_weighted():
     torch.manual_seed(0)
     maps = torch.randn(3, 1, 1, 8, 8)
     label = (torch.rand(1, 1, 8, 8) > 0.5).float()
-    one = MaskLoss("mask")
+    one = SaliencyLoss()
     expected = one(Logits(maps[0], ()), label) + 0.5 * (
         one(Logits(maps[1], ()), label) + one(Logits(maps[2], ()), label)
     )
-    both = MaskLoss("mask", side_weight=0.5)(Logits(maps[0], (maps[1], maps[2])), label)
+    both = SaliencyLoss(side_weight=0.5)(Logits(maps[0], (maps[1], maps[2])), label)
     torch.testing.assert_close(both, expected)
 
 
@@ -120,9 +120,7 @@ def test_pixels_near_the_outline_weigh_most():
 @pytest.mark.parametrize("inside", [0.0, 1.0])
 def test_an_empty_or_full_mask_has_a_finite_loss_and_gradient(inside):
     logits = torch.zeros(1, 1, 6, 6, requires_grad=True)
-    loss = MaskLoss("mask", overlap=1, outline=5)(
-        Logits(logits, ()), torch.full((1, 1, 6, 6), inside)
-    )
+    loss = SaliencyLoss(overlap=1, outline=5)(Logits(logits, ()), torch.full((1, 1, 6, 6), inside))
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(logits.grad).all()

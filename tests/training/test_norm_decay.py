@@ -3,12 +3,10 @@
 from copy import deepcopy
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 from torch import nn
 
 from featheredge.errors import RecipeError
@@ -21,7 +19,7 @@ from featheredge.training.norm_decay import ChannelDecay, NormDecay, response
 from featheredge.training.optimiser import make_optimiser
 from featheredge.training.recipe import Optimiser, load_recipe
 from stopping import train_with_a_stop
-from toys import write_bsds, write_recipe
+from toys import write_bsds, write_masks, write_recipe
 
 TOY = CSNetConfig(
     (((3, 2),), ((2, 3),), ((3, 2), (4, 0)), ((3, 2), (5, 0)), ((2, 4), (6, 0))),
@@ -303,17 +301,6 @@ def test_a_run_with_decay_stops_and_goes_on_without_a_trace(tmp_path, form):
     runs = [load(tmp_path / run / "model").state_dict() for run in ("whole", "stopped")]
     assert all(torch.equal(runs[0][key], runs[1][key]) for key in runs[0])
     assert any(not torch.equal(runs[0][k], v) for k, v in load(alone).state_dict().items())
-
-
-def write_masks(root):
-    """Three pictures of a bright square and the masks of it."""
-    for index in range(3):
-        mask = np.zeros((40, 50), np.uint8)
-        mask[8 + index : 25, 10:30] = 255
-        for folder, content in (("images", np.stack([mask // 2 + 40] * 3, 2)), ("masks", mask)):
-            (root / folder).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(content).save(root / folder / f"{index}.png")
-    return root
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from featheredge.training.losses import EdgeLoss
 from featheredge.training.objective import Objective
 from featheredge.training.recipe import Distillation, NetworkSettings, load_recipe
 from featheredge.training.teacher import Teacher
-from featheredge.training.teacher_maps import label
+from featheredge.training.teacher_maps import store_maps
 from stopping import train_with_a_stop
 from toys import toy_network, write_bsds, write_recipe
 
@@ -108,7 +108,7 @@ def test_runs_learn_from_stored_maps_and_unlabelled_pictures(tmp_path):
     write_bsds(tmp_path / "more", "train", 3, seed=9)
     teacher = Teacher(toy_network(1))
     for root in (bsds, tmp_path / "more"):
-        label(teacher, sorted((root / "images/train").glob("*.jpg")), root / "maps")
+        store_maps([teacher], sorted((root / "images/train").glob("*.jpg")), root / "maps")
     settings = [
         "data.val_splits=[]",
         f"data.maps={bsds / 'maps'}",

@@ -7,8 +7,9 @@ import pytest
 from featheredge.errors import RecipeError
 from featheredge.models.build import create_model
 from featheredge.run_folder import RECIPES_DIR
+from featheredge.training.losses import EdgeLoss, SaliencyLoss
 from featheredge.training.optimiser import make_optimiser
-from featheredge.training.recipe import load_recipe
+from featheredge.training.recipe import load_recipe, make_recipe
 from featheredge.training.recipe_file import find_recipe
 from toys import write_recipe
 
@@ -79,6 +80,26 @@ def test_mistakes_in_settings_are_named(recipe, setting, said):
 def test_settings_that_contradict_each_other_are_refused(recipe, settings, said):
     with pytest.raises(RecipeError, match=said):
         load_recipe(recipe, settings)
+
+
+def test_the_task_decides_the_loss_and_the_crops(recipe):
+    assert isinstance(load_recipe(recipe).loss, EdgeLoss)
+    assert load_recipe(recipe).input_px is None
+    table = {"name": "a", "task": "saliency", "data": {"root": "b"}, "network": {"name": "feather"}}
+    saliency = make_recipe(table, "a")
+    assert isinstance(saliency.loss, SaliencyLoss)
+    assert saliency.input_px == saliency.augment.crop_px
+    crops = make_recipe({**table, "augment": {"whole": False}}, "a")
+    assert crops.input_px is None
+
+
+def test_a_loss_of_the_other_task_is_refused(recipe):
+    with pytest.raises(RecipeError, match=r"loss\.overlap: unknown key"):
+        load_recipe(recipe, ["loss.overlap=1.0"])
+    with pytest.raises(RecipeError, match=r"loss\.eta: unknown key"):
+        load_recipe(recipe, ["task=saliency"])
+    with pytest.raises(RecipeError, match=r"task: .*'edges' or 'saliency'; got 'masks'"):
+        load_recipe(recipe, ["task=masks"])
 
 
 def test_shipped_recipes_go_by_name():

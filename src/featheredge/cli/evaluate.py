@@ -1,5 +1,6 @@
 """Verb that scores maps: `featheredge eval edges|saliency PRED GT`, `eval MODEL DATASET`."""
 
+import difflib
 import json
 import os
 import sys
@@ -7,18 +8,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from cyclopts.validators import Path as PathKind
 
-from featheredge.cli.progress import progress_bar
+from featheredge.cli.dataset import bsds_folder, mask_folder
+from featheredge.cli.progress import Advance, counter
 from featheredge.errors import ArgumentError, EvaluationError
+from featheredge.extras import require
 
-app = App(name="eval", help="Score edge or saliency maps, or a model, against annotations.")
-
-_Progress: TypeAlias = Callable[[int, int], None]
+app = App(
+    name="eval",
+    help="Score edge or saliency maps, or a model, against annotations.",
+    suppress_keyboard_interrupt=False,  # as in `featheredge.cli`
+)
 
 
 @app.default
@@ -34,7 +39,7 @@ def by_task(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) ->
 @app.command
 def saliency(
     prediction: str,
-    mask: Path,
+    mask: str,
     /,
     *,
     protocol: Literal["pysod", "salmetric"] = "pysod",
@@ -61,6 +66,7 @@ def saliency(
         csv: Write the curves to this file.
         keep_maps: Keep the maps that the model predicts in this folder.
     """
+    require("eval", "`eval saliency`", "numba", "scipy")
     from featheredge.datasets.mask_sets import mask_files, picture_folder, pictures_of
     from featheredge.metrics import write
     from featheredge.metrics.map_files import pair_up
@@ -68,18 +74,19 @@ def saliency(
     from featheredge.metrics.saliency_protocol import SaliencyProtocol
     from featheredge.timing import num_cores
 
-    masks = mask_files(mask, split)
+    dataset = mask_folder(mask)
+    masks = mask_files(dataset, split)
 
-    def predict(folder: Path, advance: _Progress) -> None:
+    def predict(folder: Path, advance: Advance) -> None:
         from featheredge.metrics.benchmark import predict_pictures
 
-        folder_of_pictures = pictures or picture_folder(mask)
+        folder_of_pictures = pictures or picture_folder(dataset)
         if folder_of_pictures is None:
-            raise ArgumentError(f"{mask}: holds no pictures; give --pictures, where they are")
+            raise ArgumentError(f"{dataset}: holds no pictures; give --pictures, where they are")
         found = pictures_of(masks, folder_of_pictures)
         predict_pictures(prediction, "saliency", found, folder, advance)
 
-    with _maps(prediction, predict, keep_maps) as maps, progress_bar("scoring") as advance:
+    with _maps(prediction, predict, keep_maps) as maps, counter("scoring") as advance:
         scores = evaluate_saliency(
             pair_up(maps, masks),
             SaliencyProtocol(protocol),
@@ -99,7 +106,7 @@ def edges(
     *,
     nms: bool = True,
     nms_variant: Literal["hed", "rcf"] = "hed",
-    thresholds: Annotated[int, Parameter(validator=Number(gte=1))] = 99,
+    num_thresholds: Annotated[int, Parameter(validator=Number(gte=1))] = 99,
     max_dist: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
     split: Literal["train", "val", "test"] = "test",
     workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
@@ -120,7 +127,7 @@ def edges(
             --max-dist must be given).
         nms: Suppress non-maxima first; --no-nms for maps that are thin already.
         nms_variant: hed (as most papers) or rcf (no smoothing, reach 2).
-        thresholds: Their number n; threshold i is i / (n + 1).
+        num_thresholds: How many thresholds n the curve has; threshold i is i / (n + 1).
         max_dist: Tolerance as a share of the picture's diagonal. Left out: 0.0075 for BSDS500.
         split: Which part of BSDS500.
         workers: Processes. Left out: one for each core.
@@ -131,13 +138,15 @@ def edges(
         bsds_files: Write the original benchmark's text files to this folder.
         keep_maps: Keep the maps that the model predicts in this folder.
     """
+    # Before the work, which may take long.
+    require("eval", "`eval edges`", "numba", "scipy", *(["matplotlib"] if plot else []))
     from featheredge.metrics import pr_curve, write
     from featheredge.metrics.edge_evaluate import evaluate_edges
     from featheredge.metrics.edge_protocol import BSDS_MAX_DIST, EdgeProtocol
     from featheredge.metrics.map_files import annotation_files, pair_up
     from featheredge.timing import num_cores
 
-    dataset = Path(annotation.removeprefix("bsds500:"))
+    dataset = bsds_folder(annotation)
     annotations = annotation_files(dataset, split)
     is_bsds = annotations[0].suffix.lower() == ".mat"
     if max_dist is None and not is_bsds:
@@ -145,14 +154,15 @@ def edges(
             f"{dataset}: holds .png annotations; give --max-dist, the tolerance as a share of the "
             "diagonal (0.0075 is BSDS500's, 0.011 NYUD's)"
         )
-    protocol = EdgeProtocol(nms_variant if nms else "none", thresholds, max_dist or BSDS_MAX_DIST)
+    variant = nms_variant if nms else "none"
+    protocol = EdgeProtocol(variant, num_thresholds, max_dist or BSDS_MAX_DIST)
 
-    def predict(folder: Path, advance: _Progress) -> None:
+    def predict(folder: Path, advance: Advance) -> None:
         from featheredge.metrics.benchmark import predict_bsds
 
         predict_bsds(prediction, dataset, split, folder, advance)
 
-    with _maps(prediction, predict, keep_maps) as maps, progress_bar("scoring") as advance:
+    with _maps(prediction, predict, keep_maps) as maps, counter("scoring") as advance:
         scores = evaluate_edges(
             pair_up(maps, annotations),
             protocol,
@@ -186,7 +196,7 @@ def _task_of(arguments: tuple[str, ...]) -> str:
 
 @contextmanager
 def _maps(
-    prediction: str, predict: Callable[[Path, _Progress], None], keep: Path | None
+    prediction: str, predict: Callable[[Path, Advance], None], keep: Path | None
 ) -> Iterator[Path]:
     """Give the folder of maps: the one named, or one that the named model fills first."""
     if Path(prediction).is_dir():
@@ -194,12 +204,29 @@ def _maps(
             raise ArgumentError(f"--keep-maps is for models; {prediction} is a folder of maps")
         yield Path(prediction)
         return
-    if os.sep in prediction and not Path(prediction).exists():
-        raise EvaluationError(f"{prediction}: neither a folder of maps nor the file of a model")
+    _refuse_unknown(prediction)
     with nullcontext(keep) if keep else TemporaryDirectory() as folder:
-        with progress_bar("predicting") as advance:
+        with counter("predicting") as advance:
             predict(Path(folder), advance)
         yield Path(folder)
+
+
+def _refuse_unknown(prediction: str) -> None:
+    """Say which folders and models there are for what is neither."""
+    from featheredge.catalog import list_models
+    from featheredge.weights_file import is_path
+
+    models = [entry.name for entry in list_models()]
+    if prediction in models or (is_path(prediction) and Path(prediction).is_file()):
+        return
+    folder = Path(prediction).parent
+    folders = [str(path) for path in folder.glob("*/")] if folder.is_dir() else []
+    near = difflib.get_close_matches(prediction.rstrip("/"), [*folders, *models], n=2)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise EvaluationError(
+        f"{prediction}: no such folder of maps, and no such model{hint} (models are the names "
+        "that `featheredge models` prints, and .onnx files)"
+    )
 
 
 def _cache_folder() -> Path:

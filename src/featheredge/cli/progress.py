@@ -1,58 +1,69 @@
-"""Progress on standard error: a bar on a terminal, and lines or nothing elsewhere."""
+"""Progress of long work on standard error: a bar on a terminal; elsewhere little or nothing."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
     from featheredge.training.log import Length
+
+Advance: TypeAlias = Callable[[int, int], None]
+"""Called with the number of things done and their total."""
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with the time left while the body runs, on a terminal only.
+def counter(label: str) -> Iterator[Advance]:
+    """Show a bar with the time left while things are done one by one."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-    Yields:
-        A function to call with the number of things that are done and their total.
-    """
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task(label, total=None)
-        yield lambda done, total: bars.update(bar, completed=done, total=total)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with _bar(*columns) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager
 def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
-    """A bar with loss and rate on a terminal; elsewhere one line for each epoch."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    """Show a bar with loss and rate; where there is no terminal, one line for each epoch."""
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
     columns = (
         TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
         BarColumn(),
         TextColumn("loss {task.fields[loss]:.4g}  {task.fields[rate]:.1f} crops/s"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        # Its columns are numbers, which there are none of before the first step.
+    with _bar(*columns) as bar:
+        # Its columns are numbers, which do not exist before the first step.
         task = bar.add_task("train", visible=False)
 
         def report(record: "dict[str, Any]", length: "Length") -> None:
             step = record["step"]
             if "val_loss" in record:
-                console.print(f"epoch {record['epoch']}: validation loss {record['val_loss']:.4g}")
+                bar.console.print(
+                    f"epoch {record['epoch']}: validation loss {record['val_loss']:.4g}"
+                )
                 return
             loss, rate = record["loss"], record["samples_per_s"]
             bar.update(task, total=length.steps, completed=step, loss=loss, rate=rate, visible=True)
-            if not console.is_terminal and step % length.steps_per_epoch == 0:
+            if not bar.console.is_terminal and step % length.steps_per_epoch == 0:
                 epoch = step // length.steps_per_epoch
-                console.print(f"epoch {epoch}/{length.epochs}: loss {loss:.4g}")
+                bar.console.print(f"epoch {epoch}/{length.epochs}: loss {loss:.4g}")
 
         yield report
+
+
+def _bar(*columns: "ProgressColumn") -> "Progress":
+    """A bar on standard error that leaves nothing behind; it is not drawn without a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 from cyclopts.validators import Path as PathKind
 
 from featheredge.errors import EvaluationError, OutputError
+from featheredge.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ def report(
     folders: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     /,
     *,
-    out: Annotated[Path, Parameter(alias="-o", validator=PathKind(ext=("html",)))] = Path(
+    output: Annotated[Path, Parameter(alias="-o", validator=PathKind(ext=("html",)))] = Path(
         "report.html"
     ),
     plot: Annotated[Path | None, Parameter(validator=PathKind(ext=("png", "svg", "pdf")))] = None,
@@ -43,7 +44,7 @@ def report(
     Args:
         folders: Folders with run folders anywhere inside: network.onnx and score.json are one
             network.
-        out: The page to write.
+        output: The page to write.
         plot: Also draw the charts to this .png, .svg or .pdf.
         pictures: Pictures to show each network's maps of. Left out: two shipped ones.
         rounds: How often each network is timed.
@@ -53,12 +54,15 @@ def report(
         force: Replace an existing page and plot.
         as_json: Print one JSON object with every number.
     """
+    require("lab", "`report`")
+    if plot:
+        require("eval", "`report --plot`", "matplotlib")
     from featheredge.files import write_bytes
     from featheredge.report import page, points, speed
     from featheredge.report.collect import collect
 
-    numbers = out.with_name(f"{out.stem}-numbers.json")
-    _refuse_existing([path for path in (out, plot) if path], force)
+    numbers = output.with_name(f"{output.stem}-numbers.json")
+    _refuse_existing([path for path in (output, plot) if path], force)
 
     def measure(sessions: "Mapping[str, Session]") -> "Measurement":
         kept = None if measure_again else speed.stored(numbers, list(sessions), rounds)
@@ -77,12 +81,12 @@ def report(
     sections = points.sections(found)
     stored = json.dumps(points.to_json(sections, measured, failures), indent=2)
     write_bytes(numbers, stored.encode())
-    write_bytes(out, page.render(sections, measured, shown, failures, title).encode())
+    write_bytes(output, page.render(sections, measured, shown, failures, title).encode())
     if plot:
         from featheredge.report.figure import draw
 
         draw(sections, plot)
-    sys.stdout.write(f"{stored}\n" if as_json else f"{out}  {len(found)} networks\n")
+    sys.stdout.write(f"{stored}\n" if as_json else f"{output}  {len(found)} networks\n")
     return int(bool(failures))
 
 

@@ -45,7 +45,7 @@ class Augmentation:
         collage: share of crops that get another picture's object pasted in; of masks only.
     """
 
-    crop_px: PositiveInt
+    crop_px: PositiveInt = 256
     whole: bool = False
     flip: bool = True
     quarter_turns: bool = False

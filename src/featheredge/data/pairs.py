@@ -7,7 +7,7 @@ Shapes: H W pixels of a picture, C channels of a label (1, or 2 with a teacher's
 """
 
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from featheredge import image
+from featheredge.catalog import Task
 from featheredge.datasets import bsds500
 from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
 from featheredge.errors import EvaluationError, ImageError
@@ -156,20 +157,20 @@ class TeacherPairs(Decoded):
     a half.
     """
 
-    def __init__(self, pictures: Path, maps: Path, *, masks: bool = False) -> None:
+    def __init__(self, task: Task, pictures: Path, maps: Path) -> None:
         """List every map `ID.png` in `maps` and the picture `ID.jpg` or `ID.png` it is of.
 
         Args:
-            pictures: their folder.
-            maps: the folder of maps.
-            masks: whether the maps are of salient objects.
+            task: What the maps are of.
+            pictures: The folder of the pictures.
+            maps: The folder of the maps.
 
         Raises:
             EvaluationError: there is no map, or the picture of one is missing.
         """
         super().__init__()
         there = {path.stem: path for end in ("jpg", "png") for path in pictures.glob(f"*.{end}")}
-        self._maps, self._masks = sorted(maps.glob("*.png")), masks
+        self._maps, self._task = sorted(maps.glob("*.png")), task
         if not self._maps:
             raise EvaluationError(f"{maps}: holds no map ID.png; `featheredge label` writes them")
         missing = [map.stem for map in self._maps if map.stem not in there]
@@ -186,7 +187,8 @@ class TeacherPairs(Decoded):
     def _read(self, index: int) -> Arrays:
         pixels = image.load(self._pictures[index])
         map = read_map(self._maps[index], pixels)
-        label = np.where(map > 127, 255, 0) if self._masks else np.full_like(map, UNKNOWN)
+        is_edges = self._task == "edges"
+        label = np.full_like(map, UNKNOWN) if is_edges else np.where(map > 127, 255, 0)
         return pixels, np.stack([label.astype(np.uint8), map])
 
 
@@ -207,7 +209,7 @@ class ConcatPairs:
 
 
 def annotated_pairs(
-    dataset: Literal["bsds500", "masks"],
+    task: Task,
     root: Path,
     splits: tuple[str, ...],
     maps: Path | None = None,
@@ -215,7 +217,7 @@ def annotated_pairs(
     """Pictures of these splits that people annotated, with a teacher's maps if there are any.
 
     Args:
-        dataset: which layout: "bsds500" gives `EdgePairs`, "masks" gives `MaskPairs`.
+        task: "edges" reads BSDS500's layout, "saliency" those of masks.
         root: the data set.
         splits: which parts, joined.
         maps: folder with a teacher's map `ID.png` for each picture.
@@ -223,7 +225,7 @@ def annotated_pairs(
     Raises:
         EvaluationError: the data set is not complete.
     """
-    kind = EdgePairs if dataset == "bsds500" else MaskPairs
+    kind = EdgePairs if task == "edges" else MaskPairs
     return kind(root, splits, maps)
 
 

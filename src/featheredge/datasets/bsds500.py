@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from featheredge.errors import EvaluationError
+from featheredge.extras import require
 
 SPLITS = ("train", "val", "test")
 
@@ -83,7 +84,9 @@ def boundaries(path: Path) -> npt.NDArray[np.bool_]:
 
     Raises:
         EvaluationError: The file is not a BSDS500 annotation file, or has no annotator.
+        MissingExtraError: scipy is not installed.
     """
+    require("eval", f"reading {path.name}", "scipy")
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 

@@ -24,17 +24,18 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 import onnx_ir
-import onnxruntime
 import torch
 from onnx_ir.passes.common import IdentityEliminationPass, RemoveUnusedNodesPass
 from onnxscript import optimizer
 from torch import Tensor, nn
 
+from featheredge.catalog import Task
 from featheredge.errors import ArgumentError, WeightsError
 from featheredge.files import write_bytes
 from featheredge.models.build import is_parameter
 from featheredge.models.network import Network
-from featheredge.session import Task
+from featheredge.onnx_runtime import onnx_session
+from featheredge.weights_file import MAX_INPUT_PX
 
 Storage = Literal["fp16", "fp32"]
 
@@ -90,12 +91,15 @@ def export_network(
         with "fp16" both use the rounded weights.
 
     Raises:
-        ArgumentError: `input_px` is no multiple of the stride.
+        ArgumentError: `input_px` is no multiple of the stride, or too large.
         WeightsError: the difference exceeds `MAX_DIFFERENCE`; nothing is written.
     """
-    if input_px is not None and (input_px < 1 or input_px % network.stride):
+    if input_px is not None and not (
+        1 <= input_px <= MAX_INPUT_PX and input_px % network.stride == 0
+    ):
         raise ArgumentError(
-            f"input_px is {input_px}; expected a multiple of {network.stride}, the stride"
+            f"input_px is {input_px}; expected a multiple of {network.stride}, the network's "
+            f"stride, up to {MAX_INPUT_PX}"
         )
     network = copy.deepcopy(network).eval().cpu().deployable()
     deployed = _Deployed(network)
@@ -128,7 +132,7 @@ def export_network(
 @torch.inference_mode()
 def parity(deployed: nn.Module, data: bytes, sizes: Sequence[tuple[int, int]]) -> float:
     """Largest absolute difference between PyTorch and ONNX Runtime on noise of these (H, W)."""
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    session = onnx_session(data)
     random = np.random.default_rng(0)
     worst = 0.0
     for size in sizes:

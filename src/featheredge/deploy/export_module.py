@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx_ir
-import onnxruntime
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
@@ -17,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 from featheredge.deploy.export import MAX_DIFFERENCE, quiet
 from featheredge.errors import WeightsError
 from featheredge.files import write_bytes
+from featheredge.onnx_runtime import onnx_session
 
 _OPSET = 20
 
@@ -41,7 +41,7 @@ def export_module(network: nn.Module, path: Path, example: Tensor) -> float:
     network = deepcopy(network).eval().cpu()
     data = _to_onnx(network, example)
     noise = torch.rand(example.shape, generator=torch.Generator().manual_seed(0))
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    session = onnx_session(data)
     ours = [leaf.numpy() for leaf in tree_leaves(network(noise)) if isinstance(leaf, Tensor)]
     theirs = session.run(None, {"input": noise.numpy()})
     difference = max(

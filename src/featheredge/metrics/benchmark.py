@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from featheredge.catalog import Task
 from featheredge.datasets.bsds500 import samples
 from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
 from featheredge.image import save_map
@@ -13,7 +14,7 @@ from featheredge.metrics.map_files import annotation_files, pair_up
 from featheredge.metrics.saliency_evaluate import evaluate_saliency
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
 from featheredge.metrics.saliency_scores import SaliencyScores
-from featheredge.session import Session, Task
+from featheredge.session import Session
 
 
 def predict_bsds(
@@ -37,7 +38,8 @@ def predict_bsds(
         WeightsError: The file is missing or damaged, is not a Featheredge model, or is not for
             edges.
         EvaluationError: The data set is not complete.
-        ImageError: A picture cannot be read, or a map cannot be written.
+        ImageError: A picture cannot be read.
+        OutputError: A map cannot be written.
     """
     pictures = {picture.id: picture.image for picture in samples(dataset, split)}
     predict_pictures(model, "edges", pictures, folder, progress)
@@ -100,7 +102,8 @@ def predict_pictures(
         UnknownModelError: The catalog has no such name.
         WeightsError: The file is missing or damaged, is not a Featheredge model, or is for
             another task.
-        ImageError: A picture cannot be read, or a map cannot be written.
+        ImageError: A picture cannot be read.
+        OutputError: A map cannot be written.
     """
     session = Session(model, task=task)
     for done, (id, picture) in enumerate(pictures.items(), start=1):

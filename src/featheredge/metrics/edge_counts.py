@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from featheredge.errors import ProviderError
+from featheredge.extras import require
 
 if TYPE_CHECKING:
     from featheredge.metrics.matching import Graph
@@ -27,13 +27,8 @@ _PENALTY_PER_TOLERANCE = 100  # an unmatched pixel costs as much as 100 pairs at
 
 
 def require_numba() -> None:
-    """Raise ProviderError, which says what to install, unless numba is installed."""
-    try:
-        import numba  # noqa: F401
-    except ImportError as error:
-        raise ProviderError(
-            f"scoring needs numba ({error}); install it: pip install featheredge[eval]"
-        ) from error
+    """Raise MissingExtraError, which says what to install, unless numba is installed."""
+    require("eval", "scoring", "numba", "scipy")
 
 
 def thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -46,7 +41,7 @@ def thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         (H, W) bool.
 
     Raises:
-        ProviderError: numba is not installed.
+        MissingExtraError: numba is not installed.
     """
     require_numba()
     from featheredge.metrics.thinning import thin_levels
@@ -79,7 +74,7 @@ def count_matches(
         any annotator, and all predicted pixels.
 
     Raises:
-        ProviderError: numba is not installed.
+        MissingExtraError: numba is not installed.
     """
     require_numba()
     from featheredge.metrics.matching import track

@@ -60,7 +60,7 @@ def evaluate_edges(
     Raises:
         EvaluationError: Some pairs cannot be scored; the message names them, and no image has
             been counted. Or a worker process died.
-        ProviderError: numba or scipy is not installed.
+        MissingExtraError: numba or scipy is not installed.
     """
     require_numba()
     metric = EdgeMetric(protocol)

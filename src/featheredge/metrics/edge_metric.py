@@ -48,7 +48,7 @@ class EdgeMetric:
         Raises:
             EvaluationError: Values are outside [0, 1], sizes differ, there is no annotation, or
                 the name is taken.
-            ProviderError: numba is not installed.
+            MissingExtraError: numba is not installed.
         """
         self.add(name or str(len(self._counts)), count_edges(edge_map, annotations, self.protocol))
 
@@ -108,7 +108,7 @@ def count_edges(
 
     Raises:
         EvaluationError: Values are outside [0, 1], sizes differ, or there is no annotation.
-        ProviderError: numba is not installed.
+        MissingExtraError: numba is not installed.
     """
     masks = [np.asarray(annotation).astype(np.bool_) for annotation in annotations]
     if not masks:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from featheredge.datasets.bsds500 import boundaries, check_split
 from featheredge.datasets.mask_sets import refuse_missing
-from featheredge.errors import EvaluationError, ImageError
+from featheredge.errors import EvaluationError, ImageError, MissingExtraError
+from featheredge.extras import require
 from featheredge.image import load
 
 PREDICTION_SUFFIXES = (".png", ".npy", ".mat")
@@ -107,7 +108,7 @@ def read_prediction(path: Path) -> NDArray[np.generic]:
     readers = {".png": _read_grey, ".npy": _read_npy, ".mat": _read_matrix}
     try:
         return readers[path.suffix.lower()](path)
-    except EvaluationError:
+    except (EvaluationError, MissingExtraError):
         raise
     except Exception as error:  # each decoder has its own ways to fail on a damaged file
         raise EvaluationError(f"{path}: cannot be read as a map: {error}") from error
@@ -129,7 +130,7 @@ def read_annotations(path: Path) -> NDArray[np.bool_]:
         if path.suffix.lower() == ".mat":
             return boundaries(path)
         values = _read_grey(path)
-    except EvaluationError:
+    except (EvaluationError, MissingExtraError):
         raise
     except Exception as error:  # each decoder has its own ways to fail on a damaged file
         raise EvaluationError(f"{path}: cannot be read as an annotation: {error}") from error
@@ -199,6 +200,7 @@ def _read_npy(path: Path) -> NDArray[np.generic]:
 
 
 def _read_matrix(path: Path) -> NDArray[np.generic]:
+    require("eval", f"reading {path.name}", "scipy")
     from scipy.io import loadmat
 
     content = loadmat(path)

@@ -29,7 +29,7 @@ def plot(
         human: Recall and precision of a person, drawn as a point; None draws no point.
 
     Raises:
-        ProviderError: matplotlib is not installed.
+        MissingExtraError: matplotlib is not installed.
         EvaluationError: The suffix is not .png, .svg or .pdf.
     """
     figure = new_figure(5.6, 5.6)

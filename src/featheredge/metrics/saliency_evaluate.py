@@ -42,7 +42,7 @@ def evaluate_saliency(
     Raises:
         EvaluationError: Some pairs cannot be scored; the message names them, and no image has
             been counted. Or a worker process died.
-        ProviderError: numba is not installed.
+        MissingExtraError: numba is not installed.
     """
     require_numba()
     metric = SaliencyMetric(protocol)

@@ -49,7 +49,7 @@ class SaliencyMetric:
         Raises:
             EvaluationError: Values are outside [0, 1], the mask is neither bool nor 8-bit, the
                 map is transposed, or the name is taken.
-            ProviderError: numba is not installed.
+            MissingExtraError: numba is not installed.
         """
         name = name or str(len(self._counts))
         self.add(name, count_saliency(map, mask, self.protocol))

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from featheredge.errors import EvaluationError
+from featheredge.parent_process import end_with_parent
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,7 +33,7 @@ def process_pool(workers: int, num_pairs: int) -> Iterator[ProcessPoolExecutor |
         return
     # New processes: a child forked from a process with threads (plots, networks) can hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, num_pairs), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, num_pairs), context, end_with_parent) as pool:
         try:
             yield pool
         except BrokenProcessPool as error:

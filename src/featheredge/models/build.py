@@ -1,10 +1,11 @@
 """Networks by name, and networks to and from disk.
 
-A saved network is a folder with `config.json` (class and widths) and `model.safetensors`
-(parameters and buffers). Nothing is ever unpickled, and a pruned network is the same class with
-smaller widths, so it loads the same way.
+A saved network is a folder with `config.json` (class, widths, and what it is for, see
+`featheredge.models.purpose`) and `model.safetensors` (parameters and buffers). Nothing is ever
+unpickled, and a pruned network is the same class with smaller widths, so it loads the same way.
 """
 
+import fnmatch
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -23,9 +24,11 @@ from torch import Tensor, nn
 from featheredge import catalog
 from featheredge.errors import RecipeError, UnknownModelError, WeightsError
 from featheredge.files import write_bytes, write_json
+from featheredge.memory import refuse_above_memory
 from featheredge.models.csf import CSF, CSFConfig
 from featheredge.models.csnet import CSNET_L_X1, CSNET_L_X2, CSNet, CSNetConfig, fixed_split
 from featheredge.models.feather import FEATHER_S, Feather, FeatherConfig
+from featheredge.models.footprint import parameter_bytes
 from featheredge.models.layer_names import begins
 from featheredge.models.mobile_edge import (
     FEATHER_SALIENCY,
@@ -35,7 +38,8 @@ from featheredge.models.mobile_edge import (
     MobileEdge,
     MobileEdgeConfig,
 )
-from featheredge.models.network import Network
+from featheredge.models.network import Network, Purpose
+from featheredge.models.onnx_network import read_onnx_network
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig
 from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.models.resnet import RESNET50
@@ -80,6 +84,17 @@ ZOO: dict[str, tuple[str, "DataclassInstance"]] = {
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
 
+def list_networks(pattern: str = "*") -> list[str]:
+    """Return the names that `create_model` can build, sorted.
+
+    Weights are shipped for those that `featheredge.list_models` has too.
+
+    Args:
+        pattern: Only names that match this shell pattern, such as "csnet-*".
+    """
+    return fnmatch.filter(sorted(ZOO), pattern)
+
+
 def create_model(
     name: str, *, pretrained: bool = False, widths: Mapping[str, Any] | None = None
 ) -> Network:
@@ -91,7 +106,7 @@ def create_model(
         widths: fields of the network's configuration to set differently.
 
     Raises:
-        UnknownModelError: no such name.
+        UnknownModelError: no such name, or no weights are shipped for it.
         RecipeError: `widths` has an unknown field or a value of the wrong kind.
         WeightsError: the shipped weights do not fit the configuration.
     """
@@ -100,24 +115,48 @@ def create_model(
     class_name, config = ZOO[name]
     network = from_config(class_name, {**asdict(config), **(widths or {})})
     if pretrained:
+        shipped = [entry.name for entry in catalog.list_models()]
+        if name not in shipped:
+            raise UnknownModelError(
+                f"no weights are shipped for {name!r}; they are for {', '.join(shipped)}"
+            )
         load_weights(network, read_onnx(catalog.weights_path(catalog.find(name))), name)
     return network
 
 
 def from_config(class_name: str, config: Mapping[str, Any]) -> Network:
-    """Build a network from the name of its class and the fields of its configuration."""
+    """Build a network from the name of its class and the fields of its configuration.
+
+    Raises:
+        WeightsError: No network class has this name.
+        RecipeError: A field is unknown or of the wrong kind, or the network would be larger than
+            the machine's memory.
+    """
     if class_name not in CLASSES:
         raise WeightsError(f"unknown network class {class_name!r}; known: {', '.join(CLASSES)}")
     network_class, config_class = CLASSES[class_name]
     try:
-        return network_class(TypeAdapter(config_class).validate_python(config))
+        validated: Any = TypeAdapter(config_class).validate_python(config)
     except ValidationError as cause:
         raise RecipeError(f"{class_name} has no such configuration: {cause}") from None
+    size = parameter_bytes(lambda: network_class(validated))
+    refuse_above_memory(size, f"a {class_name} of these widths", "choose smaller widths")
+    return network_class(validated)
 
 
-def save(network: Network, folder: Path) -> None:
-    """Write `network` to `folder` as `config.json` and `model.safetensors`."""
-    config = {"network": type(network).__name__, "config": asdict(network.config)}
+def save(network: Network, folder: Path, purpose: Purpose | None = None) -> None:
+    """Write `network` to `folder` as `config.json` and `model.safetensors`.
+
+    Args:
+        network: Any network of the zoo.
+        folder: Created if absent.
+        purpose: Task and input size; without them, `featheredge export` must be given both.
+    """
+    config = {
+        "network": type(network).__name__,
+        **({} if purpose is None else asdict(purpose)),
+        "config": asdict(network.config),
+    }
     state = {key: value.contiguous().cpu() for key, value in network.state_dict().items()}
     write_bytes(folder / WEIGHTS_FILE, serialise(state))
     write_json(folder / CONFIG_FILE, config)
@@ -146,7 +185,9 @@ def load_trained(source: str) -> Network:
     Args:
         source: the folder of a saved network; a name of the catalog, for shipped weights; or
             NAME:FILE, a name of the zoo and a .safetensors file with that network's tensors, by
-            their names here or by its authors', such as "pidinet:pidinet_bsds_voc.safetensors".
+            their names here or by its authors', such as "pidinet:pidinet_bsds_voc.safetensors";
+            or onnx:FILE.onnx, any network with a FILE.toml beside it that declares what it
+            expects (see `featheredge.models.onnx_network`).
 
     Raises:
         UnknownModelError: no such folder and no such name.
@@ -155,6 +196,8 @@ def load_trained(source: str) -> Network:
     name, colon, file = source.partition(":")
     if Path(source).is_dir():
         return load(Path(source))
+    if name == "onnx" and colon:
+        return read_onnx_network(Path(file)).eval()
     if name in ZOO and colon:
         network = create_model(name)
         load_weights(network, network.published(read_safetensors(Path(file))), file)
@@ -162,7 +205,8 @@ def load_trained(source: str) -> Network:
     if source in ZOO:
         return create_model(source, pretrained=True).eval()
     raise UnknownModelError(
-        f"{source}: neither the folder of a saved network, nor NAME:FILE.safetensors, nor a name; "
+        f"{source}: neither the folder of a saved network, nor NAME:FILE.safetensors, nor "
+        f"onnx:FILE.onnx, nor a name; "
         f"names are {', '.join(ZOO)}"
     )
 

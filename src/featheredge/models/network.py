@@ -4,15 +4,32 @@ Shapes: B batch, H W pixels.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor, nn
+
+from featheredge.catalog import Task
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 #: Mean and standard deviation of ImageNet's RGB values in [0, 1], as torchvision states them.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What a trained network is for; its `config.json` and its exported file store it.
+
+    Attributes:
+        task: What its maps mean.
+        input_px: Side of the square that pictures are stretched to; None for a network that takes
+            them at their own size.
+    """
+
+    task: Task
+    input_px: int | None = None
 
 
 class Logits(NamedTuple):

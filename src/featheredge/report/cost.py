@@ -12,6 +12,7 @@ import onnx
 import onnxruntime
 
 from featheredge.errors import WeightsError
+from featheredge.onnx_runtime import onnx_session, session_options
 from featheredge.tiling import round_up
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
@@ -58,8 +59,7 @@ def count(file: Path, height: int, width: int, stride: int) -> Cost:
 
 def _for_one_size(file: Path, model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto:
     """Return the graph for pictures of one size, with constants folded and shapes inferred."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options = session_options()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     axes = model.graph.input[0].type.tensor_type.shape.dim
     for axis, size in zip(axes, (1, height, width), strict=False):  # and the three channels
@@ -68,7 +68,7 @@ def _for_one_size(file: Path, model: onnx.ModelProto, height: int, width: int) -
     with tempfile.TemporaryDirectory() as folder:
         folded = Path(folder) / file.name
         options.optimized_model_filepath = str(folded)
-        onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        onnx_session(file, options=options)
         return onnx.shape_inference.infer_shapes(onnx.load(folded), data_prop=True)
 
 

@@ -28,7 +28,7 @@ def draw(sections: Sequence[Section], path: Path) -> None:
         path: A .png, .svg or .pdf file; an existing one is replaced.
 
     Raises:
-        ProviderError: matplotlib is not installed.
+        MissingExtraError: matplotlib is not installed.
         EvaluationError: The suffix is not .png, .svg or .pdf.
     """
     figure = new_figure(9.6, 4.0 * len(sections))

@@ -28,7 +28,7 @@ class OutputDistillation:
 
     kind: Literal["mse", "cross_entropy"] = "mse"
     weight: PositiveFloat = 1.0
-    reduction: Literal["sum", "mean"] = "sum"
+    reduction: Literal["sum", "mean"] = "mean"
 
     def __call__(self, logits: Logits, teacher_map: Tensor) -> Tensor:
         """The loss of a batch.

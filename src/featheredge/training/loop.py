@@ -20,17 +20,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from featheredge.data.crops import Crops
-from featheredge.data.pairs import (
-    ConcatPairs,
-    EdgePairs,
-    MaskPairs,
-    Pair,
-    TeacherPairs,
-    annotated_pairs,
-)
+from featheredge.data.pairs import Pair, annotated_pairs
 from featheredge.errors import RecipeError
 from featheredge.models import build
-from featheredge.models.network import Network
+from featheredge.models.network import Network, Purpose
 from featheredge.run_folder import CHECKPOINT_FILE, LOG_FILE, MODEL_DIR
 from featheredge.training import checkpoint
 from featheredge.training.average import moving_average, reestimate_norms
@@ -40,8 +33,9 @@ from featheredge.training.log import Length, Log, LogCallback, Record
 from featheredge.training.norm_decay import NormDecay
 from featheredge.training.objective import Objective
 from featheredge.training.optimiser import lr_factor, make_optimiser, set_lr
-from featheredge.training.recipe import Data, Recipe
+from featheredge.training.recipe import Recipe
 from featheredge.training.recipe_file import claim
+from featheredge.training.start import initial_network, refuse_large_step, training_pairs
 from featheredge.training.validation import draw_maps, mean_loss
 
 
@@ -94,14 +88,17 @@ class _Run:
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.fabric = recipe, folder, fabric
-        data = recipe.data
-        self.train_pairs = _training_pairs(data)
-        self.val_pairs = annotated_pairs(data.dataset, data.root, data.val_splits)
+        self.train_pairs = training_pairs(recipe)
+        self.val_pairs = annotated_pairs(recipe.task, recipe.data.root, recipe.data.val_splits)
         self.samples_per_step = recipe.run.batch_size * recipe.run.accumulate * fabric.world_size
         steps_per_epoch = math.ceil(len(self.train_pairs) / self.samples_per_step)
         self.length = Length(steps_per_epoch, recipe.schedule.epochs)
 
-        self.network = _make_network(recipe)
+        self.network = initial_network(recipe)
+        if fabric.device.type == "cpu":
+            refuse_large_step(recipe, self.network)
+        if recipe.run.channels_last:
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         freeze(self.network, recipe.optimiser.rates)
         fix_norms(self.network, recipe.optimiser.fixed_norms)
         self.objective = Objective(self.network, recipe.loss, recipe.distill, fabric.device)
@@ -157,7 +154,8 @@ class _Run:
     def finish(self) -> Path:
         """Save the averaged network."""
         if self.fabric.is_global_zero:
-            build.save(self._averaged_network(), self.folder / MODEL_DIR)
+            purpose = Purpose(self.recipe.task, self.recipe.input_px)
+            build.save(self._averaged_network(), self.folder / MODEL_DIR, purpose)
         self.fabric.barrier()
         return self.folder / MODEL_DIR
 
@@ -214,40 +212,3 @@ class _Run:
     def _write(self, record: Record) -> None:
         if self.fabric.is_global_zero:
             self.log.write(record)
-
-
-def _training_pairs(data: Data) -> ConcatPairs:
-    """Annotated pictures as often as the recipe says, then those that only a teacher knows."""
-    if data.unlabelled is None:
-        annotated = annotated_pairs(data.dataset, data.root, data.train_splits, data.maps)
-        return ConcatPairs((annotated, data.repeat))
-    masks = data.dataset == "masks"
-    annotated = (
-        MaskPairs(data.root, data.train_splits, data.maps, taught_by_masks=True)
-        if masks
-        else EdgePairs(data.root, data.train_splits, data.maps)
-    )
-    taught = TeacherPairs(data.unlabelled.pictures, data.unlabelled.maps, masks=masks)
-    return ConcatPairs((annotated, data.repeat), (taught, 1))
-
-
-def _make_network(recipe: Recipe) -> Network:
-    """The recipe's network with its initial weights, laid out as the recipe says."""
-    network = _initial_network(recipe)
-    if recipe.run.channels_last:
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network
-
-
-def _initial_network(recipe: Recipe) -> Network:
-    """A network with the weights that training starts from."""
-    wanted = recipe.network
-    if wanted.name is None:
-        assert wanted.initial is not None
-        return build.load_trained(wanted.initial)
-    network = build.create_model(wanted.name, widths=wanted.widths)
-    if wanted.backbone is not None:
-        build.load_backbone(network, wanted.backbone)
-    if wanted.initial is not None:
-        build.load_weights(network, build.load_trained(wanted.initial).state_dict(), wanted.initial)
-    return network

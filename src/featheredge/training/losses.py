@@ -22,7 +22,6 @@ class EdgeLoss:
     """The task loss of an edge network: class-balanced BCE on every map it returns.
 
     Attributes:
-        kind: "edges"; tells this loss from the one for masks.
         eta: pixels marked by a share of annotators in (0, eta] count neither as edge nor as
             background. RCF uses 0.5, PiDiNet 0.3.
         lambda_: extra weight of background pixels; 1.1 in RCF and PiDiNet.
@@ -30,11 +29,10 @@ class EdgeLoss:
         reduction: "sum" over pixels, as the published learning rates assume, or "mean".
     """
 
-    kind: Literal["edges"] = "edges"
     eta: Annotated[float, Field(ge=0, lt=1)] = 0.5
     lambda_: PositiveFloat = 1.1
     side_weight: NonNegativeFloat = 1.0
-    reduction: Literal["sum", "mean"] = "sum"
+    reduction: Literal["sum", "mean"] = "mean"
 
     def __call__(self, logits: Logits, label: Tensor) -> Tensor:
         """The loss of a batch.
@@ -84,7 +82,7 @@ def balanced_weights(label: Tensor, eta: float, lambda_: float) -> Tensor:
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})
-class MaskLoss:
+class SaliencyLoss:
     """Cross-entropy and overlap of a mask, with more weight where the mask has its outline.
 
     A pixel weighs 1 + `outline` |mean of the mask in a 31 px window - mask|, the structure weight
@@ -92,15 +90,13 @@ class MaskLoss:
     plain mean cross-entropy of CSNet.
 
     Attributes:
-        kind: "mask"; tells this loss from the one for edges.
         overlap: factor on 1 - intersection over union of probabilities.
         outline: extra weight of pixels near the mask's outline; 5 in F3Net.
         side_weight: weight of each side output; the final map weighs 1.
     """
 
-    kind: Literal["mask"]
-    overlap: NonNegativeFloat = 0.0
-    outline: NonNegativeFloat = 0.0
+    overlap: NonNegativeFloat = 1.0
+    outline: NonNegativeFloat = 5.0
     side_weight: NonNegativeFloat = 1.0
 
     def __call__(self, logits: Logits, label: Tensor) -> Tensor:

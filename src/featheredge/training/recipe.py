@@ -1,61 +1,64 @@
 """Recipes: one TOML file holds everything that decides what a training run produces.
 
-An unknown key is an error, so a misspelt setting cannot pass unnoticed.
+Most keys have defaults; `featheredge new-recipe` writes a minimal recipe. An unknown key is an
+error, so a misspelt setting cannot pass unnoticed.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, NonNegativeFloat, Tag, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic.dataclasses import dataclass
 
+from featheredge.catalog import Task
 from featheredge.data.augment import Augmentation
+from featheredge.errors import RecipeError
 from featheredge.training.distill import Adaptation, OutputDistillation
-from featheredge.training.losses import EdgeLoss, MaskLoss
+from featheredge.training.losses import EdgeLoss, SaliencyLoss
 from featheredge.training.norm_decay import ChannelDecay
-from featheredge.training.recipe_file import Section, check, read_toml
+from featheredge.training.old_recipes import upgrade
+from featheredge.training.recipe_check import Section, check
+from featheredge.training.recipe_file import RunName, named_like
 from featheredge.training.teacher import Averaging
 
 
 class Unlabelled(Section):
-    """Pictures without annotations, and the folder of a teacher's maps of them, by name."""
+    """Pictures without annotations, and a teacher's maps of them.
+
+    Attributes:
+        pictures: Folder of ID.jpg or ID.png.
+        maps: Folder of ID.png, as `featheredge label` writes them.
+    """
 
     pictures: Path
     maps: Path
 
 
 class Data(Section):
-    """What to learn from. Paths are taken relative to the working directory.
+    """The data to train on. Paths are relative to the working directory.
 
     Attributes:
-        dataset: "bsds500", edges; or "masks", salient objects in a layout of
-            `featheredge.datasets.mask_sets`.
-        root: the data set in its own layout.
-        train_splits: parts to learn from; of masks, lists such as train.txt, or "all".
-        val_splits: parts to watch.
-        maps: folder of a teacher's maps of the training pictures, as `featheredge label` writes
-            them; [distill.output] then learns from them.
-        unlabelled: more pictures that only the teacher knows about. Of salient objects, the
-            teacher's map is then their mask too, and annotated pictures without `maps` are taught
-            by their masks.
-        repeat: how often an epoch visits each annotated picture; unlabelled ones come once.
-        num_workers: processes that cut crops; 0 does it in the loop.
+        root: The data set. For edges, BSDS500 or your own data in its layout; for saliency, a
+            folder in one of the layouts of `featheredge.datasets.mask_sets`.
+        train_splits: Parts to train on. For edges, folders such as "train"; for saliency, lists of
+            IDs such as train.txt, or "all".
+        val_splits: Parts to validate on; may be empty.
+        maps: Folder of a teacher's maps of the training pictures, as `featheredge label` writes
+            them; [distill.output] then trains on them.
+        unlabelled: More pictures, with a teacher's maps only. For saliency the teacher's map is
+            then their mask too, and annotated pictures without `maps` are taught by their masks.
+        repeat: How often an epoch visits each annotated picture; it visits unlabelled ones once.
+        num_workers: Processes that cut crops; 0 cuts them in the training process.
     """
 
-    dataset: Literal["bsds500", "masks"] = "bsds500"
-    root: Path = Path("data/bsds500")
+    root: Path
     train_splits: tuple[str, ...] = ("train",)
     val_splits: tuple[str, ...] = ("val",)
     maps: Path | None = None
     unlabelled: Unlabelled | None = None
-    repeat: int = Field(1, gt=0)
-    num_workers: int = Field(0, ge=0)
-
-    @model_validator(mode="after")
-    def _maps_for_all(self) -> Self:
-        if self.unlabelled is not None and self.maps is None and self.dataset != "masks":
-            raise ValueError("unlabelled pictures need data.maps too: a teacher's of the others")
-        return self
+    repeat: int = Field(default=1, gt=0)
+    num_workers: int = Field(default=0, ge=0)
 
 
 class NetworkSettings(Section):
@@ -92,13 +95,15 @@ class Distillation(Section):
 
     Attributes:
         teachers: each as `featheredge.models.build.load_trained` takes it, such as the folder of
-            a saved network; none where stored maps (data.maps) teach.
+            a saved network or onnx:FILE.onnx; none where stored maps (data.maps) teach.
+        weights: how much each teacher's map counts in their mean; empty weighs all the same.
         averaging: what the teachers' maps are the mean of.
         output: the loss on final maps.
         adaptor: the loss on encoder features.
     """
 
     teachers: tuple[str, ...] = ()
+    weights: tuple[PositiveFloat, ...] = ()
     averaging: Averaging = Averaging()
     output: OutputDistillation | None = None
     adaptor: Adaptation | None = None
@@ -109,6 +114,10 @@ class Distillation(Section):
             raise ValueError("give [distill.output], [distill.adaptor] or both; else leave it out")
         if self.adaptor is not None and len(self.teachers) != 1:
             raise ValueError("the adaptor reads one teacher's features; give one in teachers")
+        if self.weights and len(self.weights) != len(self.teachers):
+            raise ValueError(
+                f"{len(self.weights)} weights for {len(self.teachers)} teachers; give one for each"
+            )
         return self
 
 
@@ -134,76 +143,93 @@ class Optimiser(Section):
         clip_norm: largest norm of the gradient.
     """
 
-    kind: Literal["sgd", "adam", "adamw"]
-    lr: float = Field(gt=0)
-    weight_decay: float = Field(0.0, ge=0)
+    kind: Literal["sgd", "adam", "adamw"] = "adamw"
+    lr: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
     decay_norms_and_biases: bool = False
-    momentum: float = Field(0.9, ge=0, lt=1)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     rates: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     fixed_norms: tuple[str, ...] = ()
-    bias_rate: float = Field(1.0, gt=0)
-    clip_norm: float | None = Field(None, gt=0)
+    bias_rate: float = Field(default=1.0, gt=0)
+    clip_norm: float | None = Field(default=None, gt=0)
 
 
 class Schedule(Section):
     """The learning rate over the run: linear warm-up, then cosine to zero or steps."""
 
-    kind: Literal["cosine", "step"]
-    epochs: int = Field(gt=0)
-    warmup_steps: int = Field(0, ge=0)
+    kind: Literal["cosine", "step"] = "cosine"
+    epochs: int = Field(default=10, gt=0)
+    warmup_steps: int = Field(default=0, ge=0)
     step_epochs: tuple[int, ...] = ()
-    step_factor: float = Field(0.1, gt=0, lt=1)
+    step_factor: float = Field(default=0.1, gt=0, lt=1)
 
 
 class Run(Section):
     """How the steps are carried out."""
 
-    batch_size: int = Field(gt=0)
-    accumulate: int = Field(1, gt=0)
+    batch_size: int = Field(default=8, gt=0)
+    accumulate: int = Field(default=1, gt=0)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     channels_last: bool = True
-    ema_decay: float = Field(0.999, ge=0, lt=1)
-    norm_batches: int = Field(30, gt=0)
-    checkpoint_every_steps: int = Field(200, gt=0)
-    validate_every_epochs: int = Field(1, gt=0)
+    ema_decay: float = Field(default=0.99, ge=0, lt=1)
+    norm_batches: int = Field(default=30, gt=0)
+    checkpoint_every_steps: int = Field(default=200, gt=0)
+    validate_every_epochs: int = Field(default=1, gt=0)
 
 
-_KINDS = ("edges", "mask")
-
-
-def _kind_of_loss(loss: Any) -> str:
-    """Edges unless it says otherwise: a table of settings, or a loss that was made."""
-    kind: str = loss.get("kind", "edges") if isinstance(loss, dict) else loss.kind
-    return kind
-
-
-TaskLoss = Annotated[
-    Annotated[EdgeLoss, Tag(_KINDS[0])] | Annotated[MaskLoss, Tag(_KINDS[1])],
-    Discriminator(_kind_of_loss),
-]
+#: The loss of a task on labels.
+TaskLoss = EdgeLoss | SaliencyLoss
 
 
 class Recipe(Section):
-    """A whole training run."""
+    """A training run.
 
-    name: str
-    about: str
+    Attributes:
+        name: The name of the run; its folder is runs/NAME. Left out: the name of the file.
+        about: What it is for, in a sentence.
+        task: "edges" or "saliency": which loss is minimised, and in which layout the data are.
+        seed: Decides crops, their order and the initial weights of new layers.
+        data: The data to train on.
+        augment: How crops are cut and changed.
+        network: The network to train.
+        loss: The loss on labels; each task has its own.
+        distill: What to learn from teachers.
+        decay: Learn channel counts by decaying norm scales.
+        optimiser: How weights change.
+        schedule: The length of the run and the learning rate over it.
+        run: Batch size, precision, averaging, checkpoints.
+    """
+
+    name: RunName
+    about: str = ""
+    task: Task
     seed: int = 0
     data: Data
-    augment: Augmentation
+    augment: Augmentation = Augmentation()
     network: NetworkSettings
-    loss: TaskLoss
+    loss: TaskLoss = EdgeLoss()
     distill: Distillation | None = None
     decay: ChannelDecay | None = None
-    optimiser: Optimiser
-    schedule: Schedule
-    run: Run
+    optimiser: Optimiser = Optimiser()
+    schedule: Schedule = Schedule()
+    run: Run = Run()
+
+    @property
+    def input_px(self) -> int | None:
+        """Side of the square that the network sees every picture as; None for crops."""
+        return self.augment.crop_px if self.augment.whole else None
+
+    @model_validator(mode="after")
+    def _maps_of_all(self) -> Self:
+        if self.task == "edges" and self.data.unlabelled is not None and self.data.maps is None:
+            raise ValueError("data.unlabelled needs data.maps too: a teacher's of the others")
+        return self
 
     @model_validator(mode="after")
     def _collages_of_masks(self) -> Self:
-        if self.augment.collage and self.data.dataset != "masks":
-            raise ValueError("augment.collage pastes what a mask is of: data.dataset = 'masks'")
+        if self.augment.collage and self.task != "saliency":
+            raise ValueError('augment.collage pastes the object in a mask: task = "saliency" only')
         return self
 
     @model_validator(mode="after")
@@ -223,19 +249,55 @@ class Recipe(Section):
         return self
 
 
+class EdgeRecipe(Recipe):
+    """A recipe with `task = "edges"`."""
+
+    task: Literal["edges"]
+    loss: EdgeLoss = EdgeLoss()
+
+
+@dataclass(frozen=True, config={"extra": "forbid"})
+class WholePictures(Augmentation):
+    """`Augmentation` for saliency: whole pictures, unless `whole` is false."""
+
+    whole: bool = True
+
+
+class SaliencyRecipe(Recipe):
+    """A recipe with `task = "saliency"`."""
+
+    task: Literal["saliency"]
+    augment: WholePictures = WholePictures()
+    loss: SaliencyLoss = SaliencyLoss()
+
+
+_KINDS: dict[str, type[Recipe]] = {"edges": EdgeRecipe, "saliency": SaliencyRecipe}
+
+
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     """Read a recipe and apply `key.subkey=value` settings, see `read_toml`.
 
     Raises:
-        RecipeError: unreadable file, not TOML, or a key or value the recipe does not have.
+        RecipeError: The file is unreadable or not TOML, or the recipe has problems; the message
+            lists all of them.
     """
-    return make_recipe(read_toml(path, settings), path)
+    table = named_like(path, settings)
+    if "source" in table and "network" not in table:
+        raise RecipeError(f"{path}: a recipe for pruning; type `featheredge prune {path}`")
+    return make_recipe(table, path)
 
 
 def make_recipe(table: dict[str, Any], source: object) -> Recipe:
-    """A recipe from the tables of its sections; messages call them `source`.
+    """Make a recipe from the tables of its sections.
+
+    Args:
+        table: The content of a recipe file.
+        source: What messages call it.
 
     Raises:
-        RecipeError: a key or value the recipe does not have.
+        RecipeError: The recipe has problems; the message lists all of them.
     """
-    return check(Recipe, table, source, silent=_KINDS)
+    kind = _KINDS.get(str(upgrade(table).table.get("task")))
+    if kind is None:  # without a task, the keys of the loss cannot be checked
+        return check(Recipe, {key: table[key] for key in table if key != "loss"}, source)
+    return check(kind, table, source)

@@ -1,39 +1,54 @@
 """Recipe files: TOML, found by name or path, changed by settings, checked key by key, noted."""
 
+import difflib
+import json
+import re
 import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator
 
 from featheredge.errors import RecipeError
 from featheredge.files import write_bytes
 from featheredge.run_folder import RECIPE_FILE, RECIPES_DIR
+from featheredge.training.old_recipes import upgrade
+from featheredge.training.recipe_check import Section
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-class Section(BaseModel):
-    """A part of a recipe: it never changes, and a key that it does not have is an error."""
+def _check_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            'expected at most 100 letters, digits, ".", "_" and "-", a letter or digit first: '
+            "runs/NAME is the run folder"
+        )
+    return name
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
-
-_Kind = TypeVar("_Kind", bound=Section)
+#: The name of a run, and of its folder.
+RunName = Annotated[str, AfterValidator(_check_name)]
 
 
 def find_recipe(recipe: str) -> Path:
     """The file itself, or the shipped recipe of that name.
 
     Raises:
-        RecipeError: neither a .toml file nor a name; the names are listed.
+        RecipeError: It is neither a .toml file nor a shipped name; the message has near names.
     """
     path = Path(recipe)
     if path.suffix == ".toml":
         return path
     shipped = RECIPES_DIR / f"{recipe}.toml"
     if not shipped.is_file():
-        names = ", ".join(sorted(file.stem for file in RECIPES_DIR.glob("*.toml")))
-        raise RecipeError(f"no recipe is called {recipe!r}; shipped: {names}; or give a .toml file")
+        names = sorted(file.stem for file in RECIPES_DIR.glob("*.toml"))
+        near = difflib.get_close_matches(recipe, names, n=3, cutoff=0.5)
+        raise RecipeError(
+            f"no shipped recipe is called {recipe!r}; give one of {', '.join(near or names)}, or a "
+            ".toml file"
+        )
     return shipped
 
 
@@ -54,28 +69,9 @@ def read_toml(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
     return table
 
 
-def check(
-    kind: type[_Kind], table: dict[str, Any], source: object, *, silent: Collection[str] = ()
-) -> _Kind:
-    """A recipe of this kind from a parsed file.
-
-    Args:
-        kind: the class of the recipe.
-        table: what the file says.
-        source: what messages call it.
-        silent: parts of a key's path that its writer never wrote, such as the kinds of a union.
-
-    Raises:
-        RecipeError: every key and value that the recipe does not have.
-    """
-    try:
-        return kind.model_validate(table)
-    except ValidationError as cause:
-        lines = (
-            f"{'.'.join(str(part) for part in e['loc'] if part not in silent)}: {e['msg']}"
-            for e in cause.errors()
-        )
-        raise RecipeError(f"{source}: " + "; ".join(lines)) from None
+def named_like(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
+    """`read_toml`, where a recipe without a name has that of its file."""
+    return {"name": path.stem, **read_toml(path, settings)}
 
 
 def claim(folder: Path, recipe: Section) -> None:
@@ -95,10 +91,14 @@ def claim(folder: Path, recipe: Section) -> None:
 
 
 def _noted(note: Path, kind: type[Section]) -> str | None:
-    """The recipe of a run as it would be noted now: settings with defaults may have come since."""
+    """The recipe of a run as this version writes it; None where it cannot.
+
+    Settings may have been added since the run began, and others may have been renamed.
+    """
     try:
-        return kind.model_validate_json(note.read_bytes()).model_dump_json(indent=1)
-    except ValidationError:
+        stored = json.dumps(upgrade(json.loads(note.read_bytes())).table)
+        return kind.model_validate_json(stored).model_dump_json(indent=1)
+    except (ValueError, TypeError, AttributeError):
         return None
 
 

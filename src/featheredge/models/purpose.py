@@ -1,0 +1,43 @@
+"""What a trained network is for: its task, and the size of picture that it was trained at."""
+
+import json
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from featheredge import catalog
+from featheredge.errors import WeightsError
+from featheredge.models.build import CONFIG_FILE
+from featheredge.models.network import Purpose
+from featheredge.session import Session
+
+
+def read_purpose(source: str) -> Purpose | None:
+    """Read what a trained network is for.
+
+    Args:
+        source: As `featheredge.models.build.load_trained` takes it.
+
+    Returns:
+        None where it is not stored: for NAME:FILE, and for folders of earlier versions.
+
+    Raises:
+        WeightsError: A file is missing or damaged.
+    """
+    if Path(source).is_dir():
+        return _of_folder(Path(source))
+    if any(entry.name == source for entry in catalog.list_models()):
+        session = Session(source)
+        return Purpose(session.task, session.input_px)
+    return None
+
+
+def _of_folder(folder: Path) -> Purpose | None:
+    try:
+        stored = json.loads((folder / CONFIG_FILE).read_bytes())
+        facts = {key: stored[key] for key in ("task", "input_px") if key in stored}
+        return TypeAdapter(Purpose).validate_python(facts) if facts else None
+    except (OSError, ValueError, TypeError) as cause:
+        raise WeightsError(
+            f"{folder}: expected the {CONFIG_FILE} of a saved network: {cause}"
+        ) from cause

@@ -1,0 +1,165 @@
+"""Which connected parts of a saliency map are the subject: islands dropped, small holes filled.
+
+The parts are found on a small copy of the map, so the time hardly depends on the picture's size.
+
+Shapes: H W pixels of the picture, h w of the small copy, R runs of pixels in its rows.
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featheredge.errors import ArgumentError
+from featheredge.resize import fit_inside, resize
+
+Subject = Literal["all", "largest"]
+
+#: Longest side of the copy that parts are found on, in pixels.
+_COPY_PX = 320
+
+#: Parts smaller than this share of the largest one's area are islands.
+MIN_SHARE = 0.05
+
+#: Parts are connected where the map is at least this share of the threshold.
+_CONNECTED = 0.5
+
+#: Holes are filled up to this share of the subject's area.
+_HOLE_SHARE = 0.004
+
+#: How far a filled hole reaches into the border around it, in pixels of the copy.
+_HOLE_BORDER_PX = 2
+
+
+class Selected(NamedTuple):
+    """A map of the subject alone.
+
+    Attributes:
+        map: (H, W) float32 in [0, 1].
+        num_kept: Parts that were kept.
+        num_dropped: Parts that were dropped although they reach the threshold.
+    """
+
+    map: NDArray[np.float32]
+    num_kept: int
+    num_dropped: int
+
+
+def select_subject(
+    map: NDArray[np.float32],
+    threshold: float = 0.5,
+    *,
+    subject: Subject = "all",
+    min_share: float = MIN_SHARE,
+) -> Selected:
+    """Keep the connected parts of a map that belong to the subject.
+
+    A part is connected where the map is at least half of the threshold, and its area is that of
+    its pixels at or above the threshold. Holes of up to 0.4 % of the subject are filled.
+
+    Args:
+        map: (H, W) float32 in [0, 1].
+        threshold: What counts as inside, above 0 and at most 1.
+        subject: "largest" keeps the largest part alone; "all" keeps every part of at least
+            `min_share` of the largest part's area.
+        min_share: In [0, 1].
+
+    Raises:
+        ArgumentError: A number is out of its range, or `subject` is neither word.
+    """
+    if not (0 < threshold <= 1 and 0 <= min_share <= 1):
+        raise ArgumentError(
+            f"threshold and min_share are {threshold} and {min_share}; expected above 0 and at "
+            "most 1, and between 0 and 1"
+        )
+    if subject not in ("all", "largest"):
+        raise ArgumentError(f"subject is {subject!r}; choose all or largest")
+    height, width = map.shape
+    small = np.asarray(resize(map, *fit_inside(height, width, _COPY_PX)), np.float32)
+    parts, count = label_parts(small >= _CONNECTED * threshold)
+    areas = np.bincount(parts[small >= threshold], minlength=count + 1)
+    areas[0] = 0
+    if not areas.any():
+        return Selected(map, 0, 0)
+    kept = areas >= max(1, min_share * areas.max())
+    if subject == "largest":
+        kept = np.arange(count + 1) == areas.argmax()
+    inside = _enlarge(kept[parts], map.shape)
+    holes = _enlarge(_small_holes(small, kept[parts], threshold, areas[kept].sum()), map.shape)
+    selected = np.where(holes, np.float32(1), np.where(inside, map, np.float32(0)))
+    dropped = np.count_nonzero((areas > 0) & ~kept)
+    return Selected(selected, int(kept.sum()), int(dropped))
+
+
+def label_parts(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
+    """Number the parts of a mask that are connected by edges or corners.
+
+    Args:
+        mask: (h, w).
+
+    Returns:
+        (h, w) int32 with 0 outside and 1 ... n inside, and n.
+    """
+    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
+    padded[:, 1:-1] = mask
+    steps = np.diff(padded, axis=1)
+    rows, starts = np.nonzero(steps == 1)
+    stops = np.nonzero(steps == -1)[1]
+    roots = _connected_runs(rows.tolist(), starts.tolist(), stops.tolist())
+    numbers = {root: number for number, root in enumerate(dict.fromkeys(roots), start=1)}
+    labels = np.zeros(mask.shape, np.int32)
+    for row, start, stop, root in zip(rows, starts, stops, roots, strict=True):
+        labels[row, start:stop] = numbers[root]
+    return labels, len(numbers)
+
+
+def _connected_runs(rows: list[int], starts: list[int], stops: list[int]) -> list[int]:
+    """For each of R runs, in reading order, the first run that it is connected to."""
+    parents = list(range(len(rows)))
+
+    def root_of(run: int) -> int:
+        while parents[run] != run:
+            parents[run] = parents[parents[run]]
+            run = parents[run]
+        return run
+
+    above = 0
+    for run, row in enumerate(rows):
+        # Runs above that end before this one begins cannot touch later ones of this row either.
+        while rows[above] < row - 1 or (rows[above] == row - 1 and stops[above] < starts[run]):
+            above += 1
+        touching = above
+        while rows[touching] == row - 1 and starts[touching] <= stops[run]:
+            first, second = sorted((root_of(touching), root_of(run)))
+            parents[second] = first
+            touching += 1
+    return [root_of(run) for run in range(len(rows))]
+
+
+def _small_holes(
+    map: NDArray[np.float32], inside: NDArray[np.bool_], threshold: float, area: int
+) -> NDArray[np.bool_]:
+    """(h, w): holes in the subject up to their share of its area, with a border around them."""
+    outside = ~(inside & (map >= threshold))
+    parts, count = label_parts(outside)
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    border = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
+    fills = sizes <= _HOLE_SHARE * area
+    fills[border] = False
+    fills[0] = False
+    holes = fills[parts]
+    for _ in range(_HOLE_BORDER_PX):
+        grown = np.pad(holes, 1)
+        holes = (
+            holes | grown[:-2, 1:-1] | grown[2:, 1:-1] | grown[1:-1, :-2] | grown[1:-1, 2:]
+        ) & (inside | holes)
+    return holes
+
+
+def _enlarge(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """A mask of the small copy at the picture's size: each pixel takes the nearest one's value."""
+    rows, columns = (
+        (np.arange(size) * small // size) for size, small in zip(shape, mask.shape, strict=True)
+    )
+    enlarged: NDArray[np.bool_] = mask[rows[:, None], columns]
+    return enlarged

@@ -1,0 +1,36 @@
+"""What a network is for goes with it to disk and back."""
+
+import json
+
+import pytest
+
+from featheredge.errors import WeightsError
+from featheredge.models import build
+from featheredge.models.network import Purpose
+from featheredge.models.purpose import read_purpose
+from featheredge.session import Session
+from toys import toy_network
+
+
+@pytest.mark.parametrize("purpose", [None, Purpose("edges"), Purpose("saliency", 224)])
+def test_a_saved_network_says_what_it_is_for(tmp_path, purpose):
+    build.save(toy_network(), tmp_path, purpose)
+    assert read_purpose(str(tmp_path)) == purpose
+    assert build.load(tmp_path).config == toy_network().config
+
+
+def test_shipped_networks_say_it_too():
+    assert read_purpose("mobile-edge-s") == Purpose("edges")
+    assert read_purpose("feather-saliency") == Purpose(
+        "saliency", Session("feather-saliency").input_px
+    )
+    assert read_purpose("pidinet:weights.safetensors") is None
+
+
+@pytest.mark.parametrize("facts", [{"task": "masks"}, {"input_px": 224}])
+def test_a_purpose_that_cannot_be_true_is_named(tmp_path, facts):
+    build.save(toy_network(), tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | facts))
+    with pytest.raises(WeightsError, match=r"config\.json"):
+        read_purpose(str(tmp_path))
