@@ -32,7 +32,7 @@ docs: .venv/docs  ## Build the documentation into site/; a broken link is an err
 	@echo "$(CURDIR)/site/index.html"
 
 clean:
-	rm -rf .venv $(OUT) bench-out site
+	rm -rf .venv $(OUT) site bench-out
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 from featheredge.deploy.export import export_network
 from featheredge.metrics.benchmark import score_bsds
 from featheredge.metrics.edge_scores import EdgeScores
-from featheredge.models.build import load_weights
 from featheredge.models.pidinet import PiDiNet, to_plain
+from featheredge.models.tensors import load_weights
 from interleaved import write_result
 
 #: Single scale, trained on BSDS500 and VOC (Su et al., ICCV 2021, and the authors' repository).

@@ -81,12 +81,12 @@ def test_one_input_may_name_its_output(photos):
 @pytest.mark.parametrize(
     ("inputs", "output", "cause"),
     [
-        (["c.jpg", "b.webp"], "one.png", r"one\.png is one file for 2 inputs"),
-        (["c.jpg"], "one.jpg", r"one\.jpg: results are written as PNG"),
+        (["c.jpg", "b.webp"], "one.png", r"one\.png is one file but there are 2 inputs"),
+        (["c.jpg"], "one.jpg", r"one\.jpg: outputs are PNG files"),
         (["c.jpg", "deep/c.jpg"], "out", r"c\.jpg and .*deep/c\.jpg would both be written"),
-        (["shot.png"], ".", r"shot\.png is an input"),
-        (["shot.png"], "shot.png", r"shot\.png is an input"),
-        (["c.jpg"], "b.png", r"b\.png exists; give another name, or -f"),
+        (["shot.png"], ".", r"shot\.png is also an input"),
+        (["shot.png"], "shot.png", r"shot\.png is also an input"),
+        (["c.jpg"], "b.png", r"b\.png exists; give another name, or add -f"),
     ],
 )
 def test_what_would_overwrite_is_refused(photos, inputs, output, cause):
@@ -97,7 +97,7 @@ def test_what_would_overwrite_is_refused(photos, inputs, output, cause):
 
 def test_nothing_found_is_an_error(photos):
     (photos / "none").mkdir()
-    with pytest.raises(ImageError, match="none: the folder holds no images"):
+    with pytest.raises(ImageError, match="none: the folder has no images"):
         plan([str(photos / "none")])
     with pytest.raises(ImageError, match="the pattern matches no images"):
         plan([f"{photos}/*.txt"])

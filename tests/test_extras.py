@@ -75,7 +75,7 @@ print(json.dumps(said))
     ids=lambda value: value if isinstance(value, str) else value[0],
 )
 def test_a_verb_without_its_extra_is_one_sentence(tmp_path, noise, extra, arguments):
-    from featheredge.image import save_map
+    from featheredge.png import save_map
 
     places = {name: tmp_path / name for name in ("maps", "masks")}
     for place in places.values():

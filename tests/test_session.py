@@ -312,7 +312,7 @@ def test_a_list_names_batch(toy, noise):
 
 @pytest.mark.parametrize("image", ["a.png", b"PNG"])
 def test_a_batch_of_one_path_names_the_session(toy, image):
-    with pytest.raises(ArgumentError, match="batch takes several images and got one"):
+    with pytest.raises(ArgumentError, match=f"batch got one {type(image).__name__};"):
         next(toy.batch(image))
 
 
@@ -334,5 +334,5 @@ def test_a_path_with_nul_is_refused(toy):
 
 
 def test_a_folder_is_no_model():
-    with pytest.raises(WeightsError, match=r"models/ is neither a model nor an \.onnx file"):
+    with pytest.raises(WeightsError, match=r"models/ is not the name .* not an \.onnx"):
         Session("models/")

@@ -24,6 +24,22 @@ def test_cases_are_interleaved_and_the_warm_up_round_does_not_count():
     assert asdict(timed["b"]) == {"min_ms": 1000.0, "median_ms": 1000.0, "runs": 3}
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "1 s"),
+        (42.4, "42 s"),
+        (59.7, "1 min"),
+        (600, "10 min"),
+        (3570, "1 h 0 min"),
+        (7860, "2 h 11 min"),
+        (2.5 * 86400, "2.5 days"),
+    ],
+)
+def test_durations_in_words(seconds, words):
+    assert timing.in_words(seconds) == words
+
+
 def test_the_machine_is_described():
     machine = timing.describe_machine()
     assert machine["cpu"]

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from featheredge.runs.prune_recipe import PruneRecipe
+from featheredge.training.losses import EdgeLoss, SaliencyLoss
 from featheredge.training.recipe import Recipe
 
 NAMES: dict[Any, str] = {
@@ -19,6 +20,11 @@ NAMES: dict[Any, str] = {
     float: "number",
     bool: "true or false",
     Path: "path",
+}
+#: Which task a section is for, where each task has its own.
+TASKS: dict[type, str] = {
+    EdgeLoss: ' with task = "edges"',
+    SaliencyLoss: ' with task = "saliency"',
 }
 BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
@@ -40,7 +46,7 @@ def _section(section: type, path: str, shown: dict[type, str]) -> Iterator[str]:
     summary, meanings = _docstring(section)
     kinds = _literal_of_kind(section)
     if path:
-        yield f"### [{path}]{kinds}"
+        yield f"### [{path}]{kinds}{TASKS.get(section, '')}"
         yield ""
         if section in shown:
             yield f"The keys are those of [{shown[section]}] above."

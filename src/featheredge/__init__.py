@@ -1,6 +1,6 @@
 """Very small edge-detection and salient-object networks, fast on an ordinary CPU.
 
-The public names are resolved when they are first used, so that `import featheredge` is quick.
+A public name is imported on its first use, so that `import featheredge` is quick.
 """
 
 import importlib
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from featheredge.catalog import list_models
     from featheredge.compose import cutout, soft_mask, subject_mask
-    from featheredge.image import binarise, save_map
     from featheredge.image import load as load_image
     from featheredge.maps import edges, saliency
     from featheredge.models.build import create_model, list_networks
     from featheredge.nms import suppress as thin
+    from featheredge.png import binarise, save_map
     from featheredge.session import Session
 
 __version__ = "0.1.0"
@@ -36,7 +36,7 @@ __all__ = [
 
 _ORIGINS = {
     "Session": ("featheredge.session", "Session"),
-    "binarise": ("featheredge.image", "binarise"),
+    "binarise": ("featheredge.png", "binarise"),
     "create_model": ("featheredge.models.build", "create_model"),
     "cutout": ("featheredge.compose", "cutout"),
     "edges": ("featheredge.maps", "edges"),
@@ -44,7 +44,7 @@ _ORIGINS = {
     "list_networks": ("featheredge.models.build", "list_networks"),
     "load_image": ("featheredge.image", "load"),
     "saliency": ("featheredge.maps", "saliency"),
-    "save_map": ("featheredge.image", "save_map"),
+    "save_map": ("featheredge.png", "save_map"),
     "soft_mask": ("featheredge.compose", "soft_mask"),
     "subject_mask": ("featheredge.compose", "subject_mask"),
     "thin": ("featheredge.nms", "suppress"),

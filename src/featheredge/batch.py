@@ -1,7 +1,7 @@
-"""Many files: where each output goes, and working through them.
+"""Batch processing: choose an output file for every input file, then process the files.
 
-Everything that can be refused before any work starts is refused in `plan`; after that a bad file
-costs only itself, and a file whose output exists is skipped.
+`plan` refuses everything that can be refused before any work starts. After that, an error in one
+file does not stop the others, and a file whose output exists is skipped.
 """
 
 import os
@@ -17,12 +17,12 @@ from featheredge.image import IMAGE_SUFFIXES
 from featheredge.inputs import Found, expand
 
 VERBS = ("edges", "saliency", "cutout")
-"""What results beside their inputs are named after: photo_edges.png beside photo.jpg."""
+"""The suffixes of output names: photo_edges.png is written next to photo.jpg."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One input and the file that its result goes to."""
+    """One input file and its output file."""
 
     source: Path
     output: Path
@@ -30,13 +30,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one job.
+    """The result of one job.
 
     Attributes:
         job: The job.
-        seconds: How long it took.
-        error: Why it failed; None where it did not.
-        skipped: Whether its output existed, so that nothing was done.
+        seconds: Elapsed time.
+        error: The error message if the job failed, else None.
+        skipped: Whether the job was skipped because its output exists.
     """
 
     job: Job
@@ -48,35 +48,37 @@ class Result:
 def plan(
     inputs: Sequence[str], output: Path | None = None, *, verb: str = "edges", force: bool = False
 ) -> list[Job]:
-    """Decide which files are read and where their results go.
+    """Find the input files and choose an output file for each.
 
     Args:
-        inputs: Files, folders (the images in them and in their sub-folders) and glob patterns (the
-            images they match, `**` for any folders); what is found is sorted.
-        output: None for `STEM_VERB.png` beside each input; a name ending in .png for a single
-            input; anything else is a folder, which gets `STEM.png` for each, in the sub-folders
-            that the inputs are in. Of inputs that differ only in their suffixes, such as a.jpg and
-            a.png, the suffix stays in the name: `a.jpg_edges.png`.
-        verb: Which of `VERBS` names the files beside the inputs. When a folder or pattern holds
-            results of earlier runs beside their inputs, these are not taken as inputs.
-        force: Whether an output that was named may be replaced.
+        inputs: Files, folders (all images in them and in their sub-folders) and glob patterns (all
+            images that match, `**` for any folders). The images of a folder or pattern are sorted.
+        output: None writes `STEM_VERB.png` next to each input. A name ending in .png is the output
+            of a single input. Any other path is a folder: each input is written to `STEM.png` in
+            it, in the same sub-folders as the inputs. Where two inputs differ only in the suffix,
+            such as a.jpg and a.png, the suffix stays in the name: `a.jpg_edges.png`.
+        verb: One of `VERBS`, used in the names of outputs next to their inputs. Outputs of earlier
+            runs that lie next to their inputs in a folder or pattern are not taken as inputs.
+        force: Whether an existing file named by `output` may be replaced.
 
     Returns:
         One job for each input file, in order, without duplicates.
 
     Raises:
         ImageError: A folder or pattern has no images.
-        OutputError: Two inputs would share an output, an output is an input, or not a PNG; or the
-            one file named as output exists.
+        OutputError: Two inputs would share an output, an output is also an input or is not a PNG,
+            or the single output file exists.
     """
     found = _found(inputs, output)
     if output is not None and _is_one_file(output):
         if len(found) > 1:
-            raise OutputError(f"{output} is one file for {len(found)} inputs; give a folder")
+            raise OutputError(
+                f"{output} is one file but there are {len(found)} inputs; give a folder"
+            )
         jobs = [Job(each.path, output) for each in found]
         _refuse_shared(jobs)
         if _exists(output) and not force:
-            raise OutputError(f"{output} exists; give another name, or -f to replace it")
+            raise OutputError(f"{output} exists; give another name, or add -f to replace it")
         return jobs
     jobs = _name_outputs(found, output, verb)
     _refuse_shared(jobs)
@@ -84,15 +86,15 @@ def plan(
 
 
 def run(jobs: Iterable[Job], work: Callable[[Path], bytes], *, force: bool) -> Iterator[Result]:
-    """Work through jobs, one result each; a job that fails does not stop the others.
+    """Run jobs one after another; a job that fails does not stop the others.
 
     Args:
-        jobs: What `plan` returned.
-        work: Reads a source and returns the file that becomes its output.
-        force: Replace outputs that exist; otherwise such jobs are skipped.
+        jobs: The jobs from `plan`.
+        work: Reads an input file and returns the content of its output file.
+        force: Whether to replace existing outputs. If not, jobs whose outputs exist are skipped.
 
     Yields:
-        The result of each job, as soon as it is done.
+        The result of each job, as soon as it is available.
     """
     for job in jobs:
         started = time.perf_counter()
@@ -108,7 +110,7 @@ def run(jobs: Iterable[Job], work: Callable[[Path], bytes], *, force: bool) -> I
 
 
 def _found(inputs: Sequence[str], output: Path | None) -> list[Found]:
-    """The input files, without duplicates and without results of earlier runs."""
+    """Return the input files, without duplicates and without outputs of earlier runs."""
     by_path: dict[Path, Found] = {}
     for text in inputs:
         for each in expand(text, skip=output):
@@ -124,7 +126,7 @@ def _found(inputs: Sequence[str], output: Path | None) -> list[Found]:
 
 
 def _name_outputs(found: list[Found], output: Path | None, verb: str) -> list[Job]:
-    """Jobs with the short names, or with the long ones for inputs that would share a short one."""
+    """Return jobs with short output names, or long ones where inputs would share a short one."""
 
     def target(each: Found, name: str) -> Path:
         if output is None:
@@ -135,7 +137,7 @@ def _name_outputs(found: list[Found], output: Path | None, verb: str) -> list[Jo
     short = [target(each, each.path.stem) for each in found]
     for path in short:
         if os.path.realpath(path) in sources:
-            raise OutputError(f"{path} is an input; write the results to another folder with -o")
+            raise OutputError(f"{path} is also an input; write to another folder with -o FOLDER")
     shared = {path for path, count in Counter(short).items() if count > 1}
     return [
         Job(each.path, target(each, each.path.name) if path in shared else path)
@@ -155,7 +157,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _exists(path: Path) -> bool:
-    return os.path.lexists(path)  # pathlib's raises for names that are too long
+    return os.path.lexists(path)  # pathlib raises an error if the name is too long
 
 
 def _is_one_file(output: Path) -> bool:
@@ -163,7 +165,7 @@ def _is_one_file(output: Path) -> bool:
     if os.path.isdir(output) or suffix not in IMAGE_SUFFIXES:  # noqa: PTH112 - as in `_exists`
         return False
     if suffix != ".png":
-        raise OutputError(f"{output}: results are written as PNG; give a .png name or a folder")
+        raise OutputError(f"{output}: outputs are PNG files; give a .png name or a folder")
     return True
 
 
@@ -173,10 +175,12 @@ def _refuse_shared(jobs: list[Job]) -> None:
     for job in jobs:
         target = os.path.realpath(job.output)
         if target in sources:
-            raise OutputError(f"{job.output} is an input; write the results to another folder")
+            raise OutputError(
+                f"{job.output} is also an input; write to another folder with -o FOLDER"
+            )
         if target in owners:
             raise OutputError(
                 f"{owners[target]} and {job.source} would both be written to {job.output}; "
-                "run them separately with different -o"
+                "run them separately, each with its own -o FOLDER"
             )
         owners[target] = job.source

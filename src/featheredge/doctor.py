@@ -1,4 +1,4 @@
-"""What `featheredge doctor` looks at: this installation, and whether every network in it runs."""
+"""The checks of `featheredge doctor`: versions, providers, shipped networks and extras."""
 
 import importlib.metadata
 import platform
@@ -18,7 +18,13 @@ BASE_PACKAGES = ("featheredge", "numpy", "pillow", "onnxruntime", "cyclopts")
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at; `ok` is None where it is for information only."""
+    """The result of one check.
+
+    Attributes:
+        name: What was checked.
+        found: What was found.
+        ok: Whether it is in order; None for information only.
+    """
 
     name: str
     found: str
@@ -26,7 +32,7 @@ class Check:
 
 
 def examine() -> list[Check]:
-    """Look at versions, CPU and providers, run every network of the catalog once, list extras."""
+    """Check versions, CPU, providers and extras, and run every shipped network once."""
     return [*_machine(), *_packages(), *_providers(), *_networks(), *_extras()]
 
 
@@ -57,16 +63,16 @@ def _providers() -> list[Check]:
 
 def _networks() -> list[Check]:
     if not catalog.ENTRIES:
-        return [Check("networks", "none is shipped; reinstall featheredge", ok=False)]
+        return [Check("networks", "no network is shipped; reinstall featheredge", ok=False)]
     return [_network(entry.name) for entry in catalog.ENTRIES]
 
 
 def _network(name: str) -> Check:
-    """Load a network, which checks its sha256, and run it on a picture with one vertical edge."""
-    picture = np.zeros((64, 64, 3), np.uint8)
-    picture[:, 32:] = 255
+    """Load a network, which checks its sha256, and run it on an image with one vertical edge."""
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[:, 32:] = 255
     try:
-        Session(name)(picture)
+        Session(name)(image)
     except FeatheredgeError as error:
         return Check(name, str(error), ok=False)
     return Check(name, "sha256 matches, runs", ok=True)

@@ -1,7 +1,7 @@
-"""Optional dependencies: which extra installs which modules, and what to say when one is missing.
+"""Optional dependencies: which extra installs which modules, and the error if one is missing.
 
-Every function that needs an optional module calls `require` before its first import of it.
-`explain` covers the rest: it turns the import error of such a module into the same sentence.
+A function that needs an optional module calls `require` before it imports the module. For all
+other imports, `explain` converts a ModuleNotFoundError to the same error.
 """
 
 import importlib.util
@@ -15,21 +15,21 @@ MODULES = {
     "eval": ("numba", "scipy", "matplotlib"),
     "heic": ("pi_heif",),
 }
-"""Extra -> the modules that it installs and that are looked for, as they are imported."""
+"""The importable modules that each extra installs."""
 
 _ALSO_IN_LAB = ("google", "onnx_ir", "sklearn")
 
 
 def require(extra: str, purpose: str, *modules: str) -> None:
-    """Check that an extra is installed, without importing anything.
+    """Check that the modules of an extra are installed, without importing them.
 
     Args:
         extra: A key of `MODULES`.
-        purpose: What needs it, as the subject of a sentence, such as "a plot".
-        *modules: The modules to look for; left out, all of the extra.
+        purpose: What needs the modules, as the subject of a sentence, such as "a plot".
+        *modules: The modules to check; all modules of the extra by default.
 
     Raises:
-        MissingExtraError: A module is missing; the message has the command that installs it.
+        MissingExtraError: A module is missing; the message has the install command.
     """
     missing = [name for name in modules or MODULES[extra] if not is_installed(name)]
     if missing:
@@ -45,10 +45,10 @@ def is_installed(module: str) -> bool:
 
 
 def explain(error: ModuleNotFoundError, purpose: str) -> MissingExtraError | None:
-    """Return the error to raise for a module that was not found; None if no extra installs it.
+    """Return the error to raise for a missing module; None if no extra installs the module.
 
     Args:
-        error: What the import raised.
+        error: The error of the import.
         purpose: What needs the module, as the subject of a sentence.
     """
     module = (error.name or "").partition(".")[0]

@@ -2,10 +2,14 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+#: Names of temporary files: ".", the file's name, ".", eight characters of mkstemp, its suffix.
+_TEMPORARY = re.compile(r"\..+(\.\w+)\.[a-z0-9_]{8}\1")
 
 
 @contextmanager
@@ -28,6 +32,16 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what `replacing` leaves behind in a folder, and in those inside, when it is killed.
+
+    Nothing else may be writing there.
+    """
+    for path in folder.rglob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What the inputs of a command stand for: files, folders with all inside them, glob patterns."""
+"""Input arguments of commands: files, folders and glob patterns, expanded to files."""
 
 import glob
 import os
@@ -15,8 +15,8 @@ class Found:
 
     Attributes:
         path: The file.
-        folder: Where it lies below the folder or pattern that it was found by; "." for a file
-            that was named.
+        folder: The file's folder, relative to the input folder or to the fixed part of the
+            pattern; "." for an input that is a file.
     """
 
     path: Path
@@ -24,22 +24,22 @@ class Found:
 
 
 def expand(text: str, skip: Path | None = None) -> list[Found]:
-    """Find the files that one input stands for.
+    """Find the files of one input argument.
 
     Args:
-        text: A file; a folder, for the images in it and in its sub-folders; or a glob pattern
-            (`**` for any folders). Hidden files and folders are left out.
-        skip: A folder below `text` whose files are not inputs: the results of an earlier run.
+        text: A file, a folder (all images in it and in its sub-folders) or a glob pattern (`**`
+            for any folders). Hidden files and folders are skipped.
+        skip: A folder inside `text` whose files are not inputs, because it holds the outputs.
 
     Returns:
-        The files, sorted; a file that does not exist is returned as it is, to be reported in turn.
+        The files, sorted. A path that does not exist is returned too: reading it gives the error.
 
     Raises:
         ImageError: A folder or pattern has no images, or `text` is a URL.
     """
     refuse_url(text)
-    if os.path.isdir(text):  # noqa: PTH112 - pathlib's raises for names that are too long
-        root, kind = Path(text), "the folder holds"
+    if os.path.isdir(text):  # noqa: PTH112 - pathlib raises an error if the name is too long
+        root, kind = Path(text), "the folder has"
         files = _walk(root)
     elif os.path.lexists(text) or not glob.has_magic(text):
         return [Found(Path(text))]
@@ -57,7 +57,7 @@ def expand(text: str, skip: Path | None = None) -> list[Found]:
 
 
 def _walk(root: Path) -> list[Path]:
-    """All files below a folder; links to folders are not followed, so there are no loops."""
+    """Return all files below a folder; links to folders are not followed, which avoids loops."""
     files = []
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -66,12 +66,12 @@ def _walk(root: Path) -> list[Path]:
 
 
 def _is_inside(path: Path, folder: Path) -> bool:
-    # Not Path.resolve, which raises for links that lead in circles.
+    # Path.resolve raises an error for circular links.
     return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
 
 
 def _fixed_part(pattern: str) -> Path:
-    """The folders of a pattern up to its first wildcard."""
+    """Return the folders of a pattern before its first wildcard."""
     parts = Path(pattern).parts[:-1]
     fixed = [i for i, part in enumerate(parts) if glob.has_magic(part)]
     return Path(*parts[: fixed[0] if fixed else None])

@@ -1,4 +1,4 @@
-"""The map of one image in one call; the networks stay loaded for the next."""
+"""Edge and saliency maps in one function call; the networks stay loaded for the next call."""
 
 import functools
 from pathlib import Path
@@ -23,13 +23,13 @@ def edges(
 
     Args:
         image: A path, bytes, a binary file object, a PIL image or an array; see `load_image`.
-        model: A name in the catalog, the path of an .onnx file or a session for edges; None is
+        model: The name of a shipped model, the path of an .onnx file, or an edge session. None is
             the default edge model.
-        threads: Threads that compute the image; those of a session are its own.
-        max_megapixels: Larger images are refused.
+        threads: Threads for inference; ignored if `model` is a session, which has its own.
+        max_megapixels: Larger images raise an error.
 
     Returns:
-        (H, W) float32 in [0, 1]: how likely each pixel lies on an edge.
+        (H, W) float32 in [0, 1]: the probability that each pixel lies on an edge.
 
     Raises:
         FeatheredgeError: The image, the model or an argument is not usable; the message says why.
@@ -44,18 +44,18 @@ def saliency(
     threads: int = 1,
     max_megapixels: float = MAX_MEGAPIXELS,
 ) -> NDArray[np.float32]:
-    """Find what stands out in one image; the network stays loaded for the next call.
+    """Find the salient objects in one image; the network stays loaded for the next call.
 
     Args:
         image: A path, bytes, a binary file object, a PIL image or an array; see `load_image`.
-        model: A name in the catalog, the path of an .onnx file or a session for saliency; None
+        model: The name of a shipped model, the path of an .onnx file, or a saliency session. None
             is the default saliency model.
-        threads: Threads that compute the image; those of a session are its own.
-        max_megapixels: Larger images are refused.
+        threads: Threads for inference; ignored if `model` is a session, which has its own.
+        max_megapixels: Larger images raise an error.
 
     Returns:
-        (H, W) float32 in [0, 1]: how likely each pixel belongs to a salient object. Absolute, so
-        that a picture without one has low values everywhere.
+        (H, W) float32 in [0, 1]: the probability that each pixel belongs to a salient object.
+        Values are absolute: an image without a salient object has low values everywhere.
 
     Raises:
         FeatheredgeError: The image, the model or an argument is not usable; the message says why.
@@ -64,12 +64,12 @@ def saliency(
 
 
 def cached_session(model: str | Path | Session | None, task: Task, threads: int) -> Session:
-    """Return a session for a task: the one given, or one that stays loaded for the next calls.
+    """Return `model` if it is a session, else open one and keep it for the next calls.
 
-    The last four stay loaded, each until its .onnx file changes.
+    The last four sessions stay loaded; a session is opened again when its .onnx file changes.
 
     Raises:
-        FeatheredgeError: As `Session`.
+        FeatheredgeError: The model cannot be opened or is for another task; see `Session`.
     """
     if isinstance(model, Session):
         model.require(task)
@@ -87,9 +87,9 @@ def _open_cached(
 
 
 def _file_state(model: str | Path | None) -> tuple[int, int] | None:
-    """Modification time and size of a model's file; None for a name, or if there is no file."""
+    """Return modification time and size of a model file; None for a name or a missing file."""
     try:
         found = model.stat() if isinstance(model, Path) else None
-    except (OSError, ValueError):  # what is wrong with the path is said when it is opened
+    except (OSError, ValueError):  # `Session` raises the error for a bad path
         return None
     return found and (found.st_mtime_ns, found.st_size)

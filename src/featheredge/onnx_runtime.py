@@ -1,4 +1,4 @@
-"""The one way in which this package sets up ONNX Runtime: quiet, with the threads asked for."""
+"""ONNX Runtime sessions, set up the same way everywhere: no log output, a fixed thread count."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,32 +22,31 @@ def onnx_session(
 
     Args:
         model: The path of an .onnx file, or its bytes.
-        threads: Threads that compute one run.
-        provider: The only execution provider that may compute, as ONNX Runtime calls it.
-        options: What `session_options` returned, changed further; `threads` is then not used.
+        threads: Threads for inference.
+        provider: The only execution provider to use, by its ONNX Runtime name.
+        options: Options from `session_options`, possibly changed; `threads` is then ignored.
 
     Raises:
-        Exception: What ONNX Runtime raises for a model that it cannot load; its exceptions share
-            no base class.
+        Exception: ONNX Runtime cannot load the model. Its exceptions have no common base class.
     """
     import onnxruntime
 
     options = options or session_options(threads)
-    # Errors are raised; only why a provider does not start is nowhere else than in the log.
+    # Errors are raised, so no log is needed, except for the reason why a provider does not start.
     options.log_severity_level = _FATAL if provider == CPU else _ERROR
     return onnxruntime.InferenceSession(
         model if isinstance(model, bytes) else str(model),
         options,
         providers=[provider],
-        enable_fallback=0,  # would print a banner and compute on the CPU instead
+        enable_fallback=0,  # the fallback prints a banner and computes on the CPU
     )
 
 
 def session_options(threads: int = 1) -> "SessionOptions":
-    """Return options for sessions that leave the CPU to others while they wait.
+    """Return session options whose idle threads do not use the CPU.
 
-    Idle threads that spin steal it from everyone else on a shared machine. Denormals are left to
-    the CPU: flushing them changes the arithmetic of the calling thread for good.
+    Spinning is off: spinning threads slow down other programs on a shared machine. Denormals are
+    not flushed to zero: that setting would permanently change the calling thread's arithmetic.
     """
     import onnxruntime
 

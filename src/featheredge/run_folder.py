@@ -1,11 +1,18 @@
-"""Names of the files in a run folder, and the folder of the shipped recipes.
+"""The folder of a run: what its files are called, who may write in it; where recipes are.
 
 A training run holds `RECIPE_FILE`, `LOG_FILE`, `CHECKPOINT_FILE` and `MODEL_DIR`. A pruning run
 holds `RECIPE_FILE`, `PLAN_FILE`, `TIMES_FILE`, `REPORT_FILE` and one folder per step with
 `MODEL_DIR`, `NETWORK_FILE`, `SCORE_FILE` and `STEP_FILE`.
 """
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+from featheredge.errors import OutputError
 
 #: The shipped recipes, `NAME.toml`.
 RECIPES_DIR = Path(__file__).parent / "recipes"
@@ -30,3 +37,56 @@ PLAN_FILE, TIMES_FILE, REPORT_FILE = "plan.json", "latency.json", "report.json"
 
 #: The measurements of one pruning step; written last, so it marks the step as complete.
 STEP_FILE = "step.json"
+
+#: What the run that writes in a folder holds a lock on. The file stays, with its process's number.
+LOCK_FILE = ".lock"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time write in a run folder, which is created if absent.
+
+    The operating system frees the lock when the process ends, however it ends.
+
+    Raises:
+        OutputError: Another process holds the lock.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK_FILE).open("a+b") as file:
+        if not _acquire(file):
+            raise OutputError(
+                f"{folder}: {_holder(file)} is working in this folder; wait until it ends, or give "
+                "another folder with --output"
+            )
+        file.truncate(0)
+        file.write(str(os.getpid()).encode())
+        file.flush()
+        yield
+
+
+def _acquire(file: BinaryIO) -> bool:
+    """Take the lock of an open file, unless another process has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+    else:
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def _holder(file: BinaryIO) -> str:
+    """The process that has the lock, in words."""
+    try:
+        file.seek(0)
+        return f"process {int(file.read(20))}"
+    except (OSError, ValueError):  # Windows does not let others read a locked file
+        return "another process"

@@ -1,8 +1,8 @@
-"""Which connected parts of a saliency map are the subject: islands dropped, small holes filled.
+"""Subject selection: drop small connected parts of a saliency map and fill small holes.
 
-The parts are found on a small copy of the map, so the time hardly depends on the picture's size.
+Parts are found on a small copy of the map, so that the time hardly depends on the image's size.
 
-Shapes: H W pixels of the picture, h w of the small copy, R runs of pixels in its rows.
+Shapes: `H W` pixels of the image; `h w` of the small copy; `R` runs of pixels in its rows.
 """
 
 from typing import Literal, NamedTuple
@@ -15,29 +15,29 @@ from featheredge.resize import fit_inside, resize
 
 Subject = Literal["all", "largest"]
 
-#: Longest side of the copy that parts are found on, in pixels.
+#: Longest side of the small copy, in pixels.
 _COPY_PX = 320
 
-#: Parts smaller than this share of the largest one's area are islands.
+#: Parts with an area below this share of the largest part's area are dropped.
 MIN_SHARE = 0.05
 
-#: Parts are connected where the map is at least this share of the threshold.
+#: Pixels are connected through values of at least this share of the threshold.
 _CONNECTED = 0.5
 
-#: Holes are filled up to this share of the subject's area.
+#: Holes up to this share of the subject's area are filled.
 _HOLE_SHARE = 0.004
 
-#: How far a filled hole reaches into the border around it, in pixels of the copy.
+#: How far a filled hole extends into its border, in pixels of the small copy.
 _HOLE_BORDER_PX = 2
 
 
 class Selected(NamedTuple):
-    """A map of the subject alone.
+    """A map of the subject only.
 
     Attributes:
         map: (H, W) float32 in [0, 1].
-        num_kept: Parts that were kept.
-        num_dropped: Parts that were dropped although they reach the threshold.
+        num_kept: Number of parts that were kept.
+        num_dropped: Number of dropped parts, counting only parts that reach the threshold.
     """
 
     map: NDArray[np.float32]
@@ -54,26 +54,26 @@ def select_subject(
 ) -> Selected:
     """Keep the connected parts of a map that belong to the subject.
 
-    A part is connected where the map is at least half of the threshold, and its area is that of
-    its pixels at or above the threshold. Holes of up to 0.4 % of the subject are filled.
+    A part is a connected set of pixels with at least half of the threshold. Its area counts the
+    pixels at or above the threshold. Holes of up to 0.4 % of the subject's area are filled.
 
     Args:
         map: (H, W) float32 in [0, 1].
-        threshold: What counts as inside, above 0 and at most 1.
-        subject: "largest" keeps the largest part alone; "all" keeps every part of at least
-            `min_share` of the largest part's area.
-        min_share: In [0, 1].
+        threshold: Pixels at or above it are inside; above 0 and at most 1.
+        subject: "largest" keeps only the largest part; "all" keeps every part whose area is at
+            least `min_share` of the largest part's area.
+        min_share: Minimum area of a part for `subject="all"`, in [0, 1].
 
     Raises:
-        ArgumentError: A number is out of its range, or `subject` is neither word.
+        ArgumentError: A number is out of range, or `subject` is unknown.
     """
     if not (0 < threshold <= 1 and 0 <= min_share <= 1):
         raise ArgumentError(
-            f"threshold and min_share are {threshold} and {min_share}; expected above 0 and at "
-            "most 1, and between 0 and 1"
+            f"threshold is {threshold} and min_share is {min_share}; expected a threshold above 0 "
+            "and at most 1, and a min_share from 0 to 1"
         )
     if subject not in ("all", "largest"):
-        raise ArgumentError(f"subject is {subject!r}; choose all or largest")
+        raise ArgumentError(f"subject is {subject!r}; choose one of all, largest")
     height, width = map.shape
     small = np.asarray(resize(map, *fit_inside(height, width, _COPY_PX)), np.float32)
     parts, count = label_parts(small >= _CONNECTED * threshold)
@@ -92,13 +92,13 @@ def select_subject(
 
 
 def label_parts(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
-    """Number the parts of a mask that are connected by edges or corners.
+    """Label the connected parts of a mask, with 8 neighbours per pixel.
 
     Args:
-        mask: (h, w).
+        mask: (h, w) bool.
 
     Returns:
-        (h, w) int32 with 0 outside and 1 ... n inside, and n.
+        (h, w) int32 labels, 0 outside and 1 ... n inside, and the number of parts n.
     """
     padded = np.zeros((mask.shape[0], mask.shape[1] + 2), np.int8)
     padded[:, 1:-1] = mask
@@ -114,7 +114,7 @@ def label_parts(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
 
 
 def _connected_runs(rows: list[int], starts: list[int], stops: list[int]) -> list[int]:
-    """For each of R runs, in reading order, the first run that it is connected to."""
+    """Return, for each of R runs in reading order, the first run that it is connected to."""
     parents = list(range(len(rows)))
 
     def root_of(run: int) -> int:
@@ -125,7 +125,7 @@ def _connected_runs(rows: list[int], starts: list[int], stops: list[int]) -> lis
 
     above = 0
     for run, row in enumerate(rows):
-        # Runs above that end before this one begins cannot touch later ones of this row either.
+        # A run above that ends before this one starts cannot touch later runs of this row either.
         while rows[above] < row - 1 or (rows[above] == row - 1 and stops[above] < starts[run]):
             above += 1
         touching = above
@@ -139,7 +139,7 @@ def _connected_runs(rows: list[int], starts: list[int], stops: list[int]) -> lis
 def _small_holes(
     map: NDArray[np.float32], inside: NDArray[np.bool_], threshold: float, area: int
 ) -> NDArray[np.bool_]:
-    """(h, w): holes in the subject up to their share of its area, with a border around them."""
+    """Return a (h, w) mask of the subject's small holes, extended into their borders."""
     outside = ~(inside & (map >= threshold))
     parts, count = label_parts(outside)
     sizes = np.bincount(parts.ravel(), minlength=count + 1)
@@ -157,7 +157,7 @@ def _small_holes(
 
 
 def _enlarge(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """A mask of the small copy at the picture's size: each pixel takes the nearest one's value."""
+    """Enlarge an (h, w) mask to the image's size by nearest neighbour."""
     rows, columns = (
         (np.arange(size) * small // size) for size, small in zip(shape, mask.shape, strict=True)
     )

@@ -82,6 +82,17 @@ def time_cases(
     }
 
 
+def in_words(seconds: float) -> str:
+    """A duration to plan with, such as "2 h 10 min"."""
+    minutes = round(seconds / 60)
+    if seconds < 59.5:
+        return f"{max(1, round(seconds))} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 24 else f"{hours / 24:.1f} days"
+
+
 def describe_machine() -> dict[str, Any]:
     """Return what a reader needs to judge a timing: CPU, cores, load, versions, date (UTC)."""
     return {

@@ -1,11 +1,14 @@
-"""Weights files: reading one, checking that it is what it should be, opening it.
+"""Weights files: read, check and open them.
 
-A weights file is ONNX with one input `image`, (B, H, W, 3) uint8 RGB, H and W multiples of its
-stride, and one output `map`, (B, H, W) float32 in [0, 1]: normalisation and sigmoid are inside, so
-there is no preprocessing to get wrong. Its metadata holds, under "featheredge", a JSON object with
-at least name, task and stride, and for a network that sees the whole picture at once `input_px`:
-every picture is then stretched to a square of that side, whatever its shape. Saliency networks are
-trained on such squares; they know objects at that scale, not at the picture's own.
+A weights file is an ONNX model with one input and one output. The input `image` is (B, H, W, 3)
+uint8 RGB, H and W multiples of the stride. The output `map` is (B, H, W) float32 in [0, 1].
+Normalisation and sigmoid are part of the model, so that callers do no preprocessing.
+
+The metadata has a JSON object under the key "featheredge", with name, task and stride. Networks
+that process the whole image at once also have `input_px`: every image is resized to a square of
+this side. Saliency networks are trained on such squares and expect objects at that scale.
+
+Shapes: `B` batch; `H W` pixels.
 """
 
 import hashlib
@@ -29,22 +32,22 @@ PROVIDERS = {
     "coreml": "CoreMLExecutionProvider",
     "directml": "DmlExecutionProvider",
 }
-"""What users call an execution provider -> what ONNX Runtime calls it."""
+"""Names of execution providers in featheredge, and their names in ONNX Runtime."""
 
 MAX_STRIDE, MAX_INPUT_PX = 1024, 8192
-"""Larger numbers in the metadata are damage; padding to them would fill the memory."""
+"""Larger numbers mean damaged metadata; padding to them would need too much memory."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a weights file says about itself.
+    """The metadata of a weights file.
 
     Attributes:
-        name: What the network is called.
-        task: What its maps mean: "edges" or "saliency".
-        stride: Height and width of its input must be multiples of this.
-        input_px: The side of the square that pictures are stretched to; None for a network that
-            takes them at their own size.
+        name: Name of the network.
+        task: What its maps show: "edges" or "saliency".
+        stride: Height and width of the input must be multiples of this.
+        input_px: Side of the square that images are resized to; None for a network that processes
+            images at their own size.
     """
 
     name: str
@@ -59,14 +62,18 @@ def open_network(
     """Open a weights file.
 
     Args:
-        model: A name in the catalog or the path of an .onnx file; None is the task's default model.
-        task: "edges" or "saliency"; matters only where no model is named.
-        threads: Threads that compute one image.
+        model: The name of a shipped model or the path of an .onnx file. None is the default model
+            of the task.
+        task: "edges" or "saliency"; used only if `model` is None.
+        threads: Threads for inference.
         provider: A key of `PROVIDERS`.
 
+    Returns:
+        The ONNX Runtime session and the metadata of the file.
+
     Raises:
-        UnknownModelError: The catalog has no such name, or no model for the task.
-        WeightsError: The file is missing, damaged, or not one of ours.
+        UnknownModelError: The name is not in the catalog, or the task has no shipped model.
+        WeightsError: The file is missing, damaged or not written by featheredge.
         ProviderError: The provider is not available.
     """
     weights, origin = _read_weights(model, task)
@@ -80,7 +87,7 @@ def is_path(model: str | Path | None) -> TypeGuard[str | Path]:
 
 
 def _read_weights(model: str | Path | None, task: str) -> tuple[bytes, str]:
-    """Return a weights file and what messages call it; one from the catalog must match its hash."""
+    """Return the bytes of a weights file and its name in messages; check a shipped file's hash."""
     if is_path(model):
         try:
             return Path(model).read_bytes(), str(model)
@@ -90,16 +97,16 @@ def _read_weights(model: str | Path | None, task: str) -> tuple[bytes, str]:
             raise WeightsError(f"{str(model)!r} is not a path: {error}") from error
     if model is not None and "/" in str(model):
         raise WeightsError(
-            f"{model} is neither a model nor an .onnx file; give a name from `featheredge models` "
-            "or the path of an .onnx file"
+            f"{model} is not the name of a model and not an .onnx file; give a name from "
+            "`featheredge models` or the path of an .onnx file"
         )
     entry = catalog.default(task) if model is None else catalog.find(str(model))
     path = catalog.weights_path(entry)
     weights = path.read_bytes()
     if (digest := hashlib.sha256(weights).hexdigest()) != entry.sha256:
         raise WeightsError(
-            f"{path}: sha256 {digest}; expected {entry.sha256}; the file is damaged or replaced, "
-            "reinstall featheredge"
+            f"{path}: sha256 {digest}; expected {entry.sha256}; the file is damaged or was "
+            "changed: reinstall featheredge"
         )
     return weights, entry.name
 
@@ -112,30 +119,33 @@ def _load(weights: bytes, origin: str, threads: int, provider: str) -> "Inferenc
     if wanted is None or wanted not in available:
         names = [name for name, full_name in PROVIDERS.items() if full_name in available]
         raise ProviderError(
-            f"provider {provider!r} is not available; this ONNX Runtime has {', '.join(names)}"
+            f"provider {provider!r} is not available; choose one of {', '.join(names)}, or install "
+            "an ONNX Runtime package that includes it"
         )
     options = session_options(threads)
-    options.enable_mem_pattern = False  # would plan memory for every size it has seen, and keep it
+    options.enable_mem_pattern = False  # would keep a memory plan for every input size
     try:
         network = onnx_session(weights, provider=wanted, options=options)
-    except Exception as error:  # ONNX Runtime's exceptions share no base class
+    except Exception as error:  # ONNX Runtime's exceptions have no common base class
         raise WeightsError(f"{origin}: ONNX Runtime cannot load it: {error}") from error
-    if network.get_providers()[0] != wanted:  # it only warns when a provider fails to start
-        raise ProviderError(f"provider {provider!r} does not start here; see the log above")
+    if network.get_providers()[0] != wanted:  # ONNX Runtime raises no error if it does not start
+        raise ProviderError(
+            f"provider {provider!r} does not start on this machine; see the log above"
+        )
     return network
 
 
 def _stored_metadata(network: "InferenceSession", origin: str) -> str | None:
-    """Return the text that a file holds under "featheredge"; None if it holds none."""
+    """Return the metadata text under the key "featheredge"; None if the key is missing."""
     try:
         text: str | None = network.get_modelmeta().custom_metadata_map.get("featheredge")
     except UnicodeDecodeError as error:
-        raise WeightsError(f"{origin}: its metadata is damaged: {error}") from error
+        raise WeightsError(f"{origin}: the metadata is damaged: {error}") from error
     return text
 
 
 def _parse(text: str) -> dict[str, Any]:
-    """Return the metadata's JSON object; empty if it is anything else."""
+    """Parse the metadata; return an empty dict if it is not a JSON object."""
     try:
         stored = json.loads(text)
     except (ValueError, RecursionError):
@@ -144,7 +154,7 @@ def _parse(text: str) -> dict[str, Any]:
 
 
 def _metadata(stored: dict[str, Any]) -> Metadata | None:
-    """Take the fields from the JSON object; None if one is missing or cannot be true."""
+    """Return the fields of the JSON object; None if one is missing or has an invalid value."""
     kinds = {"name": str, "task": str, "stride": int}
     if not all(type(stored.get(key)) is kind for key, kind in kinds.items()):
         return None
@@ -156,23 +166,23 @@ def _metadata(stored: dict[str, Any]) -> Metadata | None:
 
 
 def _check(network: "InferenceSession", origin: str) -> Metadata:
-    """Return the metadata of a weights file, once it proves to be one of ours."""
+    """Check that a weights file was written by featheredge, and return its metadata."""
     text = _stored_metadata(network, origin)
     if text is None:
         raise WeightsError(
-            f"{origin}: no featheredge metadata; expected a file that `featheredge export` wrote"
+            f"{origin}: no featheredge metadata; expected a file written by `featheredge export`"
         )
     metadata = _metadata(_parse(text))
     if metadata is None:
         shown = text if len(text) <= 200 else f"{text[:200]}..."
         raise WeightsError(
-            f"{origin}: its featheredge metadata is {shown}; expected a JSON object with name, "
+            f"{origin}: the featheredge metadata is {shown}; expected a JSON object with name, "
             f"task, stride (at most {MAX_STRIDE}) and, optionally, input_px (a multiple of "
             f"stride, at most {MAX_INPUT_PX})"
         )
     ports = [(port.name, port.type) for port in (*network.get_inputs(), *network.get_outputs())]
     if ports != [("image", "tensor(uint8)"), ("map", "tensor(float)")]:
         raise WeightsError(
-            f"{origin}: inputs and outputs are {ports}; expected image, uint8, and map, float32"
+            f"{origin}: inputs and outputs are {ports}; expected image (uint8) and map (float32)"
         )
     return metadata

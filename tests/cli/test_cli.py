@@ -14,7 +14,7 @@ from PIL import Image
 from conftest import toy_map
 from featheredge import catalog, cli, nms
 from featheredge.compose import cutout, subject_mask
-from featheredge.image import quantise
+from featheredge.png import quantise
 from featheredge.session import Session
 
 
@@ -89,7 +89,9 @@ def test_what_exists_is_skipped_and_counted(featheredge, photo, toy_onnx, tmp_pa
     assert featheredge("edges", photo, "-m", toy_onnx)[0] == 0
     code, out, err = featheredge("edges", photo, "-m", toy_onnx)
     assert (code, out) == (0, "")
-    assert err == f"featheredge: 1 skipped, {tmp_path}/photo_edges.png exists; -f replaces it\n"
+    assert (
+        err == f"featheredge: 1 skipped, {tmp_path}/photo_edges.png exists; add -f to replace it\n"
+    )
     Image.new("RGB", (9, 9)).save(tmp_path / "second.png")
     code, out, err = featheredge("edges", tmp_path, "-m", toy_onnx)
     assert (code, out.count("->")) == (0, 1)
@@ -105,7 +107,7 @@ def test_an_output_that_is_named_is_an_error_if_it_exists(featheredge, photo, to
     assert featheredge(*named)[0] == 0
     code, _, err = featheredge(*named)
     assert code == 1
-    assert "map.png exists; give another name, or -f to replace it" in err
+    assert "map.png exists; give another name, or add -f to replace it" in err
     assert featheredge(*named, "-f")[0] == 0
 
 
@@ -170,7 +172,7 @@ def test_wrong_usage_exits_with_2(featheredge, arguments):
     [
         ("edges", "--thresh", "Did you mean --threshold?"),
         ("saliency", "--thread=2", "Did you mean --threads?"),
-        ("cutout", "--qqq", "A file of that name is ./--qqq"),
+        ("cutout", "--qqq", "For a file of this name, type ./--qqq"),
     ],
 )
 def test_unknown_options_get_the_nearest(featheredge, verb, option, meant):

@@ -12,7 +12,7 @@ from conftest import METADATA, toy_map, write_network
 from featheredge.cli import app
 from featheredge.errors import ArgumentError, EvaluationError, OutputError
 from featheredge.report import speed
-from run_folders import edge_score, saliency_score, write_run
+from run_folders import edge_score, saliency_score, write_chain, write_run
 
 
 @pytest.fixture
@@ -107,7 +107,26 @@ def test_what_exists_is_kept(runs, tmp_path):
 
 def test_nothing_to_report(tmp_path):
     with pytest.raises(EvaluationError, match="nothing to report"):
-        call(tmp_path, "--output", tmp_path / "page.html")
+        call("--output", tmp_path / "page.html")
     with pytest.raises(ArgumentError, match="no such folder"):
         call(tmp_path / "none", "--output", tmp_path / "page.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pruned_custom_module_is_said(runs, tmp_path, toy_onnx, capsys):
+    chain = write_chain(runs / "custom", toy_onnx, {"unpruned": 0.7, "cut": 0.6})
+    write_chain(runs / "scored", toy_onnx, {"unpruned": 0.7, "cut": 0.6})
+    for score in chain.rglob("score.json"):
+        score.unlink()
+    assert call(runs, "--out", tmp_path / "page.html") == 0
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"featheredge: {chain}: left out, because its networks have no score")
+    assert f"{chain}: left out" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_a_folder_without_scores_says_what_to_do(tmp_path):
+    (tmp_path / "runs/mine/model").mkdir(parents=True)
+    with pytest.raises(ArgumentError, match="runs: no network with a score") as caught:
+        call(tmp_path / "runs", "--out", tmp_path / "page.html")
+    assert "featheredge eval RUN/network.onnx" in str(caught.value)
+    assert not (tmp_path / "page.html").exists()

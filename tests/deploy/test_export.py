@@ -10,7 +10,8 @@ import torch
 
 from featheredge.deploy import export as deploy
 from featheredge.errors import ArgumentError, WeightsError
-from featheredge.models.build import from_config, load_weights, read_onnx
+from featheredge.models.build import from_config
+from featheredge.models.tensors import load_weights, read_onnx
 from featheredge.resize import resize
 from featheredge.session import Session
 from toys import toy_network

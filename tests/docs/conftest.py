@@ -60,6 +60,7 @@ def lab_template(template: Path) -> Path:
 
     state = {"module.conv1_1.weight": torch.zeros(2, 3, 3, 3)}
     torch.save({"state_dict": state}, template / "data/table5_pidinet.pth")
+    _write_onnx(template / "big.onnx")
     return template
 
 
@@ -109,6 +110,23 @@ def _write_masks(root: Path, count: int) -> None:
     names = [str(index) for index in range(count)]
     (root / "train.txt").write_text("\n".join(names[:-2]), "utf-8")
     (root / "val.txt").write_text("\n".join(names[-2:]), "utf-8")
+
+
+def _write_onnx(path: Path) -> None:
+    """A network of another project: one 1x1 layer, (1, 3, 64, 64) -> logits (1, 1, 64, 64)."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weight = numpy_helper.from_array(np.full((1, 3, 1, 1), 0.5, np.float32), "weight")
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["image", "weight"], ["map"])],
+        "big",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 64, 64])],
+        [helper.make_tensor_value_info("map", TensorProto.FLOAT, [1, 1, 64, 64])],
+        [weight],
+    )
+    opset = helper.make_opsetid("", 17)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
 
 
 def _write_stub(path: Path) -> None:

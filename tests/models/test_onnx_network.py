@@ -1,4 +1,4 @@
-"""ONNX files as teachers: what is declared beside them decides what they are shown."""
+"""ONNX files as teachers: the declaration beside a file sets its inputs and output."""
 
 import numpy as np
 import onnx
@@ -15,7 +15,7 @@ SIDE = 8
 
 @pytest.fixture
 def mean_of_channels(tmp_path):
-    """A file with two outputs: the mean of the channels it is shown, and twice that."""
+    """A file with two outputs: the mean of the input channels, and twice that."""
     nodes = [
         helper.make_node("ReduceMean", ["x", "axes"], ["mean"], keepdims=1),
         helper.make_node("Add", ["mean", "mean"], ["double"]),
@@ -58,9 +58,7 @@ def test_a_map_has_the_pictures_size(mean_of_channels):
         ("output = 1\nby_maximum = true", 1.0),
     ],
 )
-def test_the_declaration_decides_what_it_is_shown_and_what_it_says(
-    mean_of_channels, text, expected
-):
+def test_the_declaration_sets_input_and_output(mean_of_channels, text, expected):
     teacher = declare(mean_of_channels, text)
     values = teacher(torch.full((1, 3, SIDE, SIDE), 0.2))
     torch.testing.assert_close(values, torch.full_like(values, expected), rtol=0, atol=2e-6)
@@ -81,12 +79,12 @@ def test_the_fingerprint_follows_file_and_declaration(mean_of_channels):
     assert declare(mean_of_channels, "").fingerprint() == first
 
 
-def test_what_is_missing_or_wrong_is_named(mean_of_channels, tmp_path):
-    with pytest.raises(WeightsError, match=r"teacher\.toml: no such file.*input_px"):
+def test_missing_files_and_invalid_declarations_raise(mean_of_channels, tmp_path):
+    with pytest.raises(WeightsError, match=r"teacher\.toml does not exist; .*input_px"):
         build.load_trained(f"onnx:{mean_of_channels}")
     with pytest.raises(WeightsError, match=r"teacher\.toml: inputpx"):
         declare(mean_of_channels, "inputpx = 3")
-    with pytest.raises(WeightsError, match="output is 2; the file has 2 outputs"):
+    with pytest.raises(WeightsError, match="output is 2, but the file has 2 outputs"):
         declare(mean_of_channels, "output = 2")
     (tmp_path / "broken.onnx").write_bytes(b"no network")
     with pytest.raises(WeightsError, match="cannot load"):

@@ -11,8 +11,9 @@ from featheredge.runs.fine_tuning import training_recipe
 from featheredge.runs.network_source import open_source
 from featheredge.runs.prune_recipe import load_prune_recipe
 from featheredge.training.optimiser import make_optimiser
-from featheredge.training.recipe import NetworkSettings, load_recipe
+from featheredge.training.recipe import load_recipe
 from featheredge.training.recipe_file import find_recipe
+from featheredge.training.recipe_sections import NetworkSettings
 from prune_runs import custom_recipe_file, zoo_recipe
 from toys import toy_network
 
@@ -89,7 +90,7 @@ def test_a_network_of_the_zoo_needs_a_task_and_a_custom_module_has_none(tmp_path
         load_prune_recipe(custom_recipe_file(tmp_path), ["task=edges"])
 
 
-def test_whole_pictures_are_what_the_network_sees(tmp_path):
+def test_whole_pictures_set_the_input_size(tmp_path):
     recipe = zoo_recipe(tmp_path, "task=saliency", "calibration.whole=true")
     assert recipe.purpose == Purpose("saliency", 48)
     assert zoo_recipe(tmp_path).purpose == Purpose("edges")
@@ -98,23 +99,25 @@ def test_whole_pictures_are_what_the_network_sees(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("purpose", "said"),
+    ("purpose", "message"),
     [
         (Purpose("saliency", 48), 'set task = "saliency"'),
         (Purpose("edges", 48), "set calibration.whole = true"),
     ],
 )
-def test_a_source_for_something_else_is_refused(tmp_path, purpose, said):
+def test_a_source_with_another_purpose_raises(tmp_path, purpose, message):
     recipe = zoo_recipe(tmp_path)
     build.save(toy_network(), tmp_path / "toy", purpose)
-    with pytest.raises(RecipeError, match=said):
+    with pytest.raises(RecipeError, match=message):
         open_source(recipe)
 
 
-def test_fine_tuning_is_for_the_same_task(tmp_path):
+def test_fine_tuning_for_another_task_raises(tmp_path):
     recipe = zoo_recipe(tmp_path)
     training = recipe.training["taught"].model_copy(update={"recipe": "tune-saliency"})
-    with pytest.raises(RecipeError, match="recipe for saliency, and this run is for edges"):
+    with pytest.raises(
+        RecipeError, match="tune-saliency is saliency, and the task of this run is edges"
+    ):
         training_recipe(recipe, "taught", training, tmp_path)
 
 
@@ -148,7 +151,7 @@ def test_calibration_pictures_come_from_the_seed(tmp_path):
     assert len({picture.numpy().tobytes() for batch in batches for picture in batch}) == 9
 
 
-def test_calibration_that_does_not_fit_in_memory_is_refused(tmp_path):
+def test_calibration_that_does_not_fit_in_memory_raises(tmp_path):
     recipe = load_prune_recipe(custom_recipe_file(tmp_path), ["calibration.crop_px=640000"])
     with pytest.raises(RecipeError, match=r"lower calibration\.crop_px"):
         calibration_pictures(recipe)

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from featheredge.channels.cut import cut
-from featheredge.errors import ArgumentError, RecipeError, WeightsError
+from featheredge.errors import ArgumentError, OutputError, RecipeError, WeightsError
 from featheredge.models import build
 from featheredge.models.cost import num_params
 from featheredge.models.csf import HeadWidths
@@ -18,6 +18,7 @@ from featheredge.pruning.group_error import Sampling
 from featheredge.pruning.learned import learned_channels
 from featheredge.pruning.plan import Plan
 from featheredge.pruning.prune import prune
+from featheredge.run_folder import locked
 from featheredge.runs import network_source, prune_run
 from featheredge.runs.calibration import calibration_pictures
 from featheredge.runs.network_source import load_custom
@@ -47,6 +48,16 @@ def weights(folder):
 
 def equal(one, other):
     return one.keys() == other.keys() and all(one[key].equal(other[key]) for key in one)
+
+
+def test_a_folder_is_pruned_in_by_one_process(tmp_path):
+    recipe = zoo_recipe(tmp_path)
+    with (
+        locked(tmp_path / "run"),
+        pytest.raises(OutputError, match="is working in this folder"),
+    ):
+        run_pruning(recipe, tmp_path / "run")
+    assert not (tmp_path / "run/recipe.json").exists()
 
 
 def test_a_run_writes_a_scored_network_for_every_step(tmp_path, monkeypatch, noise):
@@ -185,9 +196,9 @@ def test_learned_channels_are_cut_and_not_refitted(tmp_path, monkeypatch):
     without_exports(monkeypatch)
     torch.manual_seed(0)
     network = randomised(build.from_config("CSNet", asdict(CSNET)))
-    gone = network.stages[1][0].mix_act[0][0].weight
+    scales = network.stages[1][0].mix_act[0][0].weight
     with torch.no_grad():
-        gone[1] = 1e-20
+        scales[1] = 1e-20
     recipe, folder = load_prune_recipe(learned_recipe_file(tmp_path, network)), tmp_path / "run"
     report = run_pruning(recipe, folder)
     assert [step.name for step in report.steps] == ["unpruned", "cut", "norms"]

@@ -13,7 +13,7 @@ from toys import toy_network, write_bsds, write_recipe
 
 pytestmark = pytest.mark.usefixtures("share_traces")
 
-#: One experiment with stored maps and one with teacher features; exports take long.
+#: One learns from stored maps, the other from the features of a teacher.
 TWO = [EDGE_DISTILLATION[1], EDGE_DISTILLATION[3]]
 ADAPTOR = """
 [distill]

@@ -14,7 +14,7 @@ from featheredge.training import checkpoint
 from featheredge.training.distill import Adaptation, KnowledgeAdaptor, OutputDistillation
 from featheredge.training.losses import EdgeLoss
 from featheredge.training.optimiser import make_optimiser
-from featheredge.training.recipe import Optimiser
+from featheredge.training.recipe_sections import Optimiser
 from featheredge.training.teacher import Teacher, recorded
 from toys import toy_network
 

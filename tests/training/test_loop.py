@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 
 from featheredge.data.pairs import EdgePairs
-from featheredge.errors import RecipeError, WeightsError
+from featheredge.errors import OutputError, RecipeError, WeightsError
 from featheredge.models.build import load
+from featheredge.run_folder import locked
 from featheredge.training.loop import train
 from featheredge.training.recipe import load_recipe
 from stopping import train_until, train_with_a_stop
@@ -143,6 +144,19 @@ def test_crops_that_do_not_fit_in_memory_are_refused(recipe_path, tmp_path):
     large = load_recipe(recipe_path, ["augment.crop_px=64000"])
     with pytest.raises(RecipeError, match=r"2 crops of 64000x64000 needs .*lower augment\.crop_px"):
         train(large, tmp_path / "run")
+
+
+def test_a_folder_is_trained_in_by_one_process(recipe, tmp_path):
+    with (
+        locked(tmp_path / "run"),
+        pytest.raises(OutputError, match="is working in this folder"),
+    ):
+        train(recipe, tmp_path / "run")
+    assert not (tmp_path / "run/recipe.json").exists()
+    leftover = tmp_path / "run" / ".checkpoint.safetensors.abcd_123.safetensors"
+    leftover.write_bytes(b"half")
+    train(recipe, tmp_path / "run")
+    assert not leftover.exists()
 
 
 def test_a_damaged_checkpoint_is_named(recipe, tmp_path):

@@ -17,7 +17,8 @@ from featheredge.run_folder import RECIPES_DIR
 from featheredge.training.loop import train
 from featheredge.training.norm_decay import ChannelDecay, NormDecay, response
 from featheredge.training.optimiser import make_optimiser
-from featheredge.training.recipe import Optimiser, load_recipe
+from featheredge.training.recipe import load_recipe
+from featheredge.training.recipe_sections import Optimiser
 from stopping import train_with_a_stop
 from toys import write_bsds, write_masks, write_recipe
 

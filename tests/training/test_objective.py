@@ -9,7 +9,8 @@ from featheredge.training.distill import Adaptation, OutputDistillation
 from featheredge.training.loop import train
 from featheredge.training.losses import EdgeLoss
 from featheredge.training.objective import Objective
-from featheredge.training.recipe import Distillation, NetworkSettings, load_recipe
+from featheredge.training.recipe import Distillation, load_recipe
+from featheredge.training.recipe_sections import NetworkSettings
 from featheredge.training.teacher import Teacher
 from featheredge.training.teacher_maps import store_maps
 from stopping import train_with_a_stop

@@ -6,7 +6,7 @@ import pytest
 
 from featheredge.errors import RecipeError
 from featheredge.training.optimiser import lr_factor, make_optimiser, set_lr
-from featheredge.training.recipe import Optimiser, Schedule
+from featheredge.training.recipe_sections import Optimiser, Schedule
 from toys import toy_network
 
 

@@ -68,12 +68,12 @@ def test_mistakes_in_settings_are_named(recipe, setting, said):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (["data.maps=maps"], "nothing learns from them"),
+        (["data.maps=maps"], "data.maps are not used"),
         (["data.unlabelled={pictures='a', maps='b'}"], "data.maps too"),
         (["network.backbone=a", "network.initial=b"], "not both"),
-        (["network={}"], "give the name"),
-        (["network={backbone='a'}"], "give the name"),
-        (["network={initial='a', widths={stem=8}}"], "whose widths it takes"),
+        (["network={}"], "give name"),
+        (["network={backbone='a'}"], "give name"),
+        (["network={initial='a', widths={stem=8}}"], "whose widths stay"),
         (["data.maps=m", "distill={teachers=['t'], output={}}"], "not from both"),
     ],
 )

@@ -28,7 +28,7 @@ def test_everything_that_is_missing_is_said_at_once():
         '  name: missing; add name = "..."',
         '  task: missing; add task = "edges" or task = "saliency"',
         '  data.root: missing; add root = "..." under [data]',
-        "  network: give the name of a network, or initial alone, whose widths it takes",
+        "  network: give name, a network of the zoo; or initial alone, a network whose widths stay",
     ]
 
 

@@ -106,8 +106,8 @@ def _without(
 def _rebuild(network: _Z, state: Mapping[str, Tensor]) -> _Z:
     """Build a network of the same class with these tensors."""
     # A layer that has lost all its channels does not exist; the others keep their order.
-    gone = {name.rpartition(".")[0] for name, tensor in state.items() if tensor.numel() == 0}
-    left = {k: v for k, v in state.items() if k.rpartition(".")[0] not in gone}
+    removed = {name.rpartition(".")[0] for name, tensor in state.items() if tensor.numel() == 0}
+    left = {k: v for k, v in state.items() if k.rpartition(".")[0] not in removed}
     try:
         config = read_config(network, {name: tuple(x.shape) for name, x in left.items()})
         smaller = type(network)(config)

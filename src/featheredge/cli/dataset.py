@@ -1,4 +1,4 @@
-"""Data sets as arguments: a folder, also as bsds500:FOLDER."""
+"""Data set arguments: FOLDER or bsds500:FOLDER."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ _BSDS = "bsds500:"
 
 
 def bsds_folder(text: str) -> Path:
-    """Return the folder of a BSDS500 data set, given with or without its prefix."""
+    """Return the folder of a BSDS500 data set; the prefix is optional."""
     return Path(text.removeprefix(_BSDS)).expanduser()
 
 
@@ -16,10 +16,10 @@ def mask_folder(text: str) -> Path:
     """Return the folder of a data set of masks.
 
     Raises:
-        ArgumentError: It is given as BSDS500, which has boundaries.
+        ArgumentError: The argument has the prefix of BSDS500, which has boundaries.
     """
     if text.startswith(_BSDS):
         raise ArgumentError(
-            f"{text} has boundaries, not masks; score edge maps on it: `featheredge eval edges`"
+            f"{text} has boundaries, not masks; to score edge maps, type `featheredge eval edges`"
         )
     return Path(text).expanduser()

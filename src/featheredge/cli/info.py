@@ -1,4 +1,4 @@
-"""Verbs that describe this installation: models, doctor."""
+"""The verbs `models` and `doctor`, which describe this installation."""
 
 import json
 import sys
@@ -27,20 +27,20 @@ def models(
     path: Flag = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the networks that are shipped, or say everything about one.
+    """List the shipped networks, or show all details of one.
 
     Args:
-        name: A network, for its training data, licence and scores; or a pattern such as
-            "mobile-*", for the table of those that match.
-        time: Time each on this machine, on one thread.
-        path: Print only where the .onnx file of each is.
-        as_json: Print one JSON object with every fact.
+        name: A network, to show its training data, licence and scores, or a pattern such as
+            "mobile-*", to list the networks that match.
+        time: Measure the time of each on this machine, on one thread.
+        path: Print only the path of each .onnx file.
+        as_json: Print one JSON object with all details.
     """
     from featheredge import catalog
 
     entries = catalog.list_models(name)
     if not entries:
-        catalog.find(name)  # raises, with the nearest names
+        catalog.find(name)  # raises an error with similar names
     if path:
         for entry in entries:
             _print(str(catalog.weights_path(entry)))
@@ -55,7 +55,7 @@ def models(
 
 
 def _measure(entries: "Sequence[Entry]") -> "Measurement":
-    """Time networks in turns, so that they compare."""
+    """Time networks in interleaved rounds, so that the times are comparable."""
     from featheredge.report.speed import THREADS, measure
     from featheredge.session import Session
 
@@ -64,7 +64,7 @@ def _measure(entries: "Sequence[Entry]") -> "Measurement":
 
 
 def _facts(entry: "Entry", measured: "Measurement | None") -> dict[str, object]:
-    """Everything about a network, ready for JSON."""
+    """Return all details of a network, ready for JSON."""
     from featheredge import catalog
 
     facts = {
@@ -97,7 +97,7 @@ def _print_table(entries: "Sequence[Entry]", measured: "Measurement | None") -> 
         cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
         _print("  ".join(cells).rstrip())
     _print("")
-    _print("* the default for its task. All about one: featheredge models NAME")
+    _print("* default for its task. For all details of one, type: featheredge models NAME")
     if measured:
         _print(textwrap.fill(f"Times: {_how_measured(measured.machine)}", 96))
 
@@ -135,7 +135,7 @@ def _how_measured(machine: Mapping[str, object]) -> str:
     from featheredge.report.speed import PICTURE_PX
 
     return (
-        f"the least of {_TIMING_ROUNDS} rounds on one thread of {machine['cpu']}, for a picture "
+        f"the minimum of {_TIMING_ROUNDS} rounds on one thread of {machine['cpu']}, for an image "
         f"of {PICTURE_PX[1]}x{PICTURE_PX[0]} (edges) or of the network's own size (saliency)"
     )
 
@@ -147,7 +147,7 @@ def _size(entry: "Entry") -> str:
 
 
 def doctor(*, as_json: AsJson = False) -> int:
-    """Check this installation: versions, providers, and that every shipped network runs.
+    """Check this installation: versions, providers, extras, and that every shipped network runs.
 
     Args:
         as_json: Print one JSON object.

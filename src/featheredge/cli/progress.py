@@ -1,8 +1,10 @@
-"""Progress of long work on standard error: a bar on a terminal; elsewhere little or nothing."""
+"""Progress bars on standard error, on a terminal only; training prints epochs elsewhere."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from featheredge.cli.remaining import RemainingTime
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
@@ -10,12 +12,12 @@ if TYPE_CHECKING:
     from featheredge.training.log import Length
 
 Advance: TypeAlias = Callable[[int, int], None]
-"""Called with the number of things done and their total."""
+"""Called with the number of finished items and the total."""
 
 
 @contextmanager
 def counter(label: str) -> Iterator[Advance]:
-    """Show a bar with the time left while things are done one by one."""
+    """Show a bar with the number of finished items and the time left."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -31,7 +33,7 @@ def counter(label: str) -> Iterator[Advance]:
 
 @contextmanager
 def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
-    """Show a bar with loss and rate; where there is no terminal, one line for each epoch."""
+    """Show a bar with loss and rate; without a terminal, an estimate and a line for each epoch."""
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -41,8 +43,9 @@ def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
         TimeRemainingColumn(),
     )
     with _bar(*columns) as bar:
-        # Its columns are numbers, which do not exist before the first step.
+        # Hidden until the first step, because its columns show numbers of a step.
         task = bar.add_task("train", visible=False)
+        remaining = RemainingTime()
 
         def report(record: "dict[str, Any]", length: "Length") -> None:
             step = record["step"]
@@ -53,6 +56,8 @@ def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
                 return
             loss, rate = record["loss"], record["samples_per_s"]
             bar.update(task, total=length.steps, completed=step, loss=loss, rate=rate, visible=True)
+            if not bar.console.is_terminal and (estimate := remaining.after(step, length)):
+                bar.console.print(estimate)
             if not bar.console.is_terminal and step % length.steps_per_epoch == 0:
                 epoch = step // length.steps_per_epoch
                 bar.console.print(f"epoch {epoch}/{length.epochs}: loss {loss:.4g}")
@@ -61,7 +66,7 @@ def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
 
 
 def _bar(*columns: "ProgressColumn") -> "Progress":
-    """A bar on standard error that leaves nothing behind; it is not drawn without a terminal."""
+    """Return a bar on standard error that is erased at the end and not drawn without a terminal."""
     from rich.console import Console
     from rich.progress import Progress
 

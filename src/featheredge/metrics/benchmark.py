@@ -6,7 +6,6 @@ from pathlib import Path
 from featheredge.catalog import Task
 from featheredge.datasets.bsds500 import samples
 from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
-from featheredge.image import save_map
 from featheredge.metrics.edge_evaluate import evaluate_edges
 from featheredge.metrics.edge_protocol import EdgeProtocol
 from featheredge.metrics.edge_scores import EdgeScores
@@ -14,6 +13,7 @@ from featheredge.metrics.map_files import annotation_files, pair_up
 from featheredge.metrics.saliency_evaluate import evaluate_saliency
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
 from featheredge.metrics.saliency_scores import SaliencyScores
+from featheredge.png import save_map
 from featheredge.session import Session
 
 

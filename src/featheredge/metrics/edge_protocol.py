@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.errors import EvaluationError
-from featheredge.image import quantise
 from featheredge.metrics.map_values import unit_values
 from featheredge.nms import VARIANTS, suppress
+from featheredge.png import quantise
 
 BSDS_MAX_DIST = 0.0075
 

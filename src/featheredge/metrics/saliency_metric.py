@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.errors import EvaluationError
-from featheredge.image import quantise
 from featheredge.metrics.edge_counts import require_numba
 from featheredge.metrics.map_values import unit_values
 from featheredge.metrics.saliency_measures import s_measure, weighted_f
 from featheredge.metrics.saliency_protocol import MASK_THRESHOLD, SaliencyProtocol, Scale
 from featheredge.metrics.saliency_scores import SaliencyCounts, SaliencyScores, score_saliency
+from featheredge.png import quantise
 from featheredge.resize import resize
 
 

@@ -1,6 +1,6 @@
-"""Any ONNX file as a network that can teach: what it expects is declared in a TOML file beside it.
+"""Use any ONNX file as a teacher network; a TOML file beside it declares its inputs and output.
 
-Shapes: B batch, H W pixels, S side of the square that a network sees.
+Shapes: B batch, H W pixels, S side of the square that the file takes.
 """
 
 import hashlib
@@ -20,23 +20,23 @@ from featheredge.models.network import IMAGENET_MEAN, IMAGENET_STD, Logits, Netw
 
 _Three = tuple[float, float, float]
 
-#: Probabilities are kept this far from 0 and 1, so that their logits are finite.
+#: Probabilities are clipped this far from 0 and 1, so that their logits are finite.
 _MARGIN = 1e-6
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class OnnxConfig:
-    """What an ONNX file expects and gives.
+    """The declaration of an ONNX file: its input size, normalisation and output.
 
     Attributes:
-        input_px: Side S of the square that pictures are stretched to, in pixels; 0 for a network
-            that takes pictures at their own size.
-        mean: Subtracted from RGB values in [0, 1].
-        std: What the difference is divided by.
-        by_maximum: Whether a picture is divided by its largest value first, as U2-Net expects.
-        output: Which of the file's outputs is the map, (B, 1, S, S) or (B, S, S).
-        logits: Whether that output is before the sigmoid.
-        sha256: Of the file, for a fingerprint; filled in when it is read.
+        input_px: Side S in pixels of the square that pictures are resized to; 0 if the file takes
+            pictures at their own size.
+        mean: Mean that is subtracted from RGB values in [0, 1].
+        std: Standard deviation that the difference is divided by.
+        by_maximum: Whether a picture is first divided by its largest value, as for U2-Net.
+        output: Index of the output with the map, (B, 1, S, S) or (B, S, S).
+        logits: Whether this output is before the sigmoid.
+        sha256: Hash of the file, for a fingerprint; set when the file is read.
     """
 
     input_px: NonNegativeInt
@@ -49,7 +49,7 @@ class OnnxConfig:
 
 
 class OnnxNetwork(Network):
-    """An ONNX file run by ONNX Runtime. It has no parameters here, and cannot be trained."""
+    """A network that ONNX Runtime runs. It has no parameters and cannot be trained."""
 
     stride = 1
     config: OnnxConfig
@@ -58,12 +58,12 @@ class OnnxNetwork(Network):
         """Load the file.
 
         Args:
-            config: What it expects and gives.
+            config: The declaration of the file.
             data: The file's content.
-            threads: Threads that ONNX Runtime computes in.
+            threads: Threads of ONNX Runtime.
 
         Raises:
-            WeightsError: ONNX Runtime cannot load it, or it has no such output.
+            WeightsError: ONNX Runtime cannot load the file, or it does not have this output.
         """
         super().__init__()
         self.config = config
@@ -73,19 +73,22 @@ class OnnxNetwork(Network):
             self._session = onnxruntime.InferenceSession(
                 data, options, providers=["CPUExecutionProvider"]
             )
-        except Exception as cause:  # ONNX Runtime's errors share no class
+        except Exception as cause:  # ONNX Runtime's errors have no common class
             raise WeightsError(f"ONNX Runtime cannot load this file: {cause}") from cause
         outputs = [output.name for output in self._session.get_outputs()]
         if config.output >= len(outputs):
-            raise WeightsError(f"output is {config.output}; the file has {len(outputs)} outputs")
+            raise WeightsError(
+                f"output is {config.output}, but the file has {len(outputs)} outputs; give an "
+                f"index from 0 to {len(outputs) - 1}"
+            )
         self._input, self._output = self._session.get_inputs()[0].name, outputs[config.output]
 
     def normalise(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) RGB in [0, 1], unchanged: `forward` stretches before it normalises."""
+        """Return `image` unchanged, RGB in [0, 1]: `forward` normalises after resizing."""
         return image
 
     def forward(self, image: Tensor) -> Logits:
-        """(B, 3, H, W) RGB in [0, 1] -> logits of (B, 1, H, W); one picture at a time."""
+        """(B, 3, H, W) RGB in [0, 1] -> logits (B, 1, H, W), computed one picture at a time."""
         size = image.shape[-2:]
         side = self.config.input_px
         maps = []
@@ -108,7 +111,10 @@ class OnnxNetwork(Network):
 
 
 def read_onnx_network(path: Path) -> OnnxNetwork:
-    """The network in `path`, declared by the TOML file of the same name beside it.
+    """Read a network and its declaration, the TOML file of the same name beside it.
+
+    Args:
+        path: The .onnx file.
 
     Raises:
         WeightsError: A file is missing or damaged, or the declaration is incomplete.
@@ -121,8 +127,8 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
         config = TypeAdapter(OnnxConfig).validate_python({**table, "sha256": sha256})
     except FileNotFoundError as cause:
         raise WeightsError(
-            f"{cause.filename}: no such file. An ONNX teacher FILE.onnx needs FILE.toml beside it, "
-            "with input_px and, where they differ from ImageNet's, mean and std"
+            f"{cause.filename} does not exist; an ONNX teacher FILE.onnx needs FILE.toml beside "
+            "it, with input_px and, if they differ from ImageNet's, mean and std"
         ) from cause
     except ValidationError as cause:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in cause.errors())

@@ -81,7 +81,7 @@ def make_plan(
         stopwatch: Measures convolutions, for a budget in time. To keep the times in a file, give
             `functools.partial(time_convolutions, cache=path)`.
         measure_share: Measures the whole network, for a budget in time, such as
-            `featheredge.runs.network_source.share_of_time`. With None the budget is for the
+            `featheredge.runs.time_share.share_of_time`. With None the budget is for the
             convolutions alone.
 
     Raises:

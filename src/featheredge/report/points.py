@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from featheredge.errors import FeatheredgeError
-from featheredge.image import load, quantise
+from featheredge.image import load
+from featheredge.png import quantise
 from featheredge.report import speed
 from featheredge.report.collect import Result, ScoredNetwork
 from featheredge.report.cost import Cost, count

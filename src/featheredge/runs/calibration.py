@@ -69,13 +69,18 @@ def calibration_pictures(recipe: PruneRecipe) -> list[Tensor]:
         "lower calibration.crop_px or calibration.count",
     )
     how = Augmentation(settings.crop_px, whole=settings.whole, flip=False)
-    crops = Crops(_pairs(recipe), how, recipe.seed)
+    crops = Crops(calibration_pairs(recipe), how, recipe.seed)
     pictures = [crops[number][0] for number in range(settings.count)]
     return [torch.stack(pictures[i : i + _BATCH]) for i in range(0, len(pictures), _BATCH)]
 
 
-def _pairs(recipe: PruneRecipe) -> Pairs:
-    """Return the pictures that crops are taken from."""
+def calibration_pairs(recipe: PruneRecipe) -> Pairs:
+    """The pictures that calibration draws from.
+
+    Raises:
+        RecipeError: The folder of the recipe has no pictures.
+        EvaluationError: The data set is not where the recipe says.
+    """
     if recipe.calibration.pictures is not None:
         return Pictures(recipe.calibration.pictures)
     data = recipe.data

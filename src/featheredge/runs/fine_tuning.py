@@ -25,8 +25,8 @@ def training_recipe(recipe: PruneRecipe, name: str, training: FineTuning, start:
     table["name"] = f"{recipe.name}-{name}"
     if table.get("task", recipe.task) != recipe.task:
         raise RecipeError(
-            f"training.{name}: {training.recipe} is a recipe for {table['task']}, and this run is "
-            f"for {recipe.task}; choose another recipe"
+            f"training.{name}: the task of {training.recipe} is {table['task']}, and the task of "
+            f"this run is {recipe.task}; name a recipe for {recipe.task}"
         )
     # The finished step is scored on val_splits, so training itself does not need them.
     table["data"] = recipe.data.model_dump() | {"val_splits": (), "maps": training.maps}

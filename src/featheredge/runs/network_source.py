@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -26,10 +25,10 @@ from featheredge.files import write_bytes, write_json
 from featheredge.models import build
 from featheredge.models.network import Network
 from featheredge.models.purpose import read_purpose
+from featheredge.models.tensors import load_weights, read_safetensors
 from featheredge.onnx_runtime import onnx_session
 from featheredge.runs.prune_recipe import PruneRecipe
 from featheredge.session import Session
-from featheredge.timing import clock_for, time_cases
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -115,20 +114,20 @@ class ZooSource:
 
 
 def _refuse_another_purpose(recipe: PruneRecipe) -> None:
-    """Compare what a recipe says with what its network was trained for, where that is stored."""
-    stored, said = read_purpose(recipe.source), recipe.purpose
+    """Refuse a recipe whose task or input differs from the purpose stored with its network."""
+    stored, wanted = read_purpose(recipe.source), recipe.purpose
     if stored is None:
         return
-    if stored.task != said.task:
+    if stored.task != wanted.task:
         raise RecipeError(
-            f'task = "{said.task}", but {recipe.source} is a network for {stored.task}; set '
+            f'task = "{wanted.task}", but {recipe.source} is a network for {stored.task}; set '
             f'task = "{stored.task}"'
         )
-    if (stored.input_px is None) != (said.input_px is None):
+    if (stored.input_px is None) != (wanted.input_px is None):
         whole = stored.input_px is not None
-        seen = "whole pictures" if whole else "crops"
+        kind = "whole pictures" if whole else "crops"
         raise RecipeError(
-            f"calibration: {recipe.source} was trained on {seen}; set calibration.whole = "
+            f"calibration: {recipe.source} was trained on {kind}; set calibration.whole = "
             f"{str(whole).lower()}"
         )
 
@@ -187,7 +186,7 @@ def load_custom(network: N, folder: Path, example: Tensor) -> N:
     """
     try:
         kept = json.loads((folder / WIDTHS_FILE).read_bytes())["kept"]
-        state = build.read_safetensors(folder / build.WEIGHTS_FILE)
+        state = read_safetensors(folder / build.WEIGHTS_FILE)
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise WeightsError(
             f"{folder}: cannot read {WIDTHS_FILE} and {build.WEIGHTS_FILE} ({cause}); give the "
@@ -195,7 +194,7 @@ def load_custom(network: N, folder: Path, example: Tensor) -> N:
         ) from cause
     # The weights come from the file, so only the number of units per group matters here.
     smaller = cut(network, {g: range(n) for g, n in kept.items()}, example=example)
-    build.load_weights(smaller, state, str(folder))
+    load_weights(smaller, state, str(folder))
     return smaller.eval()
 
 
@@ -215,38 +214,3 @@ def _make(file: Path, function: str) -> nn.Module:
             "that does"
         )
     return network.eval()
-
-
-def share_of_time(
-    source: NetworkSource[N],
-    unpruned: Path,
-    counts: Mapping[str, int],
-    example: Tensor,
-    *,
-    threads: int,
-    rounds: int,
-) -> float:
-    """Measure the minimum time of a network with these counts over that of the unpruned one.
-
-    This is measured before units are chosen: time depends on how many units are kept, not on which
-    ones, so the first units of each group are kept.
-
-    Args:
-        source: The network to prune.
-        unpruned: Its ONNX file, written by `source.export`.
-        counts: Group -> units to keep; other groups stay whole.
-        example: (B, C, H, W) float input that the network can be traced with.
-        threads: Threads of ONNX Runtime.
-        rounds: Number of runs of each network, interleaved.
-    """
-    keep = {group: range(n) for group, n in counts.items()}
-    pruned = cut(source.network, keep, example=example)
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "pruned.onnx"
-        source.export(pruned, file)
-        cases = {
-            "unpruned": source.timing_case(unpruned, threads),
-            "pruned": source.timing_case(file, threads),
-        }
-    times = time_cases(cases, rounds, clock_for(threads).read)
-    return times["pruned"].min_ms / times["unpruned"].min_ms

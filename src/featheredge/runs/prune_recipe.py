@@ -17,9 +17,9 @@ from featheredge.pruning.budget import Budget
 from featheredge.pruning.criteria import CRITERIA
 from featheredge.pruning.group_error import RIDGE
 from featheredge.training.distill import OutputDistillation
-from featheredge.training.recipe import Data
 from featheredge.training.recipe_check import Section, check
 from featheredge.training.recipe_file import RunName, named_like
+from featheredge.training.recipe_sections import Data
 
 #: Steps that every run may have, in order; the fine-tunings in [training] follow.
 UNPRUNED, CUT, REFIT, NORMS = "unpruned", "cut", "refit", "norms"
@@ -218,7 +218,7 @@ class PruneRecipe(Section):
             square = (self.calibration.crop_px, self.calibration.crop_px)
             if self.budget.size != square:
                 raise ValueError(
-                    f"budget.size is {self.budget.size}, but the network sees whole pictures as "
+                    f"budget.size is {self.budget.size}, but calibration.whole resizes pictures to "
                     f"squares of calibration.crop_px; set budget.size = {list(square)}"
                 )
         return self

@@ -28,7 +28,7 @@ from typing import Generic, TypeAlias, TypeVar
 from torch import nn
 
 from featheredge.channels.cut import cut
-from featheredge.files import write_json
+from featheredge.files import sweep, write_json
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.models.network import Network
 from featheredge.pruning.conv_timing import time_convolutions
@@ -43,10 +43,11 @@ from featheredge.run_folder import (
     REPORT_FILE,
     STEP_FILE,
     TIMES_FILE,
+    locked,
 )
 from featheredge.runs.calibration import calibration_pictures
 from featheredge.runs.fine_tuning import training_recipe
-from featheredge.runs.network_source import NetworkSource, ZooSource, open_source, share_of_time
+from featheredge.runs.network_source import NetworkSource, ZooSource, open_source
 from featheredge.runs.prune_recipe import (
     CUT,
     LEARNED,
@@ -58,6 +59,7 @@ from featheredge.runs.prune_recipe import (
 )
 from featheredge.runs.prune_report import PruneReport, PruneStep, time_steps
 from featheredge.runs.step_score import score_step
+from featheredge.runs.time_share import share_of_time
 from featheredge.training import log
 from featheredge.training.average import reestimate_norms
 from featheredge.training.loop import train
@@ -88,21 +90,24 @@ def run_pruning(
         All steps with interleaved timings. For a completed run, the stored report.
 
     Raises:
+        OutputError: Another process works in the folder.
         RecipeError: The folder holds a run of another recipe, or the recipe cannot be run.
         ArgumentError: The network does not have these groups or counts.
         UnknownModelError: No network has the name in `source`.
         WeightsError: The weights are missing or damaged.
         EvaluationError: A data set is not where the recipe says.
     """
-    claim(folder, recipe)
     report_file = folder / REPORT_FILE
-    if not report_file.exists():
-        source = open_source(recipe)
-        if isinstance(source, ZooSource):
-            report = _PruneRun(recipe, folder, source, announce, on_record).run()
-        else:  # the same call, typed for another kind of network
-            report = _PruneRun(recipe, folder, source, announce, on_record).run()
-        write_json(report_file, report.to_dict())
+    with locked(folder):
+        sweep(folder)
+        claim(folder, recipe)
+        if not report_file.exists():
+            source = open_source(recipe)
+            if isinstance(source, ZooSource):
+                report = _PruneRun(recipe, folder, source, announce, on_record).run()
+            else:  # the same call, typed for another kind of network
+                report = _PruneRun(recipe, folder, source, announce, on_record).run()
+            write_json(report_file, report.to_dict())
     return PruneReport.from_dict(json.loads(report_file.read_bytes()))
 
 
@@ -129,9 +134,7 @@ class _PruneRun(Generic[N]):
         if self.recipe.prune.criterion != LEARNED:
             self._step(REFIT, partial(self._prune, refit=True))
             last = REFIT
-        if any(
-            isinstance(m, nn.modules.batchnorm._BatchNorm) for m in self.source.network.modules()
-        ):
+        if has_norms(self.source.network):
             self._step(NORMS, partial(self._reestimate_norms, self.folder / last / MODEL_DIR))
             last = NORMS
         for name, training in self.recipe.training.items():
@@ -246,3 +249,8 @@ class _PruneRun(Generic[N]):
         macs = multiply_adds(lambda: deepcopy(network).to("meta"), *self.recipe.size)
         group_errors = {error.group: error.error for error in errors}
         PruneStep(name, num_params(network), macs, group_errors, measure, score).write(folder)
+
+
+def has_norms(network: nn.Module) -> bool:
+    """Whether a network has batch norms, whose statistics pruning changes."""
+    return any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules())

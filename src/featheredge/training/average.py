@@ -35,8 +35,8 @@ def reestimate_norms(network: nn.Module, inputs: Iterable[Tensor]) -> None:
     Frozen ones keep what they have, as in training.
 
     Args:
-        network: changed in place and left in evaluation mode.
-        inputs: batches of what it takes, (B, C, H, W), all of one size (networks of the zoo take
+        network: Changed in place and left in evaluation mode.
+        inputs: Batches of what it takes, (B, C, H, W), all of one size (networks of the zoo take
             what `normalise` returns); the statistics are the plain mean over batches.
     """
     norms = set_training(network)

@@ -42,7 +42,7 @@ def read(
     """Load what `write` stored into the given objects and return `progress`.
 
     Raises:
-        WeightsError: the file is damaged or belongs to another network or optimiser.
+        WeightsError: The file is damaged or belongs to another network or optimiser.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -54,6 +54,22 @@ def read(
     except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as cause:
         raise WeightsError(
             f"{path}: not a checkpoint of this recipe; remove it to start again: {cause}"
+        ) from cause
+    return progress
+
+
+def read_progress(path: Path) -> dict[str, Any]:
+    """The `progress` that `write` stored.
+
+    Raises:
+        WeightsError: The file is damaged.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            progress: dict[str, Any] = json.loads(file.metadata()["progress"])
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as cause:
+        raise WeightsError(
+            f"{path}: not a checkpoint; remove it to start again: {cause}"
         ) from cause
     return progress
 

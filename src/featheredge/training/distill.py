@@ -21,8 +21,8 @@ class OutputDistillation:
         kind: "mse", the mean squared error of the published pair, or "cross_entropy" with the
             teacher's map as soft label, whose gradient does not fade where the student is
             confidently wrong (Hinton et al., "Distilling the Knowledge in a Neural Network").
-        weight: factor on the loss.
-        reduction: as of the task loss that it is added to, or one of the two vanishes: "sum"
+        weight: Factor on the loss.
+        reduction: As of the task loss that it is added to, or one of the two vanishes: "sum"
             over pixels or "mean".
     """
 
@@ -34,7 +34,7 @@ class OutputDistillation:
         """The loss of a batch.
 
         Args:
-            logits: the student's; only the final map is compared.
+            logits: The student's; only the final map is compared.
             teacher_map: (B, 1, H, W) probabilities in [0, 1].
 
         Returns:
@@ -55,11 +55,11 @@ class Adaptation:
     """Settings of a `KnowledgeAdaptor`.
 
     Attributes:
-        student_layer: submodule that returns the student's last encoder map.
-        teacher_layer: submodule that returns the teacher's.
-        weight: factor on the loss; 1e4 belongs to a task loss that is summed over pixels.
-        dimensions: size of the vectors that are compared.
-        train_teacher_side: whether the teacher's layer is trained too. The two layers can then
+        student_layer: Submodule that returns the student's last encoder map.
+        teacher_layer: Submodule that returns the teacher's.
+        weight: Factor on the loss; 1e4 belongs to a task loss that is summed over pixels.
+        dimensions: Size of the vectors that are compared.
+        train_teacher_side: Whether the teacher's layer is trained too. The two layers can then
             agree on a constant, which makes the loss 0 and teaches nothing.
     """
 

@@ -16,8 +16,8 @@ def freeze(network: nn.Module, rates: Mapping[str, float]) -> None:
     """Take the gradient from every parameter whose rate is 0.
 
     Args:
-        network: changed in place.
-        rates: by the beginnings of parameters' dotted names; the longest that fits counts.
+        network: Changed in place.
+        rates: By the beginnings of parameters' dotted names; the longest that fits counts.
     """
     for name, parameter in network.named_parameters():
         beginning = longest_beginning(name, rates)

@@ -31,10 +31,10 @@ class Log:
     """Appends lines to a file and passes them on.
 
     Args:
-        path: the file.
-        step: lines past this one are dropped: the run goes on from there.
-        length: passed on with every line.
-        on_record: called with every line.
+        path: The file.
+        step: Lines past this one are dropped: the run goes on from there.
+        length: Passed on with every line.
+        on_record: Called with every line.
     """
 
     def __init__(self, path: Path, step: int, length: Length, on_record: LogCallback) -> None:

@@ -12,6 +12,7 @@ past the checkpoint in the log is dropped and done again.
 import math
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -22,9 +23,10 @@ from torch.utils.data import DataLoader
 from featheredge.data.crops import Crops
 from featheredge.data.pairs import Pair, annotated_pairs
 from featheredge.errors import RecipeError
+from featheredge.files import sweep
 from featheredge.models import build
 from featheredge.models.network import Network, Purpose
-from featheredge.run_folder import CHECKPOINT_FILE, LOG_FILE, MODEL_DIR
+from featheredge.run_folder import CHECKPOINT_FILE, LOG_FILE, MODEL_DIR, locked
 from featheredge.training import checkpoint
 from featheredge.training.average import moving_average, reestimate_norms
 from featheredge.training.cpu import flushed_denormals, keep_freed_memory
@@ -51,36 +53,41 @@ def train(
     """Run `recipe` in `folder`, or go on with the run that is there.
 
     Args:
-        recipe: what to do.
-        folder: the run folder; made if absent.
+        recipe: What to do.
+        folder: The run folder; made if absent.
         accelerator: "cpu", "cuda", ... as Lightning Fabric names them; never chosen silently.
-        devices: how many of them.
-        on_record: called with every line of the log.
+        devices: How many of them.
+        on_record: Called with every line of the log.
 
     Returns:
         The folder of the trained network.
 
     Raises:
-        RecipeError: the folder holds a run of another recipe, or the loss is no longer finite.
-        WeightsError: its checkpoint is damaged.
-        EvaluationError: the data set is not where the recipe says.
+        OutputError: Another process works in the folder.
+        RecipeError: The folder holds a run of another recipe, or the loss is no longer finite.
+        WeightsError: Its checkpoint is damaged.
+        EvaluationError: The data set is not where the recipe says.
     """
     keep_freed_memory()
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=recipe.run.precision)
     fabric.launch()
-    claim(folder, recipe)
-    run = _Run(recipe, folder, fabric, on_record)
-    for step in range(run.first_step + 1, run.length.steps + 1):
-        run.learn(step)
-        epoch, within = divmod(step, run.length.steps_per_epoch)
-        if within == 0 and epoch % recipe.run.validate_every_epochs == 0:
-            run.look(step, epoch)
-        if within == 0 or step % recipe.run.checkpoint_every_steps == 0:
-            run.keep(step)
-    return run.finish()
+    with locked(folder) if fabric.is_global_zero else nullcontext():
+        if fabric.is_global_zero:
+            sweep(folder)
+        fabric.barrier()
+        claim(folder, recipe)
+        run = TrainingRun(recipe, folder, fabric, on_record)
+        for step in range(run.first_step + 1, run.length.steps + 1):
+            run.learn(step)
+            epoch, within = divmod(step, run.length.steps_per_epoch)
+            if within == 0 and epoch % recipe.run.validate_every_epochs == 0:
+                run.look(step, epoch)
+            if within == 0 or step % recipe.run.checkpoint_every_steps == 0:
+                run.keep(step)
+        return run.finish()
 
 
-class _Run:
+class TrainingRun:
     """What a run is made of. Every process learns; the first one alone looks and writes."""
 
     def __init__(

@@ -22,10 +22,10 @@ class EdgeLoss:
     """The task loss of an edge network: class-balanced BCE on every map it returns.
 
     Attributes:
-        eta: pixels marked by a share of annotators in (0, eta] count neither as edge nor as
+        eta: Pixels marked by a share of annotators in (0, eta] count neither as edge nor as
             background. RCF uses 0.5, PiDiNet 0.3.
-        lambda_: extra weight of background pixels; 1.1 in RCF and PiDiNet.
-        side_weight: weight of each side output; the final map weighs 1.
+        lambda_: Extra weight of background pixels; 1.1 in RCF and PiDiNet.
+        side_weight: Weight of each side output; the final map weighs 1.
         reduction: "sum" over pixels, as the published learning rates assume, or "mean".
     """
 
@@ -38,7 +38,7 @@ class EdgeLoss:
         """The loss of a batch.
 
         Args:
-            logits: maps of (B, 1, H, W) before the sigmoid.
+            logits: Maps of (B, 1, H, W) before the sigmoid.
             label: (B, 1, H, W) float in [0, 1], the share of annotators who marked the pixel.
 
         Returns:
@@ -67,8 +67,8 @@ def balanced_weights(label: Tensor, eta: float, lambda_: float) -> Tensor:
 
     Args:
         label: (B, 1, H, W) float in [0, 1].
-        eta: threshold above which a pixel is an edge.
-        lambda_: factor on the background.
+        eta: Threshold above which a pixel is an edge.
+        lambda_: Factor on the background.
 
     Returns:
         (B, 1, H, W) weights of the same dtype.
@@ -90,9 +90,9 @@ class SaliencyLoss:
     plain mean cross-entropy of CSNet.
 
     Attributes:
-        overlap: factor on 1 - intersection over union of probabilities.
-        outline: extra weight of pixels near the mask's outline; 5 in F3Net.
-        side_weight: weight of each side output; the final map weighs 1.
+        overlap: Factor on 1 - intersection over union of probabilities.
+        outline: Extra weight of pixels near the mask's outline; 5 in F3Net.
+        side_weight: Weight of each side output; the final map weighs 1.
     """
 
     overlap: NonNegativeFloat = 1.0

@@ -26,19 +26,19 @@ class ChannelDecay:
     """How norm scales are pulled to zero, in place of static weight decay on them.
 
     Attributes:
-        kind: how strongly a scale gamma is pulled, before `strength` and cost. "dynamic", S |gamma|
+        kind: How strongly a scale gamma is pulled, before `strength` and cost. "dynamic", S |gamma|
             with S the mean response of its channel: the dynamic weight decay of CSNet (Gao et al.,
             ECCV 2020); "l2", |gamma|: plain weight decay; "l1", 1 (Liu et al., "Network slimming",
             ICCV 2017).
-        strength: the factor lambda on the pull; 3 is published for "dynamic".
+        strength: The factor lambda on the pull; 3 is published for "dynamic".
         form: "coupled", as published, adds the pull to the gradient, which Adam then divides by
             what gradients were of late; "decoupled" moves gamma by the learning rate times the pull
             after the step, never past zero.
-        layers: beginnings of the dotted names of the norms that it acts on; CSNet's stages.
-        cost: what the pull is proportional to besides: "equal", nothing; "multiply-adds", those
+        layers: Beginnings of the dotted names of the norms that it acts on; CSNet's stages.
+        cost: What the pull is proportional to besides: "equal", nothing; "multiply-adds", those
             that a channel takes to make at its resolution; "ms", the table of that name. The mean
             over all channels is 1, so `strength` keeps its meaning.
-        ms: milliseconds that a channel takes, by the beginning of its norm's dotted name; the
+        ms: Milliseconds that a channel takes, by the beginning of its norm's dotted name; the
             longest that fits counts.
     """
 
@@ -70,13 +70,13 @@ class NormDecay:
     Responses are those of the step's own batches, so there is nothing to store between steps.
 
     Args:
-        network: the one that is trained.
+        network: The one that is trained.
         settings: None leaves everything alone.
-        size_px: height and width of its pictures, where multiply-adds are counted.
-        mean_over_processes: makes every process's tensor the mean of all of them.
+        size_px: Height and width of its pictures, where multiply-adds are counted.
+        mean_over_processes: Makes every process's tensor the mean of all of them.
 
     Raises:
-        RecipeError: the network has no norms of these names, or the table leaves one out.
+        RecipeError: The network has no norms of these names, or the table leaves one out.
     """
 
     def __init__(

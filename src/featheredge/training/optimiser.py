@@ -9,7 +9,7 @@ from torch import nn
 
 from featheredge.errors import RecipeError
 from featheredge.models.layer_names import begins, longest_beginning
-from featheredge.training.recipe import Optimiser, Schedule
+from featheredge.training.recipe_sections import Optimiser, Schedule
 
 
 def make_optimiser(
@@ -18,13 +18,13 @@ def make_optimiser(
     """An optimiser over parameter groups that carry their own base rate as `base_lr`.
 
     Args:
-        model: a network, or an `Objective` with the network as `student`; parameters that want no
+        model: A network, or an `Objective` with the network as `student`; parameters that want no
             gradient are left out.
-        settings: rates are by names in the network.
-        undecayed: parameters that weight decay leaves to something else.
+        settings: Rates are by names in the network.
+        undecayed: Parameters that weight decay leaves to something else.
 
     Raises:
-        RecipeError: no parameter's name begins as one of the rates says.
+        RecipeError: No parameter's name begins as one of the rates says.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     unused, exempt = set(settings.rates), set(undecayed)

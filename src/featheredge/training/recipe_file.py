@@ -56,7 +56,7 @@ def read_toml(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
     """Read a file and apply `key.subkey=value` settings (values as in TOML, or bare text).
 
     Raises:
-        RecipeError: unreadable file, not TOML, or a setting that is not written so.
+        RecipeError: Unreadable file, not TOML, or a setting that is not written so.
     """
     try:
         table = tomllib.loads(path.read_text("utf-8"))
@@ -75,29 +75,37 @@ def named_like(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def claim(folder: Path, recipe: Section) -> None:
-    """Note the recipe in a run folder, or check that the run there has the same one.
+    """Write the recipe into a run folder.
 
     Raises:
-        RecipeError: it has another.
+        RecipeError: The folder holds a run of another recipe.
     """
-    note = folder / RECIPE_FILE
-    wanted = recipe.model_dump_json(indent=1)
-    if note.exists() and _noted(note, type(recipe)) != wanted:
+    refuse_another(folder, recipe)
+    write_bytes(folder / RECIPE_FILE, recipe.model_dump_json(indent=1).encode())
+
+
+def refuse_another(folder: Path, recipe: Section) -> None:
+    """Check that a run folder is free, or holds a run of this recipe.
+
+    Raises:
+        RecipeError: It holds a run of another recipe.
+    """
+    stored = folder / RECIPE_FILE
+    if stored.exists() and _stored_recipe(stored, type(recipe)) != recipe:
         raise RecipeError(
-            f"{folder}: holds a run of another recipe (see {note.name}); give another folder, or "
-            "remove this one to start again"
+            f"{folder}: holds a run of another recipe (see {stored.name}); give another folder "
+            "with --output, or remove this one to start again"
         )
-    write_bytes(note, wanted.encode())
 
 
-def _noted(note: Path, kind: type[Section]) -> str | None:
-    """The recipe of a run as this version writes it; None where it cannot.
+def _stored_recipe(path: Path, kind: type[Section]) -> Section | None:
+    """The recipe of a run as this version reads it; None where it cannot.
 
     Settings may have been added since the run began, and others may have been renamed.
     """
     try:
-        stored = json.dumps(upgrade(json.loads(note.read_bytes())).table)
-        return kind.model_validate_json(stored).model_dump_json(indent=1)
+        stored = json.dumps(upgrade(json.loads(path.read_bytes())).table)
+        return kind.model_validate_json(stored)
     except (ValueError, TypeError, AttributeError):
         return None
 

@@ -12,6 +12,7 @@ from featheredge.memory import refuse_above_memory
 from featheredge.models import build
 from featheredge.models.footprint import activation_bytes, parameter_bytes
 from featheredge.models.network import Network
+from featheredge.models.tensors import load_backbone, load_weights
 from featheredge.training.recipe import Recipe
 
 #: Weights, their gradients, their moving average, and two moments of Adam.
@@ -61,13 +62,22 @@ def refuse_large_step(recipe: Recipe, network: Network) -> None:
     Raises:
         RecipeError: The machine has less.
     """
-    run, side = recipe.run, recipe.augment.crop_px
-    kept = activation_bytes(lambda: type(network)(network.config), run.batch_size, side)
+    side = recipe.augment.crop_px
     refuse_above_memory(
-        kept + _COPIES * parameter_bytes(lambda: type(network)(network.config)),
-        f"a training step on {run.batch_size} crops of {side}x{side}",
+        step_bytes(recipe, network),
+        f"a training step on {recipe.run.batch_size} crops of {side}x{side}",
         "lower augment.crop_px or run.batch_size",
     )
+
+
+def step_bytes(recipe: Recipe, network: Network) -> int:
+    """Estimate the memory of a training step, in bytes, without teachers and decoded pictures."""
+
+    def twin() -> Network:
+        return type(network)(network.config)
+
+    kept = activation_bytes(twin, recipe.run.batch_size, recipe.augment.crop_px)
+    return kept + _COPIES * parameter_bytes(twin)
 
 
 def _with_weights(recipe: Recipe) -> Network:
@@ -77,7 +87,7 @@ def _with_weights(recipe: Recipe) -> Network:
         return build.load_trained(wanted.initial)
     network = build.create_model(wanted.name, widths=wanted.widths)
     if wanted.backbone is not None:
-        build.load_backbone(network, wanted.backbone)
+        load_backbone(network, wanted.backbone)
     if wanted.initial is not None:
-        build.load_weights(network, build.load_trained(wanted.initial).state_dict(), wanted.initial)
+        load_weights(network, build.load_trained(wanted.initial).state_dict(), wanted.initial)
     return network

@@ -41,8 +41,8 @@ class Teacher(nn.Module):
         """Freeze `network`, in place.
 
         Args:
-            network: any network of the zoo with trained weights.
-            averaging: over scales and flips; left out, the map of the picture as it is.
+            network: Any network of featheredge with trained weights.
+            averaging: Scales and flips to average over; by default, only the picture itself.
         """
         super().__init__()
         self.network = network.eval().requires_grad_(False)

@@ -20,6 +20,7 @@ from featheredge import image
 from featheredge.data.pairs import to_tensor
 from featheredge.errors import ArgumentError, OutputError
 from featheredge.files import write_bytes, write_json
+from featheredge.png import save_map
 from featheredge.training.teacher import Teacher, weighted_mean
 
 #: Says whose maps a folder holds.
@@ -115,7 +116,7 @@ def store_maps(
             mean = weighted_mean(maps, weights)
             reason = selection.refuse(maps, mean)
             if reason is None:
-                image.save_map(mean.numpy(), path)
+                save_map(mean.numpy(), path)
             else:
                 refused[picture.stem] = reason
                 _write_refused(folder / REFUSED, refused)

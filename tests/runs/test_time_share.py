@@ -8,7 +8,7 @@ from torch import nn
 
 from featheredge.channels.cut import cut
 from featheredge.models.cost import num_params
-from featheredge.runs import network_source
+from featheredge.runs import time_share
 from featheredge.timing import Clock
 from masking import randomised
 from toys import toy_network
@@ -28,9 +28,7 @@ def custom_network():
 def test_the_share_of_time_is_that_of_the_cut_network(monkeypatch, tmp_path, make, counts):
     """On a fake clock a network takes one second per parameter, and longer in early runs."""
     network, seconds, turns = randomised(make()), [0.0], []
-    monkeypatch.setattr(
-        network_source, "clock_for", lambda threads: Clock("fake", lambda: seconds[0])
-    )
+    monkeypatch.setattr(time_share, "clock_for", lambda threads: Clock("fake", lambda: seconds[0]))
 
     def timing_case(path, threads):
         assert threads == 3
@@ -48,7 +46,7 @@ def test_the_share_of_time_is_that_of_the_cut_network(monkeypatch, tmp_path, mak
     source = SimpleNamespace(network=network, export=export, timing_case=timing_case)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     export(network, tmp_path / "whole.onnx")
-    share = network_source.share_of_time(
+    share = time_share.share_of_time(
         source, tmp_path / "whole.onnx", counts, EXAMPLE, threads=3, rounds=200
     )
     keep = {group: range(n) for group, n in counts.items()}
