@@ -1,10 +1,10 @@
-"""Crops per second that training takes, of two source trees or two settings, in turns.
+"""Training speed in crops per second, of one checkout or of two checkouts or settings interleaved.
 
     python benchmarks/bench_training.py feather-saliency --set data.root=/data/msra10k ... \
         --against ../older-checkout --steps 12 --rounds 3
 
-Each round starts `featheredge train` once per tree, lets it take some steps, reads their speed and
-loss from the run's log and stops it. The first two steps of each start are left out.
+Each round starts `featheredge train` once per checkout, waits for some steps, reads their speed and
+loss from the log of the run and stops it. The first two steps of each start do not count.
 """
 
 import argparse
@@ -24,10 +24,10 @@ _TIMEOUT_S = 600
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipe", help="a shipped recipe's name, or a .toml file")
+    parser.add_argument("recipe", help="name of a shipped recipe, or a .toml file")
     parser.add_argument("--set", dest="settings", action="append", default=[])
     parser.add_argument("--against", type=Path, help="another checkout of this project")
-    parser.add_argument("--against-set", action="append", default=[], help="its settings only")
+    parser.add_argument("--against-set", action="append", default=[], help="settings of the other")
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
@@ -46,13 +46,13 @@ def main() -> None:
         print(f"{kind}: median {median:.2f} crops/s, best {best:.2f}, {len(values)} steps")
     if len(speeds) == 2:
         ratio = statistics.median(speeds["here"]) / statistics.median(speeds["against"])
-        print(f"here takes {ratio:.2f} times as many crops per second")
+        print(f"this checkout trains {ratio:.2f} times as fast as the other")
 
 
 def take_steps(
     tree: Path, recipe: str, settings: list[str], steps: int, threads: int
 ) -> list[dict[str, float]]:
-    """The log lines of the first steps of a run with the code in `tree`."""
+    """Return the log lines of the first steps of a run with the code of a checkout."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(tree / "src"),
@@ -70,7 +70,7 @@ def take_steps(
                 time.sleep(0.1)
             process.terminate()
     if len(lines) < steps:
-        sys.exit(f"{' '.join(command)}: took {len(lines)} of {steps} steps")
+        sys.exit(f"{' '.join(command)}: stopped after {len(lines)} of {steps} steps")
     return [json.loads(line) for line in lines[:steps]]
 
 

@@ -31,6 +31,7 @@ QUICK = (
 #: Scripts that cannot run here -> what they need.
 SKIPPED = {
     "bench_saliency_metrics.py": "an environment with PySODMetrics; give --pysod PYTHON",
+    "bench_training.py": "the data set of a recipe; give RECIPE --set data.root=DIR",
     "compare_bsds_reference.py": "BSDS500 and HED's maps with the counts of the original "
     "evaluator; give --bsds DIR --reference DIR",
     "score_csnet.py": "weights of CSNet, the masks of SOD and BSDS500; give --weights FILE "

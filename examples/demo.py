@@ -1,4 +1,4 @@
-"""Edges, thin edges, salient objects and cut-outs of photos, side by side in one picture.
+"""Example: edges, thin edges, salient object and cut-out of photos, side by side in one picture.
 
 python examples/demo.py [PHOTO ...] [-o demo.png]
 """
@@ -31,8 +31,8 @@ Now type:
 
 
 def main() -> None:
-    """Draw the picture; say where it is, how long everything took and what to type next."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Draw the picture; print its path, the time of each step and what to type next."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", nargs="*", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("demo.png"))
     parser.add_argument("--bin", default="", help="a prefix for the commands shown")
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def row(photo: Path, edges: fe.Session, saliency: fe.Session) -> list[tuple[Image.Image, str]]:
-    """Everything that is made of one photo, each with its caption."""
+    """Compute all results for one photo, each with its caption."""
     image = fe.load_image(photo)
     edge_map, edges_ms = timed(lambda: edges(image))
     thin_map, thin_ms = timed(lambda: fe.thin(edge_map))
@@ -69,7 +69,7 @@ def row(photo: Path, edges: fe.Session, saliency: fe.Session) -> list[tuple[Imag
 
 
 def timed(call: Callable[[], Result]) -> tuple[Result, float]:
-    """What a call returns and the milliseconds it takes, after once that does not count."""
+    """Return the result of a call and its time in milliseconds, after one warm-up call."""
     call()
     started = time.perf_counter()
     result = call()
@@ -77,19 +77,19 @@ def timed(call: Callable[[], Result]) -> tuple[Result, float]:
 
 
 def grey(map: np.ndarray) -> Image.Image:
-    """A map as a picture."""
+    """Convert a map, (H, W) float32 in [0, 1], to a picture."""
     return Image.fromarray((map * 255).round().astype(np.uint8)).convert("RGB")
 
 
 def on_checkers(cut: Image.Image) -> Image.Image:
-    """An RGBA picture on the grey checkers that stand for transparency."""
+    """Put an RGBA picture on the grey checkerboard that shows transparency."""
     y, x = np.indices((cut.height, cut.width)) // 12
     checkers = Image.fromarray(np.where((x + y) % 2, 225, 250).astype(np.uint8)).convert("RGBA")
     return Image.alpha_composite(checkers, cut).convert("RGB")
 
 
 def beside(panels: list[tuple[Image.Image, str]]) -> Image.Image:
-    """Panels of one height in a row, each above its caption."""
+    """Put panels side by side at one height, each above its caption."""
     shown = [
         panel.resize((round(panel.width * HEIGHT_PX / panel.height), HEIGHT_PX))
         for panel, _ in panels
@@ -105,7 +105,7 @@ def beside(panels: list[tuple[Image.Image, str]]) -> Image.Image:
 
 
 def stack(strips: list[Image.Image]) -> Image.Image:
-    """Strips below one another."""
+    """Stack strips below one another."""
     page = Image.new(
         "RGB",
         (max(strip.width for strip in strips), sum(strip.height for strip in strips) + GAP_PX),

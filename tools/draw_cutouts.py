@@ -1,4 +1,4 @@
-"""Draw a numbered sheet of cut-outs, each beside its picture, to look at and count.
+"""Numbered contact sheet of cut-outs, each beside its picture, to judge and count.
 
     python tools/draw_cutouts.py pictures/*.jpg -o sheet.jpg [--model my-network.onnx] [--columns 6]
 
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _pair(path: Path, model: str | None, number: int) -> Image.Image:
-    """A picture with its number, and what is cut out of it on a checkerboard."""
+    """Draw a picture with its number, and its cut-out on a checkerboard."""
     picture = Image.open(path).convert("RGB")
     pair = Image.new("RGB", (2 * _CELL_PX, _CELL_PX), "white")
     pair.paste(_fitted(picture), (0, 0))
@@ -54,7 +54,7 @@ def _pair(path: Path, model: str | None, number: int) -> Image.Image:
 
 
 def _fitted(picture: Image.Image) -> Image.Image:
-    """The picture inside a cell, with a border of two pixels."""
+    """Fit a picture into a cell, with a border of two pixels."""
     side = _CELL_PX - 4
     scale = side / max(picture.size)
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))

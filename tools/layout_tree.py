@@ -1,4 +1,4 @@
-"""Print the layout of the repository: a line for each file, from its docstring."""
+"""Generator of the layout tree in docs/design.md: a line for each file, from its docstring."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Print the cards of the shipped networks: everything that the catalog knows, as tables."""
+"""Generator of the model cards: everything that the catalog has about a network, as tables."""
 
 from collections.abc import Iterator
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""Generated parts of pages: print one, write it into its page, or check that the page has it.
+"""Command line of the generators: print a generated part, write it into its page, or check it.
 
 A page holds a generated part between two comments:
 

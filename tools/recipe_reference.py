@@ -1,4 +1,4 @@
-"""Print the reference of recipes: every key, its type, its default and its meaning."""
+"""Generator of the recipe reference: every key, its type, its default and its meaning."""
 
 import inspect
 import types

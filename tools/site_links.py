@@ -1,4 +1,4 @@
-"""Hook of mkdocs: files of the repository that pages link to become files of the site.
+"""Hook of mkdocs: adds files of the repository that pages link to to the site.
 
 A page may link to `../benchmarks/results/edges.json`, which works in the repository. In the site
 the file is under `repository/`, so the hook rewrites the link and adds the file. If the file does

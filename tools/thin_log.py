@@ -1,4 +1,4 @@
-"""Thin the log of a training run: keep one line for each epoch instead of one for each step.
+"""Reduction of a training log to one line for each epoch, instead of one for each step.
 
     python tools/thin_log.py runs/mobile-edge/log.jsonl --epochs 3 \
         -o docs/training-logs/mobile-edge.jsonl

@@ -239,7 +239,7 @@ def test_the_table_names_the_protocol():
     text = str(score([pixels(REFERENCE["cases"][0])]))
     assert "Protocol pysod: every map stretched" in text
     assert "1 image" in text
-    assert "Protocol salmetric: maps as they are" in str(
+    assert "Protocol salmetric: maps not stretched" in str(
         score([pixels(REFERENCE["cases"][0])], SALMETRIC)
     )
 

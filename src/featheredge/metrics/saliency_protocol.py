@@ -19,7 +19,7 @@ _WORDS = {
         "F of each image first, then their mean, MAE against the binary mask"
     ),
     "salmetric": (
-        "maps as they are, thresholds map > i/255, precision and recall averaged over images "
+        "maps not stretched, thresholds map > i/255, precision and recall averaged over images "
         "before F, MAE against the grey mask"
     ),
 }
