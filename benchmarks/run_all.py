@@ -36,6 +36,7 @@ SKIPPED = {
     "evaluator; give --bsds DIR --reference DIR",
     "score_csnet.py": "weights of CSNet, the masks of SOD and BSDS500; give --weights FILE "
     "--masks DIR --bsds DIR",
+    "score_cutouts.py": "pictures with accurate masks; give DATA",
     "score_peer.py": "weights of PiDiNet and BSDS500; give --weights FILE --bsds DIR",
 }
 
