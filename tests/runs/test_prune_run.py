@@ -50,7 +50,7 @@ def equal(one, other):
     return one.keys() == other.keys() and all(one[key].equal(other[key]) for key in one)
 
 
-def test_a_folder_is_pruned_in_by_one_process(tmp_path):
+def test_a_folder_has_one_pruning_process_at_a_time(tmp_path):
     recipe = zoo_recipe(tmp_path)
     with (
         locked(tmp_path / "run"),

@@ -84,7 +84,7 @@ def prune(
         as_json: Print one JSON object.
     """
     require("lab", "`prune`")
-    from featheredge.runs.prune_dry_run import plan_chain
+    from featheredge.runs.prune_dry_run import plan_pruning
     from featheredge.runs.prune_recipe import load_prune_recipe
     from featheredge.runs.prune_run import run_pruning
     from featheredge.training.cpu import keep_freed_memory
@@ -93,7 +93,7 @@ def prune(
     loaded = load_prune_recipe(find_recipe(recipe), settings)
     folder = output or Path("runs") / loaded.name
     if dry_run:
-        sys.stdout.write(f"{plan_chain(loaded, folder)}\n{'folder':9}{folder}\n")
+        sys.stdout.write(f"{plan_pruning(loaded, folder)}\n{'folder':9}{folder}\n")
         return
     keep_freed_memory()
     with training_progress() as on_record:

@@ -21,7 +21,7 @@ from featheredge.models.network import Logits, Network
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class FeatherConfig:
-    """Every width of a `Feather`; the defaults are `feather`.
+    """Every width of a `Feather`; the defaults are `feather-saliency`.
 
     Attributes:
         stem: Channels of the first convolution, which has stride 2.

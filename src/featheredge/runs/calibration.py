@@ -75,7 +75,7 @@ def calibration_pictures(recipe: PruneRecipe) -> list[Tensor]:
 
 
 def calibration_pairs(recipe: PruneRecipe) -> Pairs:
-    """The pictures that calibration draws from.
+    """Return the pictures that calibration draws from.
 
     Raises:
         RecipeError: The folder of the recipe has no pictures.

@@ -1,4 +1,4 @@
-"""A pruning run without a run folder: what it would do, and the time of its fine-tunings."""
+"""Plan a pruning run without running it: its steps, and the time of its fine-tunings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +21,16 @@ from featheredge.training.recipe_file import refuse_another
 
 @dataclass(frozen=True)
 class PrunePlan:
-    """What a pruning run will do; printing it gives the plan.
+    """The steps and the data of a pruning run; prints as text.
 
     Attributes:
-        recipe: What is run.
-        network: The class of the network.
-        num_params: Parameters of the network before it is pruned.
-        num_groups: Groups of channels.
-        num_prunable: Groups that may shrink.
-        num_pictures: Pictures that calibration draws from.
-        steps: Names of the steps, in their order.
+        recipe: The prune recipe.
+        network: Class of the network.
+        num_params: Number of parameters of the unpruned network.
+        num_groups: Number of groups of channels.
+        num_prunable: Number of groups that may shrink.
+        num_pictures: Number of pictures that calibration draws from.
+        steps: Names of the steps, in order.
         fine_tunings: Plan of each fine-tuning, timed on the unpruned network.
     """
 
@@ -50,7 +50,7 @@ class PrunePlan:
             "recipe": recipe.name if recipe.task is None else f"{recipe.name}, {recipe.task}",
             "network": f"{self.network}, {self.num_params:,} parameters, from {recipe.source}",
             "groups": f"{self.num_groups} groups of channels, {self.num_prunable} may shrink",
-            "channels": _what_stays(recipe),
+            "channels": _what_is_kept(recipe),
             "data": (
                 f"{calibration.count} calibration pictures of {side}x{side}, drawn from "
                 f"{self.num_pictures:,}"
@@ -64,19 +64,19 @@ class PrunePlan:
         return "\n".join(lines)
 
 
-def plan_chain(recipe: PruneRecipe, folder: Path) -> PrunePlan:
-    """Open what a pruning run needs, and time a few steps of each fine-tuning.
+def plan_pruning(recipe: PruneRecipe, folder: Path) -> PrunePlan:
+    """Open the network and the data of a pruning run, and time a few steps of each fine-tuning.
 
     Nothing is written to `folder`, nothing is pruned, and no budget is planned.
 
     Args:
-        recipe: What to run.
-        folder: Where the run would be.
+        recipe: The prune recipe.
+        folder: The run folder.
 
     Raises:
         RecipeError: The folder holds a run of another recipe, or the recipe cannot be run.
         ArgumentError: The network does not have the groups that the recipe names.
-        UnknownModelError: The source does not exist.
+        UnknownModelError: No network has the name in `source`.
         WeightsError: The weights of the source are missing or damaged.
         EvaluationError: A data set is not where the recipe says.
     """
@@ -110,12 +110,12 @@ def plan_chain(recipe: PruneRecipe, folder: Path) -> PrunePlan:
     )
 
 
-def _what_stays(recipe: PruneRecipe) -> str:
-    """What decides how many channels stay, in words."""
+def _what_is_kept(recipe: PruneRecipe) -> str:
+    """Describe how many channels are kept."""
     budget = recipe.budget
     if budget is None:
         learned = recipe.prune.criterion == LEARNED
-        return "those that training has kept" if learned else "those that prune.counts says"
+        return "those that training has kept" if learned else "the counts in prune.counts"
     share, what = next(
         (share, what)
         for share, what in (

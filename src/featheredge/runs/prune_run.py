@@ -252,5 +252,5 @@ class _PruneRun(Generic[N]):
 
 
 def has_norms(network: nn.Module) -> bool:
-    """Whether a network has batch norms, whose statistics pruning changes."""
+    """Return whether a network has batch norms, whose statistics pruning changes."""
     return any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules())
