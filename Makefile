@@ -4,34 +4,35 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OUT := demo-out
-# Files of tests go round processes, each of which computes in one thread.
+# Each process takes whole test files and computes in one thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-all check bench clean
+.PHONY: demo test test-all check bench docs clean
 
-demo: .venv/runtime  ## Find the edges of the example photos and say where the pictures are.
-	@mkdir -p $(OUT)
-	@$(BIN)/featheredge edges examples/coffee.jpg examples/cat.jpg -o $(OUT) -f
-	@for file in $(OUT)/*.png; do echo "$(CURDIR)/$$file"; done
+demo: .venv/runtime  ## Edges, thin edges, salient objects and cut-outs of the example photos.
+	@$(BIN)/python examples/demo.py -o $(OUT)/demo.png --bin $(BIN)/
 
-test: check  ## Everything but the slow tests.
+test: check  ## All tests but the slow ones.
 	$(PYTEST) -m "not slow"
 
 test-all: check
 	$(PYTEST)
 
-check: .venv/dev  ## Style, types, and the wall between runtime and lab.
+check: .venv/dev  ## Style, types, and the import contracts.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/dev  ## Timings on this machine, into benchmarks/results/.
-	$(BIN)/python benchmarks/bench_edges.py
-	$(BIN)/python benchmarks/bench_startup.py
+bench: .venv/dev  ## A quick run of every benchmark that needs no data from outside.
+	$(BIN)/python benchmarks/run_all.py --results bench-out
+
+docs: .venv/docs  ## Build the documentation into site/; a broken link is an error.
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "$(CURDIR)/site/index.html"
 
 clean:
-	rm -rf .venv $(OUT)
+	rm -rf .venv $(OUT) site bench-out
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -42,4 +43,8 @@ clean:
 
 .venv/dev: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt -e ".[dev]"
+	@touch $@ .venv/runtime
+
+.venv/docs: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e ".[docs]"
 	@touch $@ .venv/runtime

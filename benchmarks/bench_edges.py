@@ -1,7 +1,7 @@
-"""What finding edges costs: every shipped network at two sizes, on one thread and two.
+"""Time of every shipped edge network, at two picture sizes, on one thread and on two.
 
-Every case runs once in each round, so they share whatever else the machine does; quote the ratio
-to the baseline, the default network at BSDS500's size on one thread.
+Every round runs each case once, so all cases share the load of the machine. Quote the ratio to the
+baseline, which is the default network at the size of BSDS500 pictures on one thread.
 
     python benchmarks/bench_edges.py [ROUNDS]
 """
@@ -36,7 +36,7 @@ def main(rounds: int) -> None:
 
 
 def name_of(model: str, size: tuple[int, int], threads: int) -> str:
-    """What a case is called in the result."""
+    """Return the name of a case in the result."""
     return f"{model}, {size[0]}x{size[1]}, {threads} thread{'s' * (threads > 1)}"
 
 

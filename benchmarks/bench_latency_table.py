@@ -1,8 +1,9 @@
-"""Milliseconds of a network's convolutions against their channel counts, in ONNX Runtime.
+"""Time of each convolution of a network against its channel counts, in ONNX Runtime.
 
-Every convolution is timed with all its rows (or all its columns, or all its channels where it is
-depthwise) and with fewer; the sum over layers stands beside the time of the whole network, which
-also resizes, adds and reorders. Processor time in one thread, so that a busy machine hardly shows.
+Every convolution is timed with all its output channels and fewer input channels, and the other way
+round; a depthwise convolution with fewer channels. The result compares the sum over layers with the
+time of the whole network, which also resizes, adds and reorders. It is processor time in one
+thread, which other work on the machine disturbs little.
 
     python benchmarks/bench_latency_table.py mobile-edge-s [--size 321 481] [--multiple 8]
 """
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 def grid(convolution: Convolution, multiple: int, points: int) -> Iterator[Convolution]:
-    """The convolution at its widths, at fewer rows, and at fewer columns."""
+    """Yield the convolution at full width, with fewer rows, and with fewer columns."""
     rows, columns = (
         spread(counts(width, multiple), points) for width in (convolution.rows, convolution.columns)
     )
@@ -62,14 +63,14 @@ def grid(convolution: Convolution, multiple: int, points: int) -> Iterator[Convo
 
 
 def counts(width: int, multiple: int) -> list[int]:
-    """Multiples below a width, descending from the width itself."""
+    """List a width and the multiples below it, descending."""
     return [width, *(n for n in range(width - 1, 0, -1) if n % multiple == 0)]
 
 
 def describe(
     full: Convolution, timed: Sequence[Convolution], times: dict[Convolution, float]
 ) -> dict[str, object]:
-    """One layer's line of the table: ms by channels made x channels read."""
+    """Return the entry of one layer: milliseconds by output channels x input channels."""
     return {
         "kernel_px": list(full.kernel),
         "stride": list(full.stride),
@@ -80,7 +81,7 @@ def describe(
 
 
 def whole_ms(network: Network, size: Sequence[int], rounds: int) -> float:
-    """Milliseconds of the exported network in one thread, by the same clock."""
+    """Return the minimum time of the exported network in one thread, with the same clock."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)

@@ -1,7 +1,7 @@
-"""What networks cost on a CPU, relative to a published one: ONNX Runtime, all in one run.
+"""Time of networks on a CPU relative to a published network, in ONNX Runtime.
 
-Every network runs once in each round. Weights do not change a network's time, so all are timed
-with random ones.
+Every round runs each network once. Weights do not change the time of a network, so all have random
+weights.
 
     python benchmarks/bench_networks.py edges [--rounds 20] [--threads 2]
     python benchmarks/bench_networks.py saliency [--rounds 20] [--threads 1]
@@ -27,7 +27,12 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Networks of one task, the first being what the others are held against, at (H, W) sizes."""
+    """Networks of one task that are compared.
+
+    Attributes:
+        networks: Names; the first is the baseline.
+        sizes: Heights and widths of the pictures.
+    """
 
     networks: tuple[str, ...]
     sizes: tuple[Size, ...]
@@ -57,9 +62,11 @@ def main() -> None:
     parser.add_argument("task", choices=COMPARISONS)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--networks", nargs="+", help="baseline and others")
+    parser.add_argument("--size", type=int, nargs=2, help="one height and width for all")
     options = parser.parse_args()
-    networks = COMPARISONS[options.task].networks
-    sizes = COMPARISONS[options.task].sizes
+    networks = options.networks or COMPARISONS[options.task].networks
+    sizes = (tuple(options.size),) if options.size else COMPARISONS[options.task].sizes
     random = np.random.default_rng(0)
     images = {size: random.integers(0, 256, (*size, 3), np.uint8) for size in sizes}
     with TemporaryDirectory() as folder:
@@ -85,7 +92,7 @@ def main() -> None:
 
 
 def open_session(name: str, folder: Path, threads: int) -> Session:
-    """The network with random weights, exported; whole pictures, no tiles."""
+    """Export a network with random weights and open it; pictures are not tiled."""
     torch.manual_seed(0)
     path = folder / f"{name}.onnx"
     export_network(create_model(name), path, name=name, task="edges", storage="fp32")
@@ -93,7 +100,7 @@ def open_session(name: str, folder: Path, threads: int) -> Session:
 
 
 def gmac(name: str, size: Size) -> float:
-    """10^9 multiply-adds at (H, W) of the form that is deployed."""
+    """Return the multiply-adds of the deployable form at a size (H, W), in units of 10^9."""
     return round(multiply_adds(lambda: create_model(name).deployable(), *size) / 1e9, 3)
 
 

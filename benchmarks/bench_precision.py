@@ -1,8 +1,8 @@
-"""How fast networks learn on this processor in float32 and in mixed bfloat16.
+"""Training speed of networks on this processor, in float32 and in mixed bfloat16.
 
-Processors with AMX multiply bfloat16 matrices several times faster; what that is worth depends on
-how much of a network is dense convolutions. Forward, loss and backward of one batch of noise, all
-cases in turns, processor time in one thread.
+Processors with AMX multiply bfloat16 matrices several times faster. The gain for a network depends
+on its share of dense convolutions. Measured are forward pass, loss and backward pass of one batch
+of noise, all cases interleaved, in processor time of one thread.
 
     python benchmarks/bench_precision.py [rcf pidinet mobile-edge-s] [--crop-px 256] [--batch 4]
 """
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def step(name: str, kind: torch.dtype, batch: int, side: int) -> Callable[[], None]:
-    """A step of training, without the optimiser's part."""
+    """Return a training step without the optimiser step."""
     network = create_model(name).train()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     image = torch.rand(batch, 3, side, side).contiguous(memory_format=torch.channels_last)

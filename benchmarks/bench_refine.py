@@ -1,15 +1,16 @@
-"""What refining a coarse saliency map gains and costs: error against full masks, time, memory.
+"""Gain and cost of refining a coarse saliency map: error against full masks, time and memory.
 
-The masks of MSRA10K are made as coarse as a network's map, in three ways, and refined with the
-picture as guide; a .onnx file adds the maps of a real network.
+The masks of MSRA10K are reduced to the size of a network's map in three ways, then refined with the
+picture as guide. A .onnx file adds the maps of a real network. Without DATA, only time and memory
+are measured, on one synthetic picture for each size.
 
-    python benchmarks/bench_refine.py DATA [MODEL.onnx]
+    python benchmarks/bench_refine.py [DATA] [MODEL.onnx] [--rounds N] [--sizes N]
 
-DATA holds images/ID.jpg, masks/ID.png and val.txt, as in data/msra10k.
+DATA holds images/ID.jpg, masks/ID.png and val.txt, as data/msra10k does.
 """
 
+import argparse
 import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -36,17 +37,20 @@ Map = np.ndarray
 
 
 def exact(mask: Map, coarse_px: int) -> Map:
-    """Every cell holds its share of the object: what no network knows so well."""
+    """Reduce a mask exactly: every cell has its share of the object, better than any network."""
     return resize(mask, *fit_inside(mask.shape[0], mask.shape[1], coarse_px))
 
 
 def binary(mask: Map, coarse_px: int) -> Map:
-    """Cells are object or not: borders are off by up to half a cell."""
+    """Reduce a mask to binary cells: borders are wrong by up to half a cell."""
     return (exact(mask, coarse_px) >= 0.5).astype(np.float32)
 
 
 def displaced(mask: Map, coarse_px: int) -> Map:
-    """Borders wander by 0.7 cells (standard deviation), over 4 cells or so."""
+    """Reduce a mask with displaced borders: by 0.7 cells (standard deviation), in waves of 4 cells.
+
+    The displacement is smooth noise, the same for the same mask.
+    """
     random = np.random.default_rng(int(mask.sum()))
     cell_px = max(mask.shape) / coarse_px
     coarsest = fit_inside(mask.shape[0], mask.shape[1], coarse_px // 4)
@@ -65,7 +69,7 @@ DEGRADATIONS: dict[str, Callable[[Map, int], Map]] = {
 
 
 def methods(coarse: Map, image: Map) -> Iterator[tuple[str, Map]]:
-    """A coarse map brought to the picture's size in every way."""
+    """Yield the coarse map at the size of the picture, by every method."""
     yield "enlarged", resize(coarse, *image.shape[:2])
     for radius, eps in FITS:
         yield (
@@ -76,7 +80,7 @@ def methods(coarse: Map, image: Map) -> Iterator[tuple[str, Map]]:
 
 
 def errors(coarse: list[Map], images: list[Map], masks: list[Map]) -> dict[str, dict[str, float]]:
-    """Mean absolute error of every method, with ramps of every softness about 0.5."""
+    """Return the mean absolute error of every method, at every softness of the mask's ramp."""
     found: dict[str, dict[str, list[float]]] = {}
     for small, image, mask in zip(coarse, images, masks, strict=True):
         for method, map in methods(small, image):
@@ -89,13 +93,14 @@ def errors(coarse: list[Map], images: list[Map], masks: list[Map]) -> dict[str, 
     }
 
 
-def costs(rounds: int = 3) -> dict[str, dict[str, float]]:
-    """Least processor time of refining and of composing, and peak memory, smaller pictures first.
+def costs(rounds: int, num_sizes: int) -> dict[str, dict[str, float]]:
+    """Measure refining and composing: minimum processor time, and peak memory.
 
-    Processor time, because both run on one thread and the machine may have other work.
+    Both run on one thread, so other work on the machine disturbs processor time little. Smaller
+    pictures come first, because peak memory never falls.
     """
     measured = {}
-    for name, size in SIZES.items():
+    for name, size in list(SIZES.items())[:num_sizes]:
         random = np.random.default_rng(0)
         image = resize(random.integers(0, 256, (30, 40, 3), np.uint8), *size)
         coarse = np.zeros((224, 224), np.float32)
@@ -125,8 +130,21 @@ def peak_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def main(data: Path, model: str | None) -> None:
-    result: dict[str, Any] = {"costs": costs(), "errors": {}}
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="?", type=Path, help="MSRA10K")
+    parser.add_argument("model", nargs="?", help="a saliency network, .onnx")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", type=int, default=len(SIZES), help="picture sizes to time")
+    options = parser.parse_args()
+    result: dict[str, Any] = {"costs": costs(options.rounds, options.sizes), "errors": {}}
+    if options.data:
+        measure_errors(result, options.data, options.model)
+    write_result("refine", result)
+
+
+def measure_errors(result: dict[str, Any], data: Path, model: str | None) -> None:
+    """Add the errors on every `EVERY`th picture of val.txt to the result."""
     ids = (data / "val.txt").read_text().split()[::EVERY]
     images = [load(data / f"images/{id}.jpg") for id in ids]
     masks = [load(data / f"masks/{id}.png")[..., 0].astype(np.float32) / 255 for id in ids]
@@ -139,8 +157,7 @@ def main(data: Path, model: str | None) -> None:
         result["errors"][f"{session.name}, {session.input_px} px"] = errors(
             [session(image) for image in images], images, masks
         )
-    write_result("refine", result)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
+    main()

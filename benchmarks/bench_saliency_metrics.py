@@ -1,8 +1,8 @@
-"""What scoring saliency maps costs, against PySODMetrics on the same arrays.
+"""Time of scoring saliency maps, compared with PySODMetrics on the same arrays.
 
-PySODMetrics pins versions that differ from this project's, so it runs in an environment of its own
-as a process that waits for its turn; that it is told to start and tells the end costs about 0.1 ms.
-Either side takes every measure there is: MAE, F, weighted F, S and E. One thread each.
+PySODMetrics pins versions that differ from this project's, so it runs in its own environment, as a
+process that waits for requests. A request and its reply cost about 0.1 ms. Both sides compute MAE,
+F, weighted F, S and E, in one thread each.
 
     python3 -m venv /tmp/pysod && /tmp/pysod/bin/pip install pysodmetrics==1.6.2
     python benchmarks/bench_saliency_metrics.py --pysod /tmp/pysod/bin/python [--rounds N]
@@ -76,18 +76,18 @@ def ask(server: subprocess.Popen, folder: Path) -> None:
     server.stdin.write(f"{folder}\n")
     server.stdin.flush()
     if server.stdout.readline() != "done\n":
-        raise RuntimeError("PySODMetrics stopped; see what it said above")
+        raise RuntimeError("PySODMetrics has stopped; its own message stands above")
 
 
 def score(folder: Path) -> None:
-    """Read the arrays too, as the other side does."""
+    """Read and score one pair of arrays; the other side reads them as well."""
     metric = SaliencyMetric()
     metric.update(np.load(folder / "map.npy"), np.load(folder / "mask.npy"))
     metric.compute()
 
 
 def write_pair(folder: Path, height: int, width: int) -> None:
-    """A mask of three discs and a map as networks make: right inside, soft and noisy at borders."""
+    """Write a mask of three discs, and a map like a network's: soft and noisy at the borders."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:height, :width] / np.array([height, width])[:, None, None]
     centres = rng.uniform(0.25, 0.75, (3, 2))

@@ -1,6 +1,6 @@
-"""What starting costs: `import featheredge`, its first use, and `featheredge --help`.
+"""Start-up time of `import featheredge`, of its first use, and of `featheredge --help`.
 
-Budgets: an import under 0.2 s beyond numpy's own, `--help` under 0.3 s.
+Budgets: at most 0.2 s for the import and first use beyond the import of numpy, 0.3 s for `--help`.
 
     python benchmarks/bench_startup.py [ROUNDS]
 """

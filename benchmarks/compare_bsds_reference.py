@@ -1,11 +1,12 @@
-"""Compare the edge benchmark with the original evaluator, on HED's maps of the BSDS500 test set.
+"""Comparison of the edge benchmark with the original evaluator, on HED's maps of BSDS500 test.
 
     python benchmarks/compare_bsds_reference.py --reference hed_bsds500 \
         --bsds data/bsds500
 
-The reference folder holds 200 maps after non-maximum suppression (ID.png) and, in ``counts``, what
-the original evaluator wrote about them (ID_ev1.txt, eval_bdry.txt). Prints target and measurement
-side by side, writes benchmarks/results/bsds_reference.json, and fails where a target is missed.
+The reference folder holds 200 maps after non-maximum suppression (ID.png) and, in `counts`, the
+files that the original evaluator wrote for them (ID_ev1.txt, eval_bdry.txt). The script prints
+targets and measurements, writes benchmarks/results/bsds_reference.json, and exits with 1 if a
+target is missed.
 """
 
 import argparse
@@ -31,13 +32,11 @@ def main() -> int:
     parser.add_argument("--reference", type=Path, required=True)
     parser.add_argument("--bsds", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--load-note", default="", help="what else ran on the machine")
+    parser.add_argument("--load-note", default="", help="other work on the machine, in words")
     options = parser.parse_args()
     pairs = pair_up(options.reference, annotation_files(options.bsds, "test"))
     protocol = EdgeProtocol(nms="none")
-    evaluate_edges(
-        pairs[:2], protocol, workers=options.workers
-    )  # compile, or load what is compiled
+    evaluate_edges(pairs[:2], protocol, workers=options.workers)  # compiles, or loads the cache
     before, load = used_seconds(), os.getloadavg()[0]
     started = time.perf_counter()
     scores = evaluate_edges(pairs, protocol, workers=options.workers)
@@ -65,7 +64,7 @@ def main() -> int:
 
 
 def compare_counts(scores: EdgeScores, folder: Path) -> list[Row]:
-    """Hold the counts against the original's: totals exactly, matches within its randomness."""
+    """Compare counts with the original: totals exactly, matches within its random variation."""
     tables = [np.loadtxt(folder / f"{name}_ev1.txt") for name in scores.names]
     expected = np.array(tables)[..., 1:].astype(np.int64)
     rows: list[Row] = []
@@ -94,16 +93,17 @@ def compare_scores(scores: EdgeScores, path: Path) -> list[Row]:
 
 
 def used_seconds() -> float:
-    """CPU seconds of this process and of the workers that have ended."""
+    """Return CPU seconds of this process and of the workers that have ended."""
     parts = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(part.ru_utime + part.ru_stime for part in parts)
 
 
 def peak_mb(workers: int) -> float:
-    """Upper bound: this process's largest size, and as often as there are workers the largest."""
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return (own + workers * largest) / (1e6 if sys.platform == "darwin" else 1e3)
+    """Return an upper bound: the peak of this process, plus the largest worker once per worker."""
+    this_process = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    largest_worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    total = this_process + workers * largest_worker
+    return total / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 if __name__ == "__main__":

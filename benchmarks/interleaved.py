@@ -1,6 +1,7 @@
-"""Results of timings, kept as files: what was measured, on which machine, at which commit."""
+"""Interleaved timing for the benchmark scripts, and their result files with machine and commit."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -9,24 +10,27 @@ from typing import Any
 
 from featheredge import timing
 
-RESULTS = Path(__file__).parent / "results"
+#: Environment variable with a folder for the results, in place of benchmarks/results.
+RESULTS_VARIABLE = "BENCHMARK_RESULTS"
 
 
 def time_cases(cases: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, dict[str, Any]]:
-    """As `featheredge.timing.time_cases`, ready for JSON."""
+    """Return the times of `featheredge.timing.time_cases`, ready for JSON."""
     return {name: asdict(timed) for name, timed in timing.time_cases(cases, rounds).items()}
 
 
 def write_result(name: str, measured: Mapping[str, Any]) -> None:
-    """Keep what was measured as results/<name>.json, with where and when; print it too."""
+    """Write a result to results/NAME.json with machine, commit and date, and print it."""
     machine = {**timing.describe_machine(), "commit": _commit()}
     text = json.dumps({"machine": machine, **measured}, indent=2)
-    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    folder = Path(os.environ.get(RESULTS_VARIABLE) or Path(__file__).parent / "results")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     print(text)
 
 
 def _commit() -> str:
-    """The commit that was measured, with "-changed" where tracked files differ from it."""
+    """Return the commit that is measured, with "-changed" if tracked files differ from it."""
     command = ["git", "describe", "--always", "--dirty=-changed"]
     here = Path(__file__).parent
     return subprocess.run(

@@ -1,11 +1,11 @@
-"""Score the authors' CSNet on SOD, the 300 pictures of BSDS500 with saliency masks.
+"""Scores of the authors' CSNet on SOD, the 300 pictures of BSDS500 with saliency masks.
 
     python benchmarks/score_csnet.py --weights csnet_l_x1.safetensors \
         --masks data/sod300/masks --bsds data/bsds500
 
-Preprocessing is the authors': 224 x 224 by an unfiltered bilinear resize that does not keep the
-aspect, ImageNet's normalisation; the map is resized to its mask likewise. Writes
-benchmarks/results/csnet_l_x1.json (named after the weights), with both protocols.
+Preprocessing follows the authors: a bilinear resize to 224 x 224 without a filter, which does not
+keep the aspect ratio, then ImageNet's normalisation. The map is resized to its mask the same way.
+The script writes benchmarks/results/NAME.json, named after the weights, with both protocols.
 """
 
 import argparse
@@ -55,11 +55,11 @@ def main() -> int:
 
 
 def pairs(masks: Path, bsds: Path) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
-    """Pictures (H, W, 3) and masks (H, W), both uint8, with their number in BSDS500."""
+    """Yield pictures (H, W, 3) and masks (H, W), both uint8, with their number in BSDS500."""
     images = {path.stem: path for path in (bsds / "images").glob("*/*.jpg")}
     found = sorted(masks.glob("*.png"))
     if not found:
-        raise EvaluationError(f"no masks (*.png) in {masks}")
+        raise EvaluationError(f"{masks}: no masks; expected ID.png files")
     for path in found:
         image = np.array(Image.open(images[path.stem]).convert("RGB"))
         yield image, np.array(Image.open(path).convert("L")), path.stem
@@ -67,7 +67,7 @@ def pairs(masks: Path, bsds: Path) -> Iterator[tuple[np.ndarray, np.ndarray, str
 
 @torch.inference_mode()
 def predict(network: Network, image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """(H, W, 3) uint8 -> map of `size`, float32 in [0, 1]."""
+    """Predict a picture, (H, W, 3) uint8; return its map at a size, float32 in [0, 1]."""
     pixels = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
     small = F.interpolate(pixels, (SIDE_PX, SIDE_PX), mode="bilinear", align_corners=False)
     map = network(network.normalise(small)).final.sigmoid()

@@ -1,11 +1,11 @@
-"""Score the authors' PiDiNet on the BSDS500 test set and hold it against their published numbers.
+"""Scores of the authors' PiDiNet on BSDS500 test, compared with their published scores.
 
     python benchmarks/score_peer.py --weights pidinet_bsds_voc.safetensors \
         --bsds data/bsds500
 
-The weights take the way of every model here: plain convolutions, ONNX, `Session`, NMS, evaluator.
-Agreement therefore says that all of these are right together. Writes
-benchmarks/results/pidinet.json, and fails where a score is off by more than the margin.
+The weights pass through the same steps as every model: plain convolutions, ONNX, `Session`, NMS,
+evaluator. Agreement therefore checks all of these together. The script writes
+benchmarks/results/pidinet.json, and exits with 1 if a score differs by more than the margin.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 from featheredge.deploy.export import export_network
 from featheredge.metrics.benchmark import score_bsds
 from featheredge.metrics.edge_scores import EdgeScores
-from featheredge.models.build import load_weights
 from featheredge.models.pidinet import PiDiNet, to_plain
+from featheredge.models.tensors import load_weights
 from interleaved import write_result
 
 #: Single scale, trained on BSDS500 and VOC (Su et al., ICCV 2021, and the authors' repository).
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def score(network: PiDiNet, bsds: Path, folder: Path, workers: int) -> EdgeScores:
-    """Export, predict the test pictures into `folder`, evaluate."""
+    """Export the network, write its maps of the test pictures to a folder, and score them."""
     model, maps = folder / "pidinet.onnx", folder / "maps"
     export_network(network, model, name="pidinet", task="edges", storage="fp32")
     return score_bsds(str(model), bsds, maps, workers=workers)

@@ -1,11 +1,11 @@
-"""A network of one's own, pruned to half of its multiply-adds, and trained on afterwards.
+"""Example: prune your own network to half of its multiply-adds, then fine-tune it.
 
     featheredge prune examples/prune-custom-network.toml -o runs/custom-network
     python examples/custom_network.py runs/custom-network
 
-The first command calls `build` below for the network, measures its layers on the pictures beside
-this file, and leaves the smaller one in runs/custom-network/norms. The second takes it from there
-to the loop that it was trained by.
+The first command calls `build` below to get the network, measures its layers on the pictures beside
+this file, and writes the smaller network to runs/custom-network/norms. The second command loads it
+and trains it again with the same loop.
 """
 
 import argparse
@@ -25,7 +25,7 @@ DIMMED = ((0.4, 1, 1), (1, 0.4, 1), (1, 1, 0.4), (0.4, 0.4, 0.4), (1, 1, 1))
 
 
 class Classifier(nn.Module):
-    """Convolutions with batch norms, one shortcut, a mean over the picture, five classes."""
+    """Convolutions with batch norms, one shortcut, global average pooling, five classes."""
 
     def __init__(self, width: int = 24) -> None:
         super().__init__()
@@ -36,20 +36,20 @@ class Classifier(nn.Module):
         self.classifier = nn.Linear(2 * width, 5)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 5) logits."""
+        """Classify pictures: (B, 3, H, W) -> (B, 5) logits."""
         x = self.stem(image)
         x = self.last(self.down(x + self.inner(x)))
         return self.classifier(x.mean((2, 3)))
 
 
 def layer(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
-    """Convolution, norm, ReLU."""
+    """Build a layer of convolution, norm and ReLU."""
     conv = nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(channels_out), nn.ReLU())
 
 
 def build() -> nn.Module:
-    """The trained network; here a short training stands for loading your own weights."""
+    """Return the trained network; a short training stands in for loading your own weights."""
     torch.manual_seed(0)
     network = Classifier()
     train(network, steps=40)
@@ -57,14 +57,14 @@ def build() -> nn.Module:
 
 
 def train(network: nn.Module, steps: int) -> float:
-    """Your own loop. This one learns which colours of a crop of the photos were dimmed."""
+    """Train with your own loop. This one learns which colour of a crop is dimmed."""
     pictures = [to_tensor(path) for path in sorted(HERE.glob("*.jpg"))]
     random = torch.Generator().manual_seed(1)
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)
     network.train()
     loss = torch.tensor(0.0)
     for _ in range(steps):
-        crops, classes = zip(*(draw(pictures, random) for _ in range(16)), strict=True)
+        crops, classes = zip(*(sample(pictures, random) for _ in range(16)), strict=True)
         loss = F.cross_entropy(network(torch.stack(crops)), torch.tensor(classes))
         optimiser.zero_grad()
         loss.backward()
@@ -73,8 +73,8 @@ def train(network: nn.Module, steps: int) -> float:
     return loss.item()
 
 
-def draw(pictures: list[Tensor], random: torch.Generator) -> tuple[Tensor, int]:
-    """A crop with one colour dimmed, or all of them (3), or none (4), and which it was."""
+def sample(pictures: list[Tensor], random: torch.Generator) -> tuple[Tensor, int]:
+    """Return a random crop and its class: one colour dimmed (0 to 2), all (3) or none (4)."""
     picture = pictures[int(torch.randint(len(pictures), (), generator=random))]
     top, left = (
         int(torch.randint(side - SIZE_PX, (), generator=random)) for side in picture.shape[1:]
@@ -86,12 +86,12 @@ def draw(pictures: list[Tensor], random: torch.Generator) -> tuple[Tensor, int]:
 
 
 def to_tensor(path: Path) -> Tensor:
-    """(3, H, W) RGB in [0, 1]."""
+    """Read a picture as (3, H, W) float32 RGB in [0, 1]."""
     return torch.from_numpy(load_image(path)).permute(2, 0, 1).float() / 255
 
 
 def main() -> None:
-    """Train the pruned network on."""
+    """Fine-tune the pruned network."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("run", type=Path, help="the folder of the pruning run")
     run = parser.parse_args().run

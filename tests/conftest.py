@@ -1,8 +1,8 @@
-"""Small weights files that keep the contract of the shipped ones, and their twin in numpy."""
+"""Fixtures of all tests: toy weights files, the same network in numpy, pictures of noise."""
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ SALIENCY = json.dumps(
 
 
 def write_network(path: Path, metadata: str | None = METADATA, radius_px: int = 0) -> Path:
-    """Write a network whose map is half the grey level of the pixel, half that of its 8x8 cell.
+    """Write a network whose map is the mean of the grey levels of a pixel and of its 8x8 cell.
 
-    As in a real network, sizes that are not multiples of the stride fail in it. `radius_px` puts a
-    box blur before, so that a pixel sees beyond its cell.
+    As in a real network, sizes that are not multiples of the stride fail. `radius_px` adds a box
+    blur before it, so that a pixel depends on pixels beyond its cell.
     """
     side = 2 * radius_px + 1
     kernel = np.full((1, 3, side, side), 1 / (3 * 255 * side * side), np.float32)
@@ -62,7 +62,7 @@ def write_network(path: Path, metadata: str | None = METADATA, radius_px: int = 
 
 
 def toy_map(image: np.ndarray) -> np.ndarray:
-    """What the network without blur must return for an (H, W, 3) uint8 image of any size."""
+    """Compute the map of the network without blur, for an (H, W, 3) uint8 image of any size."""
     height, width = image.shape[:2]
     grey = np.pad(image, ((0, -height % STRIDE), (0, -width % STRIDE), (0, 0)), mode="reflect")
     grey = grey.mean(axis=2) / 255
@@ -78,13 +78,22 @@ def toy_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def toy_saliency_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same network as a saliency network: what is bright stands out."""
+    """The same network as a saliency network: bright pixels are salient."""
     return write_network(tmp_path_factory.mktemp("weights") / "bright.onnx", SALIENCY)
+
+
+@pytest.fixture(scope="module")
+def share_traces() -> Iterator[None]:
+    """Exports in the test file trace each toy structure once, see `toy_exports`."""
+    from toy_exports import sharing_traces
+
+    with sharing_traces():
+        yield
 
 
 @pytest.fixture
 def noise() -> Callable[..., np.ndarray]:
-    """(H, W, 3) uint8 images of noise."""
+    """A function that makes (H, W, 3) uint8 images of noise."""
 
     def make(height: int, width: int, seed: int = 0) -> np.ndarray:
         return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -94,7 +103,7 @@ def noise() -> Callable[..., np.ndarray]:
 
 @pytest.fixture
 def entry(monkeypatch, toy_onnx):
-    """A catalog that holds the toy network."""
+    """A catalog with the toy network alone."""
     entry = catalog.Entry(
         name="toy",
         task="edges",

@@ -1,4 +1,4 @@
-"""Small pruning runs: recipes on toys, and files that stand for exports where none is needed."""
+"""Small pruning runs: recipes for toy networks, and files that replace exports in tests."""
 
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from featheredge.runs import network_source
 from featheredge.runs.prune_recipe import PruneRecipe, load_prune_recipe
 from toys import toy_network, write_bsds, write_recipe
 
-#: Two groups of the toy network that nothing else is tied to, and fewer units than they have.
+#: Two groups of the toy network that are tied to no other, with fewer units than they have.
 COUNTS = {"encoder.features.3.conv.0.0": 6, "encoder.features.5.conv.0.0": 8}
 
-OWN = """
+CUSTOM = """
 import torch
 from torch import nn
 
@@ -34,7 +34,7 @@ number = 3
 
 
 def zoo_recipe(folder: Path, *settings: str) -> PruneRecipe:
-    """Prunes the toy network on rectangles, scores it, tunes it with the whole one as teacher."""
+    """Prune the toy network on rectangles, score it, fine-tune it with the unpruned teacher."""
     bsds = write_bsds(write_bsds(folder / "bsds", "train", 4), "val", 1)
     build.save(toy_network(), folder / "toy")
     tuning = write_recipe(folder, folder / "elsewhere", "tuning")
@@ -74,17 +74,17 @@ rounds = 2
 
 
 def custom_recipe_file(folder: Path) -> Path:
-    """Prunes a network of one's own on noise."""
+    """Prune a custom network on noise."""
     (folder / "pictures/deep").mkdir(parents=True)
     for index in range(3):
         noise = np.random.default_rng(index).integers(0, 256, (30, 40, 3), np.uint8)
         Image.fromarray(noise).save(folder / f"pictures/deep/{index}.png")
-    (folder / "mine.py").write_text(OWN)
+    (folder / "mine.py").write_text(CUSTOM)
     path = folder / "custom.toml"
     path.write_text(
         f"""
 name = "prune-custom"
-about = "a network of one's own"
+about = "a custom network"
 source = "{(folder / "mine.py").as_posix()}:build"
 
 [calibration]
@@ -107,7 +107,7 @@ rounds = 2
 
 
 def learned_recipe_file(folder: Path, network: Network) -> Path:
-    """Cuts what fell silent when `network` was trained; calibrates on noise."""
+    """Cut the channels of `network` that decayed in training; calibrate on noise."""
     build.save(network, folder / "trained")
     noise = np.random.default_rng(0).integers(0, 256, (3, 40, 50, 3), np.uint8)
     (folder / "pictures").mkdir()
@@ -117,7 +117,7 @@ def learned_recipe_file(folder: Path, network: Network) -> Path:
     path.write_text(
         f"""
 name = "prune-learned"
-about = "what training has decided"
+about = "channels that training has kept"
 task = "saliency"
 source = "{(folder / "trained").as_posix()}"
 
@@ -139,16 +139,16 @@ rounds = 2
 
 
 def without_exports(monkeypatch: pytest.MonkeyPatch, *real: str) -> list[str]:
-    """Let files that compute something else stand for the networks of all but the `real` steps.
+    """Replace the exports of all steps but `real` with other files, as an export takes seconds.
 
-    An export takes seconds. Returns the steps that were exported, as they come.
+    Returns the steps that were exported, in order.
     """
     exported: list[str] = []
 
-    def write(network: Any, path: Path, **facts: Any) -> None:
+    def write(network: Any, path: Path, **metadata: Any) -> None:
         exported.append(path.parent.name)
         if path.parent.name in real:
-            export_network(network, path, **facts)
+            export_network(network, path, **metadata)
         else:
             write_network(path)
 
@@ -158,6 +158,6 @@ def without_exports(monkeypatch: pytest.MonkeyPatch, *real: str) -> list[str]:
     monkeypatch.setattr(network_source, "export_network", write)
     monkeypatch.setattr(network_source, "export_module", write_custom)
     monkeypatch.setattr(
-        network_source.CustomSource, "case", lambda self, path, threads: path.read_bytes
+        network_source.CustomSource, "timing_case", lambda self, path, threads: path.read_bytes
     )
     return exported

@@ -1,4 +1,4 @@
-"""Run folders as training and pruning leave them, around the toy network."""
+"""Run folders as training and pruning write them, with the toy network."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ EDGE_PROTOCOL = {
 
 
 def edge_score(ods: float, num_images: int = 200) -> dict[str, Any]:
-    """What `EdgeScores.to_dict` gives."""
+    """The output of `EdgeScores.to_dict`."""
     point = {"f": ods, "precision": 0.7, "recall": 0.7, "threshold": 0.4}
     return {
         "ods": point,
@@ -28,7 +28,7 @@ def edge_score(ods: float, num_images: int = 200) -> dict[str, Any]:
 
 
 def saliency_score(max_f: float) -> dict[str, Any]:
-    """What `SaliencyScores.to_dict` gives, as far as a report reads it."""
+    """The part of `SaliencyScores.to_dict` that a report reads."""
     protocol = {"name": "salmetric", "maps_stretched": False, "thresholds": 256}
     return {"max_f": max_f, "mae": 0.1, "s_measure": 0.7, "num_images": 300, "protocol": protocol}
 
@@ -42,7 +42,7 @@ def write_run(folder: Path, network: Path, score: object) -> Path:
 
 
 def write_chain(folder: Path, network: Path, scores: dict[str, float]) -> Path:
-    """A pruning run: a recipe, a step for each score, the report that puts them in order."""
+    """A pruning run: a recipe, a step for each score, and the report that orders them."""
     for name, ods in scores.items():
         write_run(folder / name, network, edge_score(ods))
     (folder / "recipe.json").write_text('{"name": "smaller"}', "utf-8")

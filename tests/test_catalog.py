@@ -32,10 +32,14 @@ def test_find_gives_the_entry(three):
 
 @pytest.mark.parametrize(
     ("name", "near"),
-    [("mobileedge", "mobile-edge or mobile-edge-tiny"), ("csnet", "csnet-l"), ("zzz", "csnet-l")],
+    [
+        ("mobileedge", "did you mean mobile-edge or mobile-edge-tiny"),
+        ("csnet", "did you mean csnet-l"),
+        ("zzz", "choose one of mobile-edge, mobile-edge-tiny, csnet-l"),
+    ],
 )
 def test_unknown_names_get_the_nearest(three, name, near):
-    with pytest.raises(UnknownModelError, match=f"{name!r}; did you mean .*{near}"):
+    with pytest.raises(UnknownModelError, match=f"{name!r}; {near}"):
         catalog.find(name)
 
 

@@ -54,7 +54,7 @@ def test_the_softest_mask_is_the_map_and_the_hardest_its_threshold():
 
 @pytest.mark.parametrize("arguments", [(0, 0.2), (1.1, 0.2), (0.5, -0.1), (0.5, 2)])
 def test_a_mask_refuses_numbers_out_of_range(arguments):
-    with pytest.raises(ArgumentError, match="expected above 0"):
+    with pytest.raises(ArgumentError, match=r"expected a threshold above 0.*softness from 0 to 1"):
         soft_mask(np.zeros((2, 2), np.float32), *arguments)
 
 
@@ -127,9 +127,9 @@ def test_a_blurred_background_holds_nothing_of_the_object():
 @pytest.mark.parametrize(
     ("background", "error", "cause"),
     [
-        ("wihte", ImageError, "neither a colour .* nor a picture: wihte: No such file"),
+        ("wihte", ImageError, "not a colour .* or a readable image: wihte: No such file"),
         ((1, 2), ArgumentError, r"expected \(r, g, b\)"),
-        ((0, 0, 256), ArgumentError, r"each 0\.\.255"),
+        ((0, 0, 256), ArgumentError, r"each from 0 to 255"),
     ],
 )
 def test_backgrounds_that_are_none(background, error, cause):
@@ -198,7 +198,7 @@ def test_an_empty_picture_is_named(bright, tmp_path):
     Image.fromarray(np.zeros((30, 40, 3), np.uint8)).save(tmp_path / "night.png")
     with pytest.raises(NoObjectError, match=r"night\.png: no salient object.*0\.00"):
         featheredge.cutout(tmp_path / "night.png", model=bright)
-    with pytest.raises(NoObjectError, match=r"^the picture: no salient object"):
+    with pytest.raises(NoObjectError, match=r"^the image: no salient object"):
         featheredge.cutout(np.zeros((30, 40), np.uint8), model=bright)
 
 
@@ -218,3 +218,36 @@ def test_a_cutout_needs_a_saliency_network(toy_onnx, noise):
 def test_a_cutout_keeps_to_the_pixel_limit(bright, noise):
     with pytest.raises(ImageError, match="over the limit"):
         featheredge.cutout(noise(40, 40), model=bright, max_megapixels=0.001)
+
+
+@pytest.fixture
+def two_parts(tmp_path):
+    """A picture with a large and a small bright square, and a session whose map is its grey."""
+    image = np.zeros((100, 120, 3), np.uint8)
+    image[10:60, 10:60] = 255
+    image[80:90, 90:100] = 255
+    return image, Brightness()
+
+
+class Brightness:
+    """Stands in for a saliency session: the map is the picture's brightness."""
+
+    task = "saliency"
+
+    def __call__(self, pixels, *, max_megapixels=100.0):
+        return pixels[..., 0].astype(np.float32) / 255
+
+
+def test_islands_are_dropped_and_counted(two_parts, monkeypatch):
+    image, session = two_parts
+    monkeypatch.setattr(featheredge.compose, "cached_session", lambda *_: session)
+    dropped = []
+    cut = featheredge.cutout(image, on_dropped=dropped.append)
+    assert dropped == [1]
+    assert cut[80:90, 90:100, 3].max() == 0
+    assert cut[20:50, 20:50, 3].min() == 255
+    whole = featheredge.cutout(image, min_share=0, on_dropped=dropped.append)
+    assert whole[82:88, 92:98, 3].min() == 255
+    alone = featheredge.cutout(image, min_share=0, subject="largest", on_dropped=dropped.append)
+    assert alone[80:90, 90:100, 3].max() == 0
+    assert dropped == [1, 1]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import featheredge
+from featheredge.errors import UnknownModelError
 
 HEAVY = {"torch", "numba", "matplotlib", "onnxruntime", "scipy", "lightning_fabric", "pydantic"}
 
@@ -63,11 +64,28 @@ def test_public_names():
         featheredge.egdes  # noqa: B018
 
 
+def test_what_can_be_built_and_what_is_shipped(noise):
+    import torch
+
+    names = featheredge.list_networks()
+    assert {entry.name for entry in featheredge.list_models()} < set(names)
+    assert featheredge.list_networks("rcf*") == ["rcf"]
+    network = featheredge.create_model("mobile-edge-xs", pretrained=True).eval()
+    image = noise(40, 56)
+    with torch.no_grad():
+        pixels = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
+        map = network(network.normalise(pixels)).final.sigmoid()[0, 0]
+    expected = featheredge.edges(image, model="mobile-edge-xs")
+    assert abs(map.numpy() - expected).max() < 1e-4
+    with pytest.raises(UnknownModelError, match=r"no weights are shipped for 'rcf'.*mobile-edge"):
+        featheredge.create_model("rcf", pretrained=True)
+
+
 def test_a_missing_lab_is_named():
     code = (
         "import sys\nsys.modules['torch'] = None\nimport featheredge\n"
-        "from featheredge.errors import ProviderError\n"
-        "try:\n    featheredge.create_model\nexcept ProviderError as error:\n"
+        "from featheredge.errors import MissingExtraError\n"
+        "try:\n    featheredge.create_model\nexcept MissingExtraError as error:\n"
         "    assert 'featheredge[lab]' in str(error), error\n"
         "else:\n    raise AssertionError('no error')\n"
     )

@@ -1,5 +1,6 @@
 """Session: any size, tiles, batches, and what it refuses."""
 
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -152,10 +153,14 @@ def test_without_a_shipped_saliency_network_one_must_be_named(entry, noise):
         ('{"name": "toy", "task": "edges"}', "expected a JSON object"),
         ('{"name": "toy", "task": "edges", "stride": 0}', "expected a JSON object"),
         ('{"name": "toy", "task": "edges", "stride": "8"}', "expected a JSON object"),
-        (SALIENCY.replace("64", "60"), "input_px, if it is there, a multiple of stride"),
+        (SALIENCY.replace("64", "60"), r"input_px \(a multiple of stride"),
         (SALIENCY.replace("64", "0"), "expected a JSON object"),
         (SALIENCY.replace("64", "64.0"), "expected a JSON object"),
         (SALIENCY.replace("64", "true"), "expected a JSON object"),
+        (SALIENCY.replace("64", "8000000000"), "at most 8192"),
+        (METADATA.replace("8", "1000000000"), "at most 1024"),
+        ("[" * 100_000, "expected a JSON object"),
+        ('{"name": "' + "x" * 10_000, "expected a JSON object"),
     ],
 )
 def test_files_without_our_metadata_are_refused(tmp_path, metadata, cause):
@@ -186,12 +191,13 @@ def test_damaged_and_missing_files_are_refused(tmp_path):
 
 
 def test_absent_provider_is_an_error_that_lists_those_there(toy_onnx):
-    with pytest.raises(ProviderError, match=r"'quantum' is not there; .* cpu"):
+    with pytest.raises(ProviderError, match=r"'quantum' is not available; .* cpu"):
         Session(toy_onnx, provider="quantum")
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"threads": 0}, {"tile_px": 64, "overlap_px": 40}, {"overlap_px": -64}]
+    "arguments",
+    [{"threads": 0}, {"threads": 100_000}, {"tile_px": 64, "overlap_px": 40}, {"overlap_px": -64}],
 )
 def test_numbers_out_of_range_are_refused(toy_onnx, arguments):
     with pytest.raises(ArgumentError, match=next(reversed(arguments))):
@@ -228,3 +234,105 @@ def test_a_session_leaves_the_callers_arithmetic_alone(toy_onnx):
         "assert numpy.float32(2e-38) * numpy.float32(0.1) > 0\n"
     )
     subprocess.run([sys.executable, "-c", code, str(toy_onnx)], check=True)
+
+
+def test_metadata_that_is_not_text_is_refused(tmp_path, toy_onnx):
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(toy_onnx.read_bytes().replace(b'{"name": "toy"', b'{"name": "\xff\xfey"'))
+    with pytest.raises(WeightsError, match=r"damaged\.onnx"):
+        Session(damaged)
+
+
+@pytest.mark.parametrize("factor", [2.0, -1.0, float("nan")])
+def test_values_that_are_no_probabilities_are_an_error(tmp_path, toy_onnx, noise, factor):
+    path = tmp_path / "damaged.onnx"
+    half = np.float32(0.5).tobytes()
+    content = toy_onnx.read_bytes()
+    assert content.count(half) == 1
+    path.write_bytes(content.replace(half, np.float32(factor).tobytes()))
+    session = Session(path, tile_px=64, overlap_px=8)
+    bright = np.maximum(noise(16, 16), 200)
+    for image in (bright, np.tile(bright, (10, 10, 1))):
+        with pytest.raises(WeightsError, match=r"values from .* expected 0 to 1"):
+            session(image)
+    with pytest.raises(WeightsError, match="expected 0 to 1"):
+        list(session.batch([bright, bright], size=2))
+
+
+def test_a_network_that_fails_is_an_error_without_a_banner(toy_onnx, noise, capfd):
+    session = Session(toy_onnx)
+    session.stride = 1  # as if the metadata were wrong
+    with pytest.raises(WeightsError, match="toy: the network fails on 9x9 pixels"):
+        session(noise(9, 9))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_that_does_not_load_prints_no_banner(tmp_path, capfd):
+    (tmp_path / "noise.onnx").write_bytes(b"\x08\x08garbage" * 9)
+    with pytest.raises(WeightsError):
+        Session(tmp_path / "noise.onnx")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_replaced_file_is_loaded_again(tmp_path, noise):
+    path = write_network(tmp_path / "my.onnx")
+    image = noise(40, 40)
+    first = featheredge.edges(image, model=str(path))
+    write_network(path, radius_px=4)
+    second = featheredge.edges(image, model=str(path))
+    np.testing.assert_array_equal(second, Session(path)(image))
+    assert np.abs(first - second).max() > 0.01
+
+
+def test_functions_take_a_session_and_a_limit(toy_onnx, toy_saliency_onnx, noise):
+    image = noise(20, 20)
+    for function, path in (
+        (featheredge.edges, toy_onnx),
+        (featheredge.saliency, toy_saliency_onnx),
+    ):
+        session = Session(path)
+        np.testing.assert_array_equal(function(image, model=session), session(image))
+        with pytest.raises(ImageError, match="megapixels"):
+            function(image, model=session, max_megapixels=1e-4)
+    with pytest.raises(WeightsError, match="another model"):
+        featheredge.edges(image, model=Session(toy_saliency_onnx))
+
+
+def test_a_batch_keeps_the_limit(toy, toy_saliency_onnx, noise):
+    for session in (toy, Session(toy_saliency_onnx)):
+        with pytest.raises(ImageError, match="megapixels"):
+            list(session.batch([noise(20, 20)], max_megapixels=1e-4))
+
+
+def test_a_list_names_batch(toy, noise):
+    for call in (toy, featheredge.edges, featheredge.cutout):
+        with pytest.raises(ImageError, match=r"list of 2.*\.batch"):
+            call([noise(8, 8), noise(8, 8)])
+
+
+@pytest.mark.parametrize("image", ["a.png", b"PNG"])
+def test_a_batch_of_one_path_names_the_session(toy, image):
+    with pytest.raises(ArgumentError, match=f"batch got one {type(image).__name__};"):
+        next(toy.batch(image))
+
+
+def test_a_session_says_what_it_is_and_can_be_pickled(toy_onnx, noise):
+    session = Session(toy_onnx, threads=2, tile_px=64, overlap_px=8)
+    shown = f"Session({str(toy_onnx)!r}, task='edges', threads=2, provider='cpu')"
+    assert repr(session) == shown
+    again = pickle.loads(pickle.dumps(session))
+    assert repr(again) == shown
+    image = noise(100, 90)
+    np.testing.assert_array_equal(again(image), session(image))
+
+
+def test_a_path_with_nul_is_refused(toy):
+    with pytest.raises(WeightsError, match="not a path"):
+        featheredge.edges(np.zeros((8, 8)), model="a\0.onnx")
+    with pytest.raises(ImageError, match="null"):
+        toy("a\0.png")
+
+
+def test_a_folder_is_no_model():
+    with pytest.raises(WeightsError, match=r"models/ is not the name .* not an \.onnx"):
+        Session("models/")

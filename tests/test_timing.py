@@ -1,4 +1,4 @@
-"""Cases take turns, the first round does not count, and the machine is described."""
+"""Cases are interleaved, the warm-up round does not count, and the machine is described."""
 
 from dataclasses import asdict
 
@@ -7,7 +7,7 @@ import pytest
 from featheredge import timing
 
 
-def test_cases_take_turns_and_the_first_round_does_not_count():
+def test_cases_are_interleaved_and_the_warm_up_round_does_not_count():
     now = 0.0
     order = []
     durations = {"a": iter([9.0, 2.0, 4.0, 3.0]), "b": iter([9.0, 1.0, 1.0, 7.0])}

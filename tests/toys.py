@@ -1,4 +1,4 @@
-"""Small stand-ins for the real thing: a thin network and a data set in BSDS500's layout."""
+"""Toy networks, data sets and recipes for tests."""
 
 from collections.abc import Sequence
 from pathlib import Path

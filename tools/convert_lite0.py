@@ -1,11 +1,11 @@
-"""Turn a public EfficientNet-Lite0 checkpoint into backbone weights for this project's networks.
+"""Converter of a public EfficientNet-Lite0 checkpoint to backbone weights of this project.
 
     python tools/convert_lite0.py efficientnet_lite0.pth efficientnet_lite0.safetensors
 
 The checkpoint has TensorFlow's names (`_conv_stem`, `_blocks.0._depthwise_conv`, ...), expects
-(x - 127) / 128 for 8-bit values x, and its batch norms have an eps of 1e-3. The file that this
-writes has torchvision's names for MobileNetV2, expects ImageNet's normalisation as every network
-here does, and eps 1e-5; what it computes differs only where the first layer is padded.
+(x - 127) / 128 for 8-bit values x, and has batch norms with an eps of 1e-3. The converted file has
+torchvision's names for MobileNetV2, expects ImageNet's normalisation as every network here does,
+and has an eps of 1e-5. Its outputs differ only where the first layer is padded.
 """
 
 import sys
@@ -46,7 +46,7 @@ def main(source: str, target: str) -> None:
 
 
 def _renormalise_input(state: dict[str, Tensor]) -> None:
-    """Let the first layer take (x / 255 - mean) / std instead of (x - 127) / 128."""
+    """Change the first layer so that it takes (x / 255 - mean) / std instead of (x - 127) / 128."""
     mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
     scale, offset = 255 * std / 128, (255 * mean - 127) / 128
     kernel = state["features.0.0.weight"]

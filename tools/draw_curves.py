@@ -1,9 +1,9 @@
-"""Draw the precision-recall curves of several edge models on BSDS500 test into one plot.
+"""Plot of the precision-recall curves of several edge models on BSDS500 test.
 
     python tools/draw_curves.py teacher.onnx mobile-edge mobile-edge-s --bsds data/bsds500 \
         --out docs/images/edges-pr.png
 
-Prints each model's scores as well.
+The script also prints the scores of each model.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Draw how much the channels of several runs still vary, and say what could be cut.
+"""Plot of the spread of every channel of several runs, and a print of what pruning would save.
 
     python tools/draw_decay.py runs/csnet-x1-decay-dynamic runs/csnet-x1-decay-l2 \
         --out docs/images/decay.png --size-px 112
 
-What is printed: parameters and multiply-adds before and after the cut.
+The script prints parameters and multiply-adds before and after the cut.
 """
 
 import argparse
@@ -31,19 +31,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path, help="folders of `featheredge train`")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--size-px", type=int, default=224, help="to count multiply-adds at")
+    parser.add_argument("--size-px", type=int, default=224, help="picture size for multiply-adds")
     options = parser.parse_args()
     networks = {run.name: build.load(run / "model") for run in options.runs}
     for name, network in networks.items():
         learned = learned_channels(network)
         print(f"{name}: {saving(network, cut(network, learned.keep), options.size_px)}")
-        print(f"  {learned.gap:.1f} decades between what is cut and what is kept")
+        print(f"  {learned.gap:.1f} decades between the cut and the kept channels")
     draw(networks).savefig(options.out, dpi=150)
     print(options.out)
 
 
 def draw(networks: dict[str, Network]) -> Figure:
-    """A histogram for each network, one below the other on a common axis."""
+    """Draw a histogram for each network, one below the other with a shared axis."""
     width, height = PANEL_IN
     figure = Figure(figsize=(width, height * len(networks)), layout="constrained")
     panels = figure.subplots(len(networks), 1, sharex=True, squeeze=False)[:, 0]
@@ -57,8 +57,8 @@ def draw(networks: dict[str, Network]) -> Figure:
         axes.set_title(name, loc="left", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
     panels[-1].set_xlabel(
-        f"spread behind a norm; {SMALLEST_SHOWN:g} and less in the first bar, "
-        "cut left of the dashed line"
+        f"spread of a channel after its norm; the first bar holds {SMALLEST_SHOWN:g} and less; "
+        "channels left of the dashed line are cut"
     )
     return figure
 

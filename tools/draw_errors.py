@@ -1,11 +1,11 @@
-"""Draw how well each layer answers without some of its channels, by how they were chosen.
+"""Plot of the output error of each layer after pruning, for every criterion.
 
     python tools/draw_errors.py prune-pidinet --ratio 0.5 --out docs/images/errors.png \
         --set data.root=data/bsds500 --set source=pidinet:pidinet_bsds_voc.safetensors
 
-Every group of the recipe's network is pruned alone to the same share of its units, by every
-criterion, with and without refitting what reads them. What is drawn is also printed: the mean of
-the groups. Errors are squared, over the variance of the unpruned answers.
+Every group of channels in the recipe's network is pruned alone to the same share of its channels,
+by every criterion, with and without a refit of the layers that read them. The script also prints
+the mean over groups. An error is the squared error divided by the variance of the unpruned outputs.
 """
 
 import argparse
@@ -16,8 +16,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from featheredge.pruning.budget import Budget
+from featheredge.pruning.error_curves import compare
+from featheredge.pruning.group_error import GroupError, Sampling
 from featheredge.pruning.plan import ratio_counts
-from featheredge.pruning.prune import GroupError, Sampling, compare
 from featheredge.runs.calibration import calibration_pictures
 from featheredge.runs.network_source import open_source
 from featheredge.runs.prune_recipe import load_prune_recipe
@@ -34,9 +35,9 @@ Series = dict[tuple[str, bool], list[float]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipe", help="of `featheredge prune`: network and pictures")
+    parser.add_argument("recipe", help="a recipe of `featheredge prune`")
     parser.add_argument("--set", action="append", default=[], dest="settings")
-    parser.add_argument("--ratio", type=float, default=0.5, help="units kept in every group")
+    parser.add_argument("--ratio", type=float, default=0.5, help="share of channels kept")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     errors = measure(options.recipe, options.settings, options.ratio)
@@ -51,7 +52,7 @@ def main() -> None:
 
 
 def measure(recipe_name: str, settings: Sequence[str], ratio: float) -> list[GroupError]:
-    """The errors of every group that can be pruned."""
+    """Measure the errors of every group that can be pruned."""
     recipe = load_prune_recipe(find_recipe(recipe_name), settings)
     source = open_source(recipe)
     inputs = [source.inputs(batch) for batch in calibration_pictures(recipe)]
@@ -61,7 +62,7 @@ def measure(recipe_name: str, settings: Sequence[str], ratio: float) -> list[Gro
 
 
 def table(series: Series, num_groups: int) -> Iterator[str]:
-    """Means, a criterion a line."""
+    """Yield the lines of the table of means, one per criterion."""
     yield f"mean error of {num_groups} groups  chosen only  refitted"
     for criterion in COLOURS:
         chosen, refitted = (np.mean(series[criterion, refit]) for refit in (False, True))
@@ -69,7 +70,7 @@ def table(series: Series, num_groups: int) -> Iterator[str]:
 
 
 def draw(series: Series, names: Sequence[str], ratio: float) -> Figure:
-    """A column for each group in the network's order; hollow marks are without refit."""
+    """Draw a column for each group in the order of the network; hollow marks are without refit."""
     figure = Figure(figsize=(max(6.4, 0.34 * len(names)), 4.2), layout="constrained")
     axes = figure.subplots()
     for (criterion, refit), errors in series.items():
@@ -81,11 +82,11 @@ def draw(series: Series, names: Sequence[str], ratio: float) -> Figure:
             markerfacecolor=COLOURS[criterion] if refit else "white",
             label=f"{criterion}{', refitted' if refit else ''}",
         )
-    axes.set(yscale="log", ylabel="error of the layers that read it")
+    axes.set(yscale="log", ylabel="error of the layers that read the group")
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
     axes.grid(axis="y", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"each group alone, {ratio:.0%} of its units kept", fontsize=10)
+    figure.suptitle(f"each group pruned alone, {ratio:.0%} of its channels kept", fontsize=10)
     figure.legend(loc="outside lower center", fontsize=8, ncols=4, frameon=False)
     return figure
 

@@ -1,12 +1,12 @@
-"""Write what PySODMetrics computes on small maps, for the tests to compare with.
+"""Reference scores of small maps by PySODMetrics, written to a file for the tests.
 
-PySODMetrics pins versions that differ from this project's, so it gets an environment of its own:
+PySODMetrics pins versions that differ from this project's, so it needs its own environment:
 
     python3 -m venv /tmp/pysod
     /tmp/pysod/bin/pip install pysodmetrics==1.6.2
     /tmp/pysod/bin/python tools/pysod_reference.py tests/metrics/pysod_reference.json
 
-Pixels are stored as hexadecimal bytes, so the tests need not draw the same random numbers.
+Pixels are stored as hexadecimal bytes, so the tests do not depend on random numbers.
 """
 
 import json
@@ -27,7 +27,7 @@ STEP = 15
 
 
 def cases() -> Iterator[tuple[str, Bytes, Bytes]]:
-    """Name, map and mask of every case."""
+    """Yield name, map and mask of every case."""
     rng = np.random.default_rng(20)
     noise = rng.integers(30, 221, (19, 23), np.uint8)
     disc = _disc(19, 23)
@@ -54,7 +54,7 @@ def cases() -> Iterator[tuple[str, Bytes, Bytes]]:
 
 
 def _distance(height: int, width: int) -> NDArray[np.float64]:
-    """(H, W) distance from a point off the centre, 1 at the nearer sides."""
+    """Return the distance from a point near the centre, (H, W), about 1 at the borders."""
     y, x = np.mgrid[:height, :width]
     return np.hypot(y / height - 0.45, x / width - 0.55) * 2
 
@@ -64,13 +64,13 @@ def _disc(height: int, width: int) -> Bytes:
 
 
 def _soft(height: int, width: int, rng: np.random.Generator) -> Bytes:
-    """A map as networks make: right in the middle, soft and noisy at the border."""
+    """Make a map like a network's: correct in the middle, soft and noisy at the border."""
     logits = 8 * (0.55 - _distance(height, width)) + rng.normal(0, 0.7, (height, width))
     return np.rint(240 / (1 + np.exp(-logits))).astype(np.uint8)
 
 
 def score(pairs: list[tuple[Bytes, Bytes]]) -> dict[str, Any]:
-    """All measures of a set of (map, mask); curves run from the lowest threshold up."""
+    """Compute all measures of a set of (map, mask); thresholds of curves ascend."""
     metrics = {
         "mae": py_sod_metrics.MAE(),
         "s_measure": py_sod_metrics.Smeasure(),
@@ -96,9 +96,9 @@ def score(pairs: list[tuple[Bytes, Bytes]]) -> dict[str, Any]:
 
 
 def main(target: Path) -> None:
-    """Score every case by itself, then all together."""
-    warnings.simplefilter("ignore", UserWarning)  # Fmeasure is deprecated, its numbers are not
-    there = list(cases())
+    """Score every case alone, then all together."""
+    warnings.simplefilter("ignore", UserWarning)  # Fmeasure is deprecated but still correct
+    all_cases = list(cases())
     scored = [
         {
             "name": name,
@@ -107,9 +107,9 @@ def main(target: Path) -> None:
             "mask": mask.tobytes().hex(),
             "scores": score([(map, mask)]),
         }
-        for name, map, mask in there
+        for name, map, mask in all_cases
     ]
-    together = score([(map, mask) for _, map, mask in there])
+    together = score([(map, mask) for _, map, mask in all_cases])
     facts = {"pysodmetrics": version("pysodmetrics"), "curve_step": STEP, "together": together}
     lines = ",\n".join(json.dumps(case, allow_nan=False) for case in scored)
     head = json.dumps(facts, allow_nan=False).removesuffix("}")

@@ -1,6 +1,6 @@
 """Very small edge-detection and salient-object networks, fast on an ordinary CPU.
 
-The public names are resolved when they are first used, so that `import featheredge` is quick.
+A public name is imported on its first use, so that `import featheredge` is quick.
 """
 
 import importlib
@@ -8,31 +8,46 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from featheredge.catalog import list_models
-    from featheredge.compose import cutout
+    from featheredge.compose import cutout, soft_mask, subject_mask
     from featheredge.image import load as load_image
-    from featheredge.models.build import create_model
-    from featheredge.session import Session, edges, saliency
+    from featheredge.maps import edges, saliency
+    from featheredge.models.build import create_model, list_networks
+    from featheredge.nms import suppress as thin
+    from featheredge.png import binarise, save_map
+    from featheredge.session import Session
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Session",
+    "binarise",
     "create_model",
     "cutout",
     "edges",
     "list_models",
+    "list_networks",
     "load_image",
     "saliency",
+    "save_map",
+    "soft_mask",
+    "subject_mask",
+    "thin",
 ]
 
 _ORIGINS = {
     "Session": ("featheredge.session", "Session"),
+    "binarise": ("featheredge.png", "binarise"),
     "create_model": ("featheredge.models.build", "create_model"),
     "cutout": ("featheredge.compose", "cutout"),
-    "edges": ("featheredge.session", "edges"),
+    "edges": ("featheredge.maps", "edges"),
     "list_models": ("featheredge.catalog", "list_models"),
+    "list_networks": ("featheredge.models.build", "list_networks"),
     "load_image": ("featheredge.image", "load"),
-    "saliency": ("featheredge.session", "saliency"),
+    "saliency": ("featheredge.maps", "saliency"),
+    "save_map": ("featheredge.png", "save_map"),
+    "soft_mask": ("featheredge.compose", "soft_mask"),
+    "subject_mask": ("featheredge.compose", "subject_mask"),
+    "thin": ("featheredge.nms", "suppress"),
 }
 
 
@@ -43,11 +58,12 @@ def __getattr__(name: str) -> object:
     try:
         value: object = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
-        from featheredge.errors import ProviderError
+        from featheredge.extras import explain
 
-        raise ProviderError(
-            f"featheredge.{name} needs {error.name}: pip install 'featheredge[lab]'"
-        ) from error
+        missing_extra = explain(error, f"featheredge.{name}")
+        if missing_extra is None:
+            raise
+        raise missing_extra from error
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""`python -m featheredge` is the `featheredge` command."""
+"""Entry point of `python -m featheredge`, which runs the `featheredge` command."""
 
 from featheredge.cli import main
 

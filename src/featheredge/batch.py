@@ -1,26 +1,28 @@
-"""Many files: what the inputs are, where each output goes, and working through them.
+"""Batch processing: choose an output file for every input file, then process the files.
 
-Everything that can be refused before any work starts is refused in `plan`; after that a bad file
-costs only itself.
+`plan` refuses everything that can be refused before any work starts. After that, an error in one
+file does not stop the others, and a file whose output exists is skipped.
 """
 
-import glob
+import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from featheredge.errors import FeatheredgeError, ImageError, OutputError
+from featheredge.errors import FeatheredgeError, OutputError
 from featheredge.files import write_bytes
 from featheredge.image import IMAGE_SUFFIXES
+from featheredge.inputs import Found, expand
 
 VERBS = ("edges", "saliency", "cutout")
-"""What results beside their inputs are named after: photo_edges.png beside photo.jpg."""
+"""The suffixes of output names: photo_edges.png is written next to photo.jpg."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One input and the file that its result goes to."""
+    """One input file and its output file."""
 
     source: Path
     output: Path
@@ -28,68 +30,123 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one job: `error` is None where its output was written."""
+    """The result of one job.
+
+    Attributes:
+        job: The job.
+        seconds: Elapsed time.
+        error: The error message if the job failed, else None.
+        skipped: Whether the job was skipped because its output exists.
+    """
 
     job: Job
     seconds: float
     error: str | None = None
+    skipped: bool = False
 
 
-def plan(inputs: Sequence[str], output: Path | None = None, *, verb: str = "edges") -> list[Job]:
-    """Decide which files are read and where their results go.
+def plan(
+    inputs: Sequence[str], output: Path | None = None, *, verb: str = "edges", force: bool = False
+) -> list[Job]:
+    """Find the input files and choose an output file for each.
 
     Args:
-        inputs: Files, folders (the images directly inside) and glob patterns (the images they
-            match, `**` for any folders); what is found is sorted.
-        output: None for `<stem>_<verb>.png` beside each input; a name ending in .png for a single
-            input; anything else is a folder, which gets `<stem>.png` for each.
-        verb: Which of `VERBS` names the files beside the inputs. When a folder or pattern holds
-            results of earlier runs beside their inputs, these are not taken as inputs.
+        inputs: Files, folders (all images in them and in their sub-folders) and glob patterns (all
+            images that match, `**` for any folders). The images of a folder or pattern are sorted.
+        output: None writes `STEM_VERB.png` next to each input. A name ending in .png is the output
+            of a single input. Any other path is a folder: each input is written to `STEM.png` in
+            it, in the same sub-folders as the inputs. Where two inputs differ only in the suffix,
+            such as a.jpg and a.png, the suffix stays in the name: `a.jpg_edges.png`.
+        verb: One of `VERBS`, used in the names of outputs next to their inputs. Outputs of earlier
+            runs that lie next to their inputs in a folder or pattern are not taken as inputs.
+        force: Whether an existing file named by `output` may be replaced.
 
     Returns:
         One job for each input file, in order, without duplicates.
 
     Raises:
         ImageError: A folder or pattern has no images.
-        OutputError: Two inputs would share an output, an output is an input, or not a PNG.
+        OutputError: Two inputs would share an output, an output is also an input or is not a PNG,
+            or the single output file exists.
     """
-    paths = list(dict.fromkeys(path for text in inputs for path in _expand(text)))
-    earlier_results = {_beside(path, verb) for path in paths for verb in VERBS}
-    earlier_results -= set(map(Path, inputs))
-    paths = [path for path in paths if path not in earlier_results]
-    if output is None:
-        jobs = [Job(path, _beside(path, verb)) for path in paths]
-    elif _is_one_file(output):
-        if len(paths) > 1:
-            raise OutputError(f"{output} is one file for {len(paths)} inputs; give a folder")
-        jobs = [Job(path, output) for path in paths]
-    else:
-        jobs = [Job(path, output / f"{path.stem}.png") for path in paths]
-    _refuse_collisions(jobs)
+    found = _found(inputs, output)
+    if output is not None and _is_one_file(output):
+        if len(found) > 1:
+            raise OutputError(
+                f"{output} is one file but there are {len(found)} inputs; give a folder"
+            )
+        jobs = [Job(each.path, output) for each in found]
+        _refuse_shared(jobs)
+        if _exists(output) and not force:
+            raise OutputError(f"{output} exists; give another name, or add -f to replace it")
+        return jobs
+    jobs = _name_outputs(found, output, verb)
+    _refuse_shared(jobs)
     return jobs
 
 
 def run(jobs: Iterable[Job], work: Callable[[Path], bytes], *, force: bool) -> Iterator[Result]:
-    """Work through jobs, one result each; a job that fails does not stop the others.
+    """Run jobs one after another; a job that fails does not stop the others.
 
     Args:
-        jobs: What `plan` returned.
-        work: Reads a source and returns the file that becomes its output.
-        force: Replace outputs that exist; otherwise such a job fails without being worked on.
+        jobs: The jobs from `plan`.
+        work: Reads an input file and returns the content of its output file.
+        force: Whether to replace existing outputs. If not, jobs whose outputs exist are skipped.
 
     Yields:
-        The result of each job, as soon as it is there.
+        The result of each job, as soon as it is available.
     """
     for job in jobs:
         started = time.perf_counter()
+        if _exists(job.output) and not force:
+            yield Result(job, 0.0, skipped=True)
+            continue
         error = None
         try:
-            if job.output.exists() and not force:
-                raise OutputError(f"{job.source}: {job.output} exists; -f replaces it")
             _write(job.output, work(job.source))
         except FeatheredgeError as failure:
             error = str(failure)
         yield Result(job, time.perf_counter() - started, error)
+
+
+def _found(inputs: Sequence[str], output: Path | None) -> list[Found]:
+    """Return the input files, without duplicates and without outputs of earlier runs."""
+    by_path: dict[Path, Found] = {}
+    for text in inputs:
+        for each in expand(text, skip=output):
+            by_path.setdefault(each.path, each)
+    results = {
+        _beside(path, name, verb)
+        for path in by_path
+        for name in (path.stem, path.name)
+        for verb in VERBS
+    }
+    results -= set(map(Path, inputs))
+    return [each for path, each in by_path.items() if path not in results]
+
+
+def _name_outputs(found: list[Found], output: Path | None, verb: str) -> list[Job]:
+    """Return jobs with short output names, or long ones where inputs would share a short one."""
+
+    def target(each: Found, name: str) -> Path:
+        if output is None:
+            return _beside(each.path, name, verb)
+        return output / each.folder / f"{name}.png"
+
+    sources = {os.path.realpath(each.path) for each in found}
+    short = [target(each, each.path.stem) for each in found]
+    for path in short:
+        if os.path.realpath(path) in sources:
+            raise OutputError(f"{path} is also an input; write to another folder with -o FOLDER")
+    shared = {path for path, count in Counter(short).items() if count > 1}
+    return [
+        Job(each.path, target(each, each.path.name) if path in shared else path)
+        for each, path in zip(found, short, strict=True)
+    ]
+
+
+def _beside(path: Path, name: str, verb: str) -> Path:
+    return path.with_name(f"{name}_{verb}.png")
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -99,46 +156,31 @@ def _write(path: Path, data: bytes) -> None:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def _beside(path: Path, verb: str) -> Path:
-    return path.with_name(f"{path.stem}_{verb}.png")
-
-
-def _expand(text: str) -> list[Path]:
-    path = Path(text)
-    if path.is_dir():
-        kind, candidates = "the folder holds", list(path.iterdir())
-    elif path.exists() or not glob.has_magic(text):
-        return [path]  # a missing file is reported when its turn comes
-    else:
-        # Path.glob takes no absolute patterns before Python 3.13
-        kind = "the pattern matches"
-        candidates = [Path(name) for name in glob.glob(text, recursive=True)]  # noqa: PTH207
-    images = [file for file in candidates if file.suffix.lower() in IMAGE_SUFFIXES]
-    images = sorted(file for file in images if file.is_file())
-    if not images:
-        raise ImageError(f"{text}: {kind} no images ({' '.join(sorted(IMAGE_SUFFIXES))})")
-    return images
+def _exists(path: Path) -> bool:
+    return os.path.lexists(path)  # pathlib raises an error if the name is too long
 
 
 def _is_one_file(output: Path) -> bool:
     suffix = output.suffix.lower()
-    if output.is_dir() or suffix not in IMAGE_SUFFIXES:
+    if os.path.isdir(output) or suffix not in IMAGE_SUFFIXES:  # noqa: PTH112 - as in `_exists`
         return False
     if suffix != ".png":
-        raise OutputError(f"{output}: results are written as PNG; give a .png name or a folder")
+        raise OutputError(f"{output}: outputs are PNG files; give a .png name or a folder")
     return True
 
 
-def _refuse_collisions(jobs: list[Job]) -> None:
-    sources = {job.source.resolve() for job in jobs}
-    owners: dict[Path, Path] = {}
+def _refuse_shared(jobs: list[Job]) -> None:
+    sources = {os.path.realpath(job.source) for job in jobs}
+    owners: dict[str, Path] = {}
     for job in jobs:
-        target = job.output.resolve()
+        target = os.path.realpath(job.output)
         if target in sources:
-            raise OutputError(f"{job.output} is an input; write the results to another folder")
+            raise OutputError(
+                f"{job.output} is also an input; write to another folder with -o FOLDER"
+            )
         if target in owners:
             raise OutputError(
                 f"{owners[target]} and {job.source} would both be written to {job.output}; "
-                "run them separately with different -o"
+                "run them separately, each with its own -o FOLDER"
             )
         owners[target] = job.source

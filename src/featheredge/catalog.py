@@ -1,7 +1,7 @@
-"""The catalog: one literal table with every fact about every weights file that is shipped.
+"""The catalog: a literal table of every shipped weights file.
 
-Weights have papers. An entry says who trained the network, on what, from which initial weights,
-under which licence, and what it scores under which protocol.
+Each entry states who trained the network, on which data, from which initial weights, under which
+licence, and its scores with their protocols.
 """
 
 import difflib
@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from featheredge.errors import UnknownModelError, WeightsError
 
-#: What the maps of a network mean. Recipes, saved networks and weights files use the same word.
+#: What a network's maps show. Recipes, saved networks and weights files use the same word.
 Task: TypeAlias = Literal["edges", "saliency"]
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
@@ -30,23 +30,23 @@ class Score:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known about one weights file.
+    """The description of one weights file.
 
     Attributes:
-        name: What users call the model.
-        task: What its map means: "edges" or "saliency".
-        network: The class and configuration that was trained.
+        name: Name of the model.
+        task: What its maps show: "edges" or "saliency".
+        network: Class and configuration of the network.
         file: Name of the file in the package's weights folder.
-        sha256: Hexadecimal digest of that file, checked whenever it is loaded.
+        sha256: Hexadecimal digest of the file, checked every time it is loaded.
         licence: SPDX identifier of the weights' licence.
-        training_data: What it was trained on.
-        initial_weights: What it was trained from.
-        teacher: The network it was distilled from, None where there was none.
-        num_params: Parameters of the network.
-        stride: The network halves the picture until one cell covers so many pixels.
-        trained_by: Who trained it.
+        training_data: The data it was trained on.
+        initial_weights: The weights that training started from.
+        teacher: The network it was distilled from, or None.
+        num_params: Number of parameters.
+        stride: Stride of the coarsest layer, in pixels of the image.
+        trained_by: Who trained it, with which recipes.
         scores: Measured scores, each with its protocol.
-        notes: What a user should know besides.
+        notes: Strengths and limits that matter for choosing a model.
     """
 
     name: str
@@ -63,6 +63,12 @@ class Entry:
     trained_by: str
     scores: tuple[Score, ...] = ()
     notes: str = ""
+
+    @property
+    def terms(self) -> str:
+        """A short form of the licence for tables: "research only", or the identifier itself."""
+        research = self.licence.startswith("LicenseRef-research")
+        return "research only" if research else self.licence
 
 
 _BSDS_PROTOCOL = (
@@ -88,13 +94,13 @@ _IMAGENET = "MobileNetV2 1.0 trained on ImageNet (Apache-2.0), from 8-bit weight
 
 
 def _bsds(ods: float, ois: float, ap: float) -> tuple[Score, ...]:
-    """The three scores of BSDS500's boundary benchmark."""
+    """Return the three scores of the BSDS500 boundary benchmark."""
     named = (("ODS-F", ods), ("OIS-F", ois), ("AP", ap))
     return tuple(Score(name, value, "BSDS500 test", _BSDS_PROTOCOL) for name, value in named)
 
 
 def _sod(max_f: float, mae: float, s: float) -> tuple[Score, ...]:
-    """Three scores of salient objects."""
+    """Return the three salient-object scores."""
     named = (("max-F", max_f), ("MAE", mae), ("S", s))
     return tuple(Score(name, value, "SOD", _SOD_PROTOCOL) for name, value in named)
 
@@ -181,27 +187,28 @@ ENTRIES: tuple[Entry, ...] = (
         notes="Where 0.7 MB or 30 % of the time matter; less sure of what is beside the object.",
     ),
 )
-"""The first entry of a task is its default model."""
+"""All shipped models. The first entry of a task is its default model."""
 
 
 def find(name: str) -> Entry:
     """Return the entry called `name`.
 
     Raises:
-        UnknownModelError: There is none; the message gives the nearest names.
+        UnknownModelError: No entry has this name; the message suggests similar names.
     """
     names = [entry.name for entry in ENTRIES]
     if name in names:
         return ENTRIES[names.index(name)]
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(names)}"
     raise UnknownModelError(
-        f"unknown model {name!r}; did you mean {' or '.join(near) or 'a path'}? "
-        "(`featheredge models` lists them; the path of an .onnx file is taken too)"
+        f"unknown model {name!r}; {hint} (type `featheredge models` for a list, or give the path "
+        "of an .onnx file)"
     )
 
 
 def default(task: str) -> Entry:
-    """Return the model that is used for a task when none is named.
+    """Return the default model of a task.
 
     Raises:
         UnknownModelError: No model for this task is shipped.
@@ -218,10 +225,10 @@ def list_models(pattern: str = "*") -> list[Entry]:
 
 
 def weights_path(entry: Entry) -> Path:
-    """Return where the weights file of an entry is.
+    """Return the path of an entry's weights file.
 
     Raises:
-        WeightsError: It is not there.
+        WeightsError: The file is missing.
     """
     path = WEIGHTS_DIR / entry.file
     if not path.is_file():

@@ -1,12 +1,13 @@
-"""From a saliency map to a picture: soft masks, cut-outs, other backgrounds.
+"""Soft masks and cut-outs from saliency maps, with a transparent or a new background.
 
-Scores are absolute: a map that nowhere reaches the threshold shows no object, which is an answer
-and never becomes a cut-out of noise.
+Map values are absolute and never stretched. If no pixel reaches the threshold, the image has no
+salient object, and `cutout` raises an error instead of cutting out noise.
 
-Shapes: H W pixels of the picture.
+Shapes: `H W` pixels of the image.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,12 @@ from PIL import Image
 
 from featheredge.compositing import Background, backdrop, foreground, over
 from featheredge.errors import ArgumentError, NoObjectError
-from featheredge.image import MAX_MEGAPIXELS, ImageSource, load, quantise
+from featheredge.image import MAX_MEGAPIXELS, ImageSource, load
+from featheredge.maps import cached_session
+from featheredge.png import quantise
 from featheredge.refine import refine
-from featheredge.session import Session, cached_session
+from featheredge.session import Session
+from featheredge.subject import MIN_SHARE, Subject, select_subject
 
 SOFTNESS = 0.2
 
@@ -30,58 +34,81 @@ def cutout(
     background: Background | None = None,
     crop: bool = False,
     margin: float = 0.05,
+    subject: Subject = "all",
+    min_share: float = MIN_SHARE,
     threads: int = 1,
     max_megapixels: float = MAX_MEGAPIXELS,
+    on_dropped: Callable[[int], None] | None = None,
 ) -> Image.Image | NDArray[np.uint8]:
-    """Cut the salient object out of one image, with crisp borders.
+    """Cut the salient object out of one image, with sharp borders.
 
     Args:
         image: A path, bytes, a binary file object, a PIL image or an array; see `load_image`.
-        model: A name in the catalog, the path of an .onnx file or a session for saliency; None is
-            the default saliency model. What was named stays loaded for the next call.
-        threshold: What the map must reach somewhere for there to be an object, and where its
-            border is drawn; above 0, at most 1.
-        background: What to put behind; None leaves it transparent.
-        crop: Crop to the object.
-        margin: What to leave around it, as a share of its longer side.
-        threads: Threads that compute the image; those of a session are its own.
-        max_megapixels: Larger images are refused.
+        model: The name of a shipped model, the path of an .onnx file, or a saliency session. None
+            is the default saliency model. The model stays loaded for the next call.
+        threshold: Map value of the object's border, above 0 and at most 1. If no pixel reaches
+            it, the image has no object.
+        background: New background; None leaves the background transparent.
+        crop: Whether to crop to the object.
+        margin: Margin around the object if cropped, as a share of its longer side.
+        subject: "largest" keeps only the largest connected part; "all" keeps every part of at
+            least `min_share` of its area.
+        min_share: Smaller parts are dropped, as a share of the largest part's area; 0 keeps all.
+        threads: Threads for inference; ignored if `model` is a session, which has its own.
+        max_megapixels: Larger images raise an error.
+        on_dropped: Called with the number of dropped parts, if any.
 
     Returns:
-        The same kind of thing as `image`: for an array an array, (H, W, 4) uint8 RGBA, not
-        premultiplied; else a PIL image. With a background (H, W, 3) RGB. Fully transparent pixels
-        do not hold what was there.
+        An array if `image` is an array, else a PIL image: (H, W, 4) uint8 RGBA, not premultiplied,
+        or (H, W, 3) RGB with a background. Fully transparent pixels do not keep the colours of
+        the image.
 
     Raises:
-        NoObjectError: The map nowhere reaches the threshold.
+        NoObjectError: No pixel of the map reaches the threshold.
         FeatheredgeError: The image, the model or an argument is not usable; the message says why.
     """
-    if isinstance(model, Session):
-        model.require("saliency")
-        session = model
-    else:
-        session = cached_session(model, "saliency", threads)
+    session = cached_session(model, "saliency", threads)
     pixels = load(image, max_megapixels=max_megapixels)
     map = session(pixels, max_megapixels=max_megapixels)
     try:
-        _require_object(map, threshold)  # by what the network says, before any border moves
-        composed = compose(pixels, refine(map, pixels), threshold, background, crop, margin)
+        _require_object(map, threshold)  # on the network's own map, before borders are refined
+        selected = select_subject(map, threshold, subject=subject, min_share=min_share)
+        refined = refine(selected.map, pixels)
+        composed = compose(pixels, refined, threshold, background, crop, margin)
     except NoObjectError as error:
         raise NoObjectError(f"{_name(image)}: {error}") from None
+    if on_dropped and selected.num_dropped:
+        on_dropped(selected.num_dropped)
     return composed if isinstance(image, np.ndarray) else Image.fromarray(composed)
 
 
 def subject_mask(image: NDArray[np.uint8], map: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the opacities of what a map marks, with crisp borders.
+    """Return the opacities of the subject, without small parts and with sharp borders.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        map: (H, W) float32 in [0, 1], as a saliency network gives it.
+        map: (H, W) float32 in [0, 1], the output of a saliency network.
 
     Returns:
         (H, W) float32 in [0, 1].
     """
-    return soft_mask(refine(map, image))
+    return soft_mask(refine_subject(image, map))
+
+
+def refine_subject(
+    image: NDArray[np.uint8], map: NDArray[np.float32], threshold: float = 0.5
+) -> NDArray[np.float32]:
+    """Return the map of the subject, without small parts and with sharp borders.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        map: (H, W) float32 in [0, 1], the output of a saliency network.
+        threshold: Pixels at or above it are inside; above 0 and at most 1.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+    """
+    return refine(select_subject(map, threshold).map, image)
 
 
 def compose(
@@ -92,23 +119,23 @@ def compose(
     crop: bool = False,
     margin: float = 0.05,
 ) -> NDArray[np.uint8]:
-    """Cut out what a map marks; the arguments are those of `cutout`.
+    """Cut an object out of an image, given its map.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        map: (H, W) float32 in [0, 1], with crisp borders.
-        threshold: Where the border is drawn.
-        background: What to put behind; None leaves it transparent.
-        crop: Crop to the object.
-        margin: What to leave around it, as a share of its longer side.
+        map: (H, W) float32 in [0, 1], with sharp borders.
+        threshold: Map value of the object's border.
+        background: New background; None leaves the background transparent.
+        crop: Whether to crop to the object.
+        margin: Margin around the object if cropped, as a share of its longer side.
 
     Returns:
-        (H, W, 4) uint8 RGBA, or (H, W, 3) RGB with a background; smaller where cropped.
+        (H, W, 4) uint8 RGBA, or (H, W, 3) RGB with a background; smaller if cropped.
 
     Raises:
-        NoObjectError: The map nowhere reaches the threshold.
-        ArgumentError: A number is out of its range.
-        ImageError: The background is not readable.
+        NoObjectError: No pixel of the map reaches the threshold.
+        ArgumentError: A number is out of range.
+        ImageError: The background cannot be read.
     """
     alpha = quantise(soft_mask(map, threshold))
     _require_object(map, threshold)
@@ -124,35 +151,40 @@ def compose(
 def soft_mask(
     map: NDArray[np.float32], threshold: float = 0.5, softness: float = SOFTNESS
 ) -> NDArray[np.float32]:
-    """Turn a map into opacities: a ramp from 0 to 1 about the threshold, as wide as `softness`.
+    """Convert a map to opacities: a linear ramp from 0 to 1 around the threshold.
 
     Args:
         map: (H, W) float32 in [0, 1].
-        threshold: The middle of the ramp, above 0 and at most 1.
-        softness: From 0, a hard border, to 1, with threshold 0.5 the map itself. The ramp ends
-            where the map's range does: 0 stays 0 and 1 stays 1.
+        threshold: Middle of the ramp, above 0 and at most 1.
+        softness: Width of the ramp, in [0, 1]. 0 gives a hard border; 1 with threshold 0.5 gives
+            the map itself. The ramp ends within [0, 1], so that 0 stays 0 and 1 stays 1.
 
     Returns:
         (H, W) float32 in [0, 1].
 
     Raises:
-        ArgumentError: A number is out of its range.
+        ArgumentError: A number is out of range.
     """
     if not (0 < threshold <= 1 and 0 <= softness <= 1):
         raise ArgumentError(
-            f"threshold and softness are {threshold} and {softness}; expected above 0 and at "
-            "most 1, and between 0 and 1"
+            f"threshold is {threshold} and softness is {softness}; expected a threshold above 0 "
+            "and at most 1, and a softness from 0 to 1"
         )
-    low, high = max(threshold - softness / 2, 0), min(threshold + softness / 2, 1)
+    low = np.float32(max(threshold - softness / 2, 0))
+    high = np.float32(min(threshold + softness / 2, 1))
     if high - low < 1e-6:
         return (map >= threshold).astype(np.float32)
     mask = np.subtract(map, low, dtype=np.float32)
-    mask /= np.float32(high - low)
+    mask /= high - low  # float32 like the map: in float64, 1 would not stay 1 on a steep ramp
     return np.clip(mask, 0, 1, out=mask)
 
 
 def bounding_box(mask: NDArray[np.bool_], margin: float) -> tuple[slice, slice]:
-    """Return the rows and columns of what is True, and `margin` of its longer side around it.
+    """Return the rows and columns of the True pixels, with a margin around them.
+
+    Args:
+        mask: (H, W) bool, at least one pixel True.
+        margin: Margin on each side, as a share of the longer side of the box.
 
     Raises:
         ArgumentError: `margin` is negative or not finite.
@@ -172,10 +204,10 @@ def _require_object(map: NDArray[np.float32], threshold: float) -> None:
     if (highest := float(map.max())) < threshold:
         raise NoObjectError(
             f"no salient object: the map's highest value is {highest:.2f}, below the threshold "
-            f"{threshold:g}; lower the threshold to cut out what there is"
+            f"{threshold:g}; to cut out less certain objects, lower the threshold (--threshold)"
         )
 
 
 def _name(source: ImageSource) -> str:
-    """What error messages call a picture."""
-    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the picture"
+    """Return the name of an image in error messages."""
+    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the image"

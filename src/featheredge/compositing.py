@@ -1,6 +1,6 @@
-"""The two layers of a cut-out: the object in its own colours, and what goes behind it.
+"""The two layers of a cut-out: the object without background colour, and the new background.
 
-Shapes: H W pixels of the picture, h w of a small copy.
+Shapes: `H W` pixels of the image; `h w` of a small copy.
 """
 
 from typing import Any, TypeAlias
@@ -15,7 +15,7 @@ from featheredge.refine import FIT_PX, box_mean
 from featheredge.resize import fit_inside, resize, resize_rows, strips
 
 Background: TypeAlias = tuple[int, int, int] | ImageSource
-"""A colour ("white", "#00ff00", (0, 255, 0)), "blur" for the picture's own, or an image."""
+"""A colour ("white", "#00ff00", (0, 255, 0)), an image, or "blur" for the blurred original."""
 
 _OPAQUE = 255
 _NEAR = 1 / 64
@@ -23,19 +23,19 @@ _FAR = 1 / 32
 
 
 def foreground(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Estimate the object's own colours where it is mixed with what is behind, so no fringe stays.
+    """Estimate the object's colours in mixed border pixels, so that no colour fringe remains.
 
-    As Forte, "Approximate Fast Foreground Colour Estimation" (ICIP 2021): the mean
-    colours F and B of object and background around a pixel, weighted with how much of each there
-    is, are corrected by what they leave unexplained, F + a (I - a F - (1 - a) B). F and B are
-    smooth, so they are computed on a small copy.
+    Follows Forte, "Approximate Fast Foreground Colour Estimation" (ICIP 2021). F and B are the
+    mean colours of object and background around a pixel, weighted by opacity. The residual of the
+    image I corrects the estimate: F + a (I - a F - (1 - a) B). F and B are smooth, so they are
+    computed on a small copy.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        alpha: (H, W) uint8, 255 where opaque.
+        alpha: (H, W) uint8, 255 is opaque.
 
     Returns:
-        (H, W, 3) uint8 RGB: the picture where opaque, F where transparent.
+        (H, W, 3) uint8 RGB: the image where opaque, F where transparent.
     """
     height, width = alpha.shape
     near, behind = (_mean_colour(image, weight, _NEAR) for weight in (alpha, ~alpha))
@@ -54,26 +54,26 @@ def foreground(image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np
 def backdrop(
     background: Background, image: NDArray[np.uint8], alpha: NDArray[np.uint8]
 ) -> Image.Image:
-    """What goes behind, RGB of any size, to be stretched over the picture."""
+    """Return the background as an RGB image of any size, to be resized to the cut-out."""
     if isinstance(background, str) and background == "blur":
         return _mean_colour(image, ~alpha, _FAR, passes=3)
     if colour := _colour(background):
         return Image.new("RGB", (1, 1), colour)
-    assert not isinstance(background, tuple)  # numbers are a colour, or were refused
+    assert not isinstance(background, tuple)  # `_colour` returns or refuses tuples
     try:
-        picture = Image.fromarray(load(background))
+        loaded = Image.fromarray(load(background))
     except ImageError as error:
         raise ImageError(
-            f"the background is neither a colour (white, #00ff00) nor blur nor a picture: {error}"
+            f"the background is not a colour (white, #00ff00), blur or a readable image: {error}"
         ) from error
     height, width = alpha.shape
-    return ImageOps.fit(picture, (width, height), Image.Resampling.BILINEAR)
+    return ImageOps.fit(loaded, (width, height), Image.Resampling.BILINEAR)
 
 
 def over(
     subject: NDArray[np.uint8], alpha: NDArray[np.uint8], behind: Image.Image
 ) -> NDArray[np.uint8]:
-    """Blend the object's own colours, (H, W, 3), over what goes behind; the result is (H, W, 3)."""
+    """Blend the object's colours, (H, W, 3), over a background; the result is (H, W, 3) uint8."""
     height, width = alpha.shape
     blended = np.empty_like(subject)
     for rows in strips(height, width):
@@ -85,7 +85,10 @@ def over(
 def _mean_colour(
     image: NDArray[np.uint8], weight: NDArray[np.uint8], radius: float, passes: int = 1
 ) -> Image.Image:
-    """Mean colours around every pixel of a small RGB copy, by weight; black where none weighs."""
+    """Return weighted mean colours around every pixel of a small copy, (h, w) RGB.
+
+    Windows without any weight are black. `radius` is a share of the longer side.
+    """
     height, width = fit_inside(weight.shape[0], weight.shape[1], FIT_PX)
     weights = resize(weight, height, width)[..., None].astype(np.float64)
     colours = resize(image, height, width) * weights
@@ -96,10 +99,12 @@ def _mean_colour(
 
 
 def _colour(background: Background) -> tuple[int, ...] | None:
-    """RGB of a colour's name or numbers; None if it is something else."""
+    """Return the RGB values of a colour name or tuple; None if it is neither."""
     if isinstance(background, tuple):
         if len(background) != 3 or not all(0 <= value <= _OPAQUE for value in background):
-            raise ArgumentError(f"the background is {background}; expected (r, g, b), each 0..255")
+            raise ArgumentError(
+                f"the background is {background}; expected (r, g, b), each from 0 to 255"
+            )
         return background
     try:
         return ImageColor.getrgb(background)[:3] if isinstance(background, str) else None
@@ -108,6 +113,6 @@ def _colour(background: Background) -> tuple[int, ...] | None:
 
 
 def _to_uint8(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """Round what may have left 0..255 by the way."""
+    """Round to integers and clip to [0, 255]."""
     rounded: NDArray[np.uint8] = np.rint(values).clip(0, _OPAQUE).astype(np.uint8)
     return rounded

@@ -1,44 +1,48 @@
-"""Every error featheredge raises on purpose, so that callers can catch one class.
+"""The exception classes of featheredge; all derive from `FeatheredgeError`.
 
-Each message says what was seen, what was expected and what to do about it.
+Each message says what was seen, what is allowed and what to type.
 """
 
 
 class FeatheredgeError(Exception):
-    """Base of all errors that a caller can act on."""
+    """Base class of all errors that a caller can fix or handle."""
 
 
 class ImageError(FeatheredgeError, ValueError):
-    """A picture that cannot be read or is not what an image must be."""
+    """An image or map that cannot be read, or has a wrong shape, dtype or range."""
 
 
 class UnknownModelError(FeatheredgeError, ValueError):
-    """A model name that the catalog does not know."""
+    """A model name that is not in the catalog."""
 
 
 class WeightsError(FeatheredgeError, ValueError):
-    """A weights file that is missing, damaged or not one of ours."""
+    """A weights file that is missing, damaged or not written by featheredge."""
 
 
 class ProviderError(FeatheredgeError, RuntimeError):
-    """An execution provider or optional dependency that is not there."""
+    """An execution provider that is not available."""
+
+
+class MissingExtraError(FeatheredgeError, ImportError):
+    """An optional dependency that is not installed; the message has the install command."""
 
 
 class EvaluationError(FeatheredgeError, ValueError):
-    """Predictions and annotations that cannot be scored against each other."""
+    """Predictions, annotations or data sets that are incomplete or do not fit together."""
 
 
 class RecipeError(FeatheredgeError, ValueError):
-    """A recipe that does not parse or asks for what cannot be done."""
+    """A recipe that is not valid or cannot be run on this machine."""
 
 
 class ArgumentError(FeatheredgeError, ValueError):
-    """An argument outside the values it can take."""
+    """An argument outside its allowed values."""
 
 
 class OutputError(FeatheredgeError, ValueError):
-    """An output that would overwrite something, or that two inputs would share."""
+    """An output that cannot be written, exists already, or is shared by two inputs."""
 
 
 class NoObjectError(FeatheredgeError, ValueError):
-    """A picture in which nothing is salient enough to be cut out."""
+    """An image without a salient object to cut out."""

@@ -1,4 +1,4 @@
-"""Writing files so that a reader finds the old one or the new one, never a half."""
+"""Atomic file writes: a reader sees the old file or the new one, never a part."""
 
 import json
 import os
@@ -14,12 +14,14 @@ _TEMPORARY = re.compile(r"\..+(\.\w+)\.[a-z0-9_]{8}\1")
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success flush it to disk and rename it onto `path`.
+    """Yield a temporary path beside `path`; on success flush it to disk and rename it to `path`.
 
-    When the body raises, the temporary file is removed and `path` stays as it was.
+    If the body raises, the temporary file is removed and `path` is left unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    # Cut, so that a long name does not get too long for the file system.
+    prefix = f".{path.name[:60]}."
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -43,18 +45,18 @@ def sweep(folder: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path` through `replacing`."""
+    """Write bytes to a file with `replacing`."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write `value` to `path` as JSON, through `replacing`."""
+    """Write a value to a file as JSON with `replacing`."""
     write_bytes(path, json.dumps(value, indent=1).encode() + b"\n")
 
 
 def _umask() -> int:
-    """The process's umask; mkstemp ignores it and makes files nobody else can read."""
+    """Return the umask of the process: mkstemp ignores it and makes files only its owner reads."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""Refuse work that the machine's memory cannot hold, before any of it is allocated."""
+"""Memory check: refuse work that needs more memory than the machine has, before it starts."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def machine_bytes() -> int | None:
-    """The memory of this machine, or of this container if that is less; None if not known."""
+    """Return the memory of the machine, or of the container if less; None if unknown."""
     known = []
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         known.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
@@ -19,15 +19,15 @@ def machine_bytes() -> int | None:
 
 
 def refuse_above_memory(num_bytes: float, what: str, advice: str) -> None:
-    """Compare an estimate with the machine's memory.
+    """Raise an error if the estimated memory is more than the machine has.
 
     Args:
-        num_bytes: The estimate.
-        what: What needs it, as in "a training step".
-        advice: What to change, as in "lower run.batch_size".
+        num_bytes: Estimated memory.
+        what: What needs the memory, such as "a training step".
+        advice: What to change, such as "lower run.batch_size".
 
     Raises:
-        RecipeError: It is more than the machine has.
+        RecipeError: The estimate is larger than the memory of the machine.
     """
     limit = machine_bytes()
     if limit is not None and num_bytes > limit:

@@ -1,14 +1,14 @@
-"""Non-maximum suppression of edge maps: strokes several pixels wide become ridge lines.
+"""Non-maximum suppression of edge maps: wide edges become thin ridge lines.
 
 Follows the procedure of Dollár and Zitnick, "Fast Edge Detection Using Structured Forests" (PAMI
-2015), as edge papers apply it before scoring: smooth, estimate the orientation from second
-derivatives of a smoother copy, and keep a pixel only if it is no lower than its two sides along
-the normal. Pure NumPy, in float32.
+2015), which edge papers apply before scoring: smooth the map, estimate the edge orientation from
+second derivatives of a smoother copy, and keep a pixel only if it is not lower than its neighbours
+on both sides along the edge normal. Pure NumPy, in float32.
 
-The published formula takes the sign of the mixed derivative, which is 0 on a ridge that runs
-exactly along the rows: such a ridge is left as thick as it was, here as there.
+The published formula uses the sign of the mixed derivative, which is 0 on a ridge exactly along a
+row. Such a ridge keeps its width, in the original and here.
 
-Shape legend: ``H W`` pixels of the picture; ``h`` rows of one strip of it.
+Shapes: `H W` pixels of the image; `h` rows of one strip.
 """
 
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from featheredge.errors import ImageError
+from featheredge.errors import ArgumentError, ImageError
 
 Map = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Suppression:
-    """The numbers of one variant of the procedure.
+    """The parameters of one variant of the procedure.
 
     Attributes:
-        smooth: whether the map itself is first smoothed with [1 2 1] / 4 in both directions.
-        reach_px: how far along the normal a pixel is compared, in whole steps.
-        border_px: width of the frame that fades to 0 at the picture's edge.
-        margin: how much higher a neighbour must be to suppress, as a factor.
+        smooth: Whether to smooth the map first, with [1 2 1] / 4 in both directions.
+        reach_px: How many pixels along the normal a pixel is compared with, on each side.
+        border_px: Width of the frame that fades to 0 at the border of the image.
+        margin: Factor by which a neighbour must be higher to suppress a pixel.
     """
 
     smooth: bool
@@ -48,29 +48,32 @@ _STRIP_PIXELS = 1 << 20
 
 
 def suppress(edge_map: NDArray[np.floating], variant: str = "hed") -> Map:
-    """Suppress what is not a ridge.
+    """Set all pixels that are not on a ridge to 0.
 
     Args:
-        edge_map: (H, W), values in [0, 1].
-        variant: ``hed``, ``rcf`` or ``none`` (the map as it is).
+        edge_map: (H, W) floating point in [0, 1].
+        variant: "hed", "rcf" or "none" (returns an unchanged copy).
 
     Returns:
-        (H, W) float32 in [0, 1]; 0 where suppressed, else the (smoothed) value.
+        (H, W) float32 in [0, 1]; 0 where suppressed, else the value of the (smoothed) map.
 
     Raises:
-        ImageError: the map is not two-dimensional, or the variant has no such name.
+        ArgumentError: The variant is unknown.
+        ImageError: The map is not two-dimensional or is empty.
     """
     if variant not in VARIANTS:
-        raise ImageError(f"no NMS variant {variant!r}; choose one of {', '.join(VARIANTS)}")
+        raise ArgumentError(f"unknown variant {variant!r}; choose one of {', '.join(VARIANTS)}")
     if edge_map.ndim != 2 or edge_map.size == 0:
-        raise ImageError(f"an edge map is (H, W) with pixels in it; got shape {edge_map.shape}")
+        raise ImageError(
+            f"the edge map has shape {edge_map.shape}; expected (H, W) with at least 1 pixel"
+        )
     rule = VARIANTS[variant]
     whole = np.ascontiguousarray(edge_map, np.float32)
     if rule is None:
         return whole.copy()
     height, width = whole.shape
-    # Rows beyond a strip that its result depends on: both smoothings, two derivatives, the reach
-    # along the normal and the second row of the interpolation there.
+    # Rows outside a strip that its result depends on: both smoothings, two derivatives, the reach
+    # along the normal and the second row of the interpolation.
     halo = 1 + _ORIENTATION_RADIUS + 2 + rule.reach_px + 1
     rows = max(1, _STRIP_PIXELS // width)
     thin = np.empty_like(whole)
@@ -83,7 +86,7 @@ def suppress(edge_map: NDArray[np.floating], variant: str = "hed") -> Map:
 
 
 def _suppress_strip(strip: Map, first: int, height: int, rule: Suppression) -> Map:
-    """(h, W) -> (h, W); ``first`` is the strip's first row in a picture of ``height`` rows."""
+    """Suppress one strip, (h, W) -> (h, W); its first row is row `first` of `height` rows."""
     values = _convolve_triangle(strip, 1) if rule.smooth else strip
     normal = _normal_angle(values)
     y, x = np.nonzero(values)
@@ -92,7 +95,7 @@ def _suppress_strip(strip: Map, first: int, height: int, rule: Suppression) -> M
     keep = np.ones(len(y), np.bool_)
     for step in range(-rule.reach_px, rule.reach_px + 1):
         if step:
-            # Row coordinates of the whole picture, so that strips round as the whole would.
+            # Row coordinates of the whole image: rounding does not depend on the strips.
             at_y = ((y + first) + np.float32(step) * along_y).astype(np.float32)
             at_x = (x + np.float32(step) * along_x).astype(np.float32)
             keep &= raised >= _interpolate(values, at_y, at_x, first, height)
@@ -102,7 +105,7 @@ def _suppress_strip(strip: Map, first: int, height: int, rule: Suppression) -> M
 
 
 def _convolve_triangle(values: Map, radius: int) -> Map:
-    """Convolve rows and columns with [1 .. radius+1 .. 1] normalised; borders are mirrored."""
+    """Convolve rows and columns with normalised [1 .. radius+1 .. 1]; borders are mirrored."""
     weights = (radius + 1 - np.abs(np.arange(-radius, radius + 1))).astype(np.float32)
     weights /= weights.sum()
     for axis in (0, 1):
@@ -117,32 +120,32 @@ def _convolve_triangle(values: Map, radius: int) -> Map:
 
 
 def _derivative(values: Map, axis: int) -> Map:
-    """Central differences, one-sided at the borders; 0 along an axis of one pixel."""
+    """Return central differences, one-sided at the borders; 0 along an axis of one pixel."""
     if values.shape[axis] == 1:
         return np.zeros_like(values)
     return np.gradient(values, axis=axis).astype(np.float32, copy=False)
 
 
 def _normal_angle(values: Map) -> Map:
-    """Angle of the edge's normal in [0, pi], in radians, from the smoothed second derivatives."""
+    """Return the angle of the edge normal, in radians in [0, pi], from second derivatives."""
     smooth = _convolve_triangle(values, _ORIENTATION_RADIUS)
     dx, dy = _derivative(smooth, 1), _derivative(smooth, 0)
     dxx, dxy, dyy = _derivative(dx, 1), _derivative(dy, 1), _derivative(dy, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = dyy * np.sign(-dxy) / (dxx + np.float32(1e-5))
-    # 0/0 happens only where the map is flat to the last bit; any angle serves there.
+    # 0/0 occurs only where the map is exactly flat; any angle is correct there.
     angle: Map = np.mod(np.arctan(np.nan_to_num(slope, nan=0.0)), np.float32(np.pi))
     return angle
 
 
 def _interpolate(values: Map, at_y: Map, at_x: Map, first: int, height: int) -> Map:
-    """Bilinear samples at picture coordinates, which are clipped to just inside the picture."""
+    """Return bilinear samples at image coordinates, which are clipped to the image."""
     width = values.shape[1]
     at_y = np.clip(at_y, np.float32(0), np.float32(max(0, height - 1.001)))
     at_x = np.clip(at_x, np.float32(0), np.float32(max(0, width - 1.001)))
     y, x = at_y.astype(np.intp), at_x.astype(np.intp)
     down, right = at_y - y.astype(np.float32), at_x - x.astype(np.float32)
-    # A strip ends where its halo ends; what is clipped here never reaches the rows kept.
+    # The strip includes its halo; clipping here does not change the rows that are kept.
     y0 = np.clip(y - first, 0, len(values) - 1)
     y1, x1 = np.minimum(y0 + 1, len(values) - 1), np.minimum(x + 1, width - 1)
     upper = values[y0, x] * (1 - right) + values[y0, x1] * right
@@ -152,7 +155,7 @@ def _interpolate(values: Map, at_y: Map, at_x: Map, first: int, height: int) -> 
 
 
 def _fade_border(values: Map, border_px: int) -> Map:
-    """Scale the outermost rows and columns by 0/b, 1/b, ... in place."""
+    """Scale the outer rows and columns by 0/b, 1/b, ... in place, with b = `border_px`."""
     for axis in (0, 1):
         lines = values if axis == 0 else values.T
         width = min(border_px, len(lines) // 2)

@@ -1,11 +1,11 @@
-"""Crisp borders for a coarse map: the fast guided filter, with the picture as the guide.
+"""Sharp borders for a coarse map: the fast guided filter, with the image as the guide.
 
-In every window the map is fitted as a linear function of the picture's luminance, so that where
-the picture has an edge the map gets one too. Written from He and Sun, "Fast Guided Filter" (2015,
-arXiv:1505.00996, algorithm 2): the fit is made on a small copy of both, and only its smooth
-coefficients are enlarged, which costs little and needs no large array but the result.
+In every window, the map is fitted as a linear function of the image's luminance, so that borders
+of the map follow edges of the image. Follows He and Sun, "Fast Guided Filter" (2015,
+arXiv:1505.00996, algorithm 2): the fit is computed on small copies of map and image, and only its
+smooth coefficients are enlarged. This is fast and needs no large array except the result.
 
-Shapes: H W pixels of the picture, h w of its small copy, C channels.
+Shapes: `H W` pixels of the image; `h w` of its small copy; `C` channels.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from featheredge.errors import ArgumentError
 from featheredge.resize import fit_inside, resize, resize_rows, strips
 
 FIT_PX = 512
-"""Longest side of the small copy; a smaller picture is taken as it is."""
+"""Longest side of the small copy; a smaller image is not resized."""
 
 
 def refine(
@@ -29,19 +29,19 @@ def refine(
     eps: float = 1e-4,
     fit_px: int = FIT_PX,
 ) -> NDArray[np.float32]:
-    """Move the borders of a map to those of its picture.
+    """Move the borders of a map to edges of its image.
 
     Args:
-        map: (H, W) float32 in [0, 1], as large as the picture or coarser.
+        map: (H, W) float32 in [0, 1], as large as the image or smaller.
         image: (H, W, 3) uint8 RGB.
-        radius: Of the windows, as a share of the picture's longer side: about what the borders
-            of the map may be off by.
-        eps: Variance of the luminance (in [0, 1]) up to which a window counts as flat: the
-            smaller, the weaker the edges that the map follows.
-        fit_px: Longest side of the copy that the fit is made on.
+        radius: Radius of the windows, as a share of the image's longer side: about the largest
+            error of the map's borders that is corrected.
+        eps: Windows whose luminance (in [0, 1]) has a variance below this count as flat. A
+            smaller value makes the map follow weaker edges.
+        fit_px: Longest side of the small copy.
 
     Returns:
-        (H, W) float32 in [0, 1], as large as the picture.
+        (H, W) float32 in [0, 1], the size of the image.
 
     Raises:
         ArgumentError: A number is not above 0.
@@ -69,14 +69,16 @@ def refine(
 
 
 def box_mean(values: NDArray[np.floating[Any]], radius_px: int) -> NDArray[np.float64]:
-    """Mean over the square window around every pixel, as much of it as lies inside.
+    """Compute the mean over a square window around every pixel, clipped to the image.
+
+    The time does not depend on the radius.
 
     Args:
         values: (h, w) or (h, w, C) floating point.
-        radius_px: The window is 2 radius_px + 1 pixels wide and high.
+        radius_px: The window has a side of 2 radius_px + 1 pixels.
 
     Returns:
-        float64 of the same shape. The time does not depend on the radius.
+        float64 of the same shape.
     """
     return _window_mean(_window_mean(values, radius_px, 0), radius_px, 1)
 
@@ -84,7 +86,7 @@ def box_mean(values: NDArray[np.floating[Any]], radius_px: int) -> NDArray[np.fl
 def _window_mean(
     values: NDArray[np.floating[Any]], radius_px: int, axis: int
 ) -> NDArray[np.float64]:
-    """Mean along one axis, from differences of cumulative sums."""
+    """Compute the window mean along one axis, from differences of cumulative sums."""
     values = np.moveaxis(values, axis, 0)
     sums = np.zeros((len(values) + 1, *values.shape[1:]))
     np.cumsum(values, axis=0, out=sums[1:])
@@ -98,9 +100,12 @@ def _window_mean(
 def _fit(
     map: NDArray[np.float32], guide: NDArray[np.float64], radius_px: int, eps: float
 ) -> tuple[Image.Image, Image.Image]:
-    """Mean slope and offset of the map over 8-bit luminance around every pixel, (h, w) float32.
+    """Fit the map as a linear function of 8-bit luminance around every pixel.
 
-    `guide` is the luminance in [0, 1]; equations 3 to 5 of the paper.
+    Equations 3 to 5 of the paper. `map` and `guide`, the luminance in [0, 1], are (h, w).
+
+    Returns:
+        Mean slope and mean offset, each (h, w) float32.
     """
     mean_guide, mean_map = box_mean(guide, radius_px), box_mean(map, radius_px)
     variance = box_mean(guide * guide, radius_px) - mean_guide**2

@@ -1,6 +1,6 @@
-"""Pictures and maps in another size, bilinearly and without aliasing.
+"""Bilinear resizing of images and maps, without aliasing.
 
-Shapes: H W pixels now, h w pixels wanted.
+Shapes: `H W` pixels of the input; `h w` pixels of the output.
 """
 
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ _STRIP_PIXELS = 1 << 20
 
 
 def resize(array: NDArray[Number], height: int, width: int) -> NDArray[Number]:
-    """Resize bilinearly; where it gets smaller, a pixel is a weighted mean of what it covers.
+    """Resize bilinearly; when shrinking, an output pixel averages all input pixels it covers.
 
     Args:
         array: (H, W) or (H, W, 3) uint8, or (H, W) float32.
@@ -33,13 +33,16 @@ def resize(array: NDArray[Number], height: int, width: int) -> NDArray[Number]:
 
 
 def resize_rows(source: Image.Image, height: int, width: int, rows: slice) -> NDArray[Any]:
-    """Make only some rows of what `resize` returns, the same as they are there.
+    """Compute some rows of the output of `resize`.
 
     Args:
-        source: What `PIL.Image.fromarray` makes of the array.
+        source: The array as a PIL image, from `PIL.Image.fromarray`.
         height: h, at least 1.
         width: w, at least 1.
-        rows: Which of the h rows.
+        rows: The rows of the output to compute.
+
+    Returns:
+        These rows, with the dtype and channels of `source`.
     """
     scale = source.height / height
     area = (0, rows.start * scale, source.width, min(rows.stop * scale, source.height))
@@ -48,12 +51,12 @@ def resize_rows(source: Image.Image, height: int, width: int, rows: slice) -> ND
 
 
 def strips(height: int, width: int) -> list[slice]:
-    """Cut a picture's rows into strips of about a megapixel, so that temporaries stay small."""
+    """Split the rows of an image into strips of about a megapixel, to keep temporaries small."""
     step = max(_STRIP_PIXELS // width, 1)
     return [slice(top, min(top + step, height)) for top in range(0, height, step)]
 
 
 def fit_inside(height: int, width: int, longest_px: int) -> tuple[int, int]:
-    """Return the (h, w) of the same shape whose longer side is `longest_px`, or less already."""
+    """Return (h, w) with the same aspect ratio and a longer side of at most `longest_px`."""
     scale = min(longest_px / max(height, width), 1)
     return max(round(height * scale), 1), max(round(width * scale), 1)

@@ -1,7 +1,7 @@
 """The folder of a run: what its files are called, who may write in it; where recipes are.
 
 A training run holds `RECIPE_FILE`, `LOG_FILE`, `CHECKPOINT_FILE` and `MODEL_DIR`. A pruning run
-holds `RECIPE_FILE`, `PLAN_FILE`, `TIMES_FILE`, `REPORT_FILE` and a folder for each step, which has
+holds `RECIPE_FILE`, `PLAN_FILE`, `TIMES_FILE`, `REPORT_FILE` and one folder per step with
 `MODEL_DIR`, `NETWORK_FILE`, `SCORE_FILE` and `STEP_FILE`.
 """
 
@@ -14,28 +14,28 @@ from typing import BinaryIO
 
 from featheredge.errors import OutputError
 
-#: The recipes that are shipped, NAME.toml.
+#: The shipped recipes, `NAME.toml`.
 RECIPES_DIR = Path(__file__).parent / "recipes"
 
 #: Recipes to start from, TASK.toml; `featheredge new-recipe` copies them.
 MINIMAL_RECIPES_DIR = RECIPES_DIR / "minimal"
 
-#: The recipe as it was run.
+#: The recipe that the run used, with all settings.
 RECIPE_FILE = "recipe.json"
 
-#: Of a training run: a JSON line for each step, and all its state.
+#: In a training run: the log, one JSON object per line, and the state to resume from.
 LOG_FILE, CHECKPOINT_FILE = "log.jsonl", "checkpoint.safetensors"
 
-#: The folder of a trained or pruned network, see `featheredge.models.build`.
+#: The folder of a trained or pruned network; `featheredge.models.build` reads and writes it.
 MODEL_DIR = "model"
 
-#: An exported network, and its scores.
+#: An exported network and its scores.
 NETWORK_FILE, SCORE_FILE = "network.onnx", "score.json"
 
-#: Of a pruning run: channel counts, times of convolutions, and all steps side by side.
+#: In a pruning run: channel counts, convolution times, and a comparison of all steps.
 PLAN_FILE, TIMES_FILE, REPORT_FILE = "plan.json", "latency.json", "report.json"
 
-#: What a step of a pruning run has measured; written last.
+#: The measurements of one pruning step; written last, so it marks the step as complete.
 STEP_FILE = "step.json"
 
 #: What the run that writes in a folder holds a lock on. The file stays, with its process's number.

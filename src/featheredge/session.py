@@ -1,14 +1,15 @@
-"""Session: a weights file that turns images into maps, on ONNX Runtime.
+"""Session: inference of a network with ONNX Runtime, images in, maps out.
 
-Edge networks see a picture at its own size, a large one in tiles; saliency networks see the whole
-picture at once, stretched to the square that their weights file names.
+Edge networks process an image at its own size, and a large image in tiles. Saliency networks
+process the whole image at once, resized to the square size that their weights file states.
 
-Shapes: B batch, H W pixels.
+Shapes: `B` batch; `H W` pixels.
 """
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +20,22 @@ from featheredge.errors import ArgumentError, WeightsError
 from featheredge.image import MAX_MEGAPIXELS, ImageSource, load
 from featheredge.resize import resize
 from featheredge.tiling import round_up, run_tiled, spans
-from featheredge.weights_file import open_network
+from featheredge.weights_file import is_path, open_network
+
+_ROUNDING = 1e-3  # rounding errors up to this outside [0, 1] are clipped; more is an error
 
 
 class Session:
-    """A loaded network: image in, map out.
+    """A loaded network that converts images to maps.
+
+    A session can be pickled; unpickling loads the network again.
 
     Attributes:
         name: Name of the network.
-        task: What its maps mean: "edges" or "saliency".
-        stride: Images are padded to multiples of it, by reflection, and maps cropped back.
-        input_px: Side of the square that images are stretched to, and maps back from; None for a
-            network that takes images at their own size.
+        task: What its maps show: "edges" or "saliency".
+        stride: Images are padded to multiples of this by reflection, and maps are cropped back.
+        input_px: Images are resized to a square of this side, and maps are resized back. None for
+            a network that processes images at their own size.
     """
 
     name: str
@@ -51,34 +56,61 @@ class Session:
         """Load a network.
 
         Args:
-            model: A name in the catalog or the path of an .onnx file; None is the default model
-                of the task.
-            task: What the maps must mean. None takes any model, and the default one for edges.
-            threads: Threads that compute one image. Small networks gain little from many.
-            provider: Who computes: "cpu", "cuda", "openvino", ... Never anything else than asked.
-            tile_px: Pictures wider or higher than this run in tiles of at most this side, unless
-                the network sees them whole.
-            overlap_px: What neighbouring tiles share at least. Both are rounded up to the stride.
+            model: The name of a shipped model or the path of an .onnx file. None is the default
+                model of the task.
+            task: The task that the model must have. None accepts any task; without `model`, it
+                opens the default edge model.
+            threads: Threads for inference, at most four per core of the machine. Small networks
+                gain little from many threads.
+            provider: Execution provider: "cpu", "cuda", "openvino", ... There is no fallback to
+                another provider.
+            tile_px: Images wider or higher than this run in tiles of at most this side, except
+                for networks with `input_px`. Rounded up to the stride.
+            overlap_px: Minimum overlap of neighbouring tiles. Rounded up to the stride.
 
         Raises:
-            UnknownModelError: The catalog has no such name, or no model for the task.
-            WeightsError: The file is missing, damaged, not one of ours, or for another task.
-            ProviderError: The provider is not there.
-            ArgumentError: A number is out of its range.
+            UnknownModelError: The name is not in the catalog, or the task has no shipped model.
+            WeightsError: The file is missing, damaged, not written by featheredge, or for another
+                task.
+            ProviderError: The provider is not available.
+            ArgumentError: A number is out of range.
         """
-        if threads < 1:
-            raise ArgumentError(f"threads is {threads}; expected at least 1")
+        most = 4 * (os.cpu_count() or 1)
+        if not 1 <= threads <= most:
+            raise ArgumentError(
+                f"threads is {threads}; expected 1 to {most}, four per core of this machine"
+            )
         self._network, metadata = open_network(model, task or "edges", threads, provider)
         self.name, self.task, self.stride = metadata.name, metadata.task, metadata.stride
         self.input_px = metadata.input_px
         self.require(task)
+        self._model: str | Path | None = Path(model).absolute() if is_path(model) else model
+        self._threads, self._provider = threads, provider
         self._tile_px = round_up(tile_px, self.stride)
         self._overlap_px = round_up(overlap_px, self.stride)
         if not 0 <= 2 * self._overlap_px <= self._tile_px:
             raise ArgumentError(
                 f"overlap_px is {overlap_px} with tile_px {tile_px} and stride {self.stride}; "
-                "expected between 0 and half of tile_px"
+                "expected an overlap_px from 0 to half of tile_px"
             )
+
+    def __repr__(self) -> str:
+        model = self.name if self._model is None else str(self._model)
+        return (
+            f"Session({model!r}, task={self.task!r}, threads={self._threads}, "
+            f"provider={self._provider!r})"
+        )
+
+    def __reduce__(self) -> "tuple[Callable[[], Session], tuple[()]]":
+        open_again = functools.partial(
+            Session,
+            self.name if self._model is None else self._model,
+            threads=self._threads,
+            provider=self._provider,
+            tile_px=self._tile_px,
+            overlap_px=self._overlap_px,
+        )
+        return open_again, ()
 
     def __call__(
         self, image: ImageSource, *, max_megapixels: float = MAX_MEGAPIXELS
@@ -86,132 +118,118 @@ class Session:
         """Return the map of one image of any size.
 
         Args:
-            image: Whatever `featheredge.load_image` reads.
-            max_megapixels: Larger images are refused.
+            image: Any source that `featheredge.load_image` reads.
+            max_megapixels: Larger images raise an error.
 
         Returns:
-            (H, W) float32 in [0, 1], as large as the image.
+            (H, W) float32 in [0, 1], the size of the image.
 
         Raises:
             ImageError: The image cannot be read.
+            WeightsError: The network fails, or its map has NaN or values outside [0, 1].
         """
         pixels = load(image, max_megapixels=max_megapixels)
         if self.input_px is not None:
             return self._infer_squares([pixels], self.input_px)[0]
         if max(pixels.shape) <= self._tile_px:
-            return self._infer_one(pixels)
+            return self._checked(self._infer_one(pixels))
         rows, columns = (
             spans(length, self._tile_px, self._overlap_px, self.stride)
             for length in pixels.shape[:2]
         )
-        return run_tiled(pixels, self._infer_one, rows, columns)
+        return self._checked(run_tiled(pixels, self._infer_one, rows, columns))
 
     def batch(
-        self, images: Iterable[ImageSource], *, size: int = 1
+        self,
+        images: Iterable[ImageSource],
+        *,
+        size: int = 1,
+        max_megapixels: float = MAX_MEGAPIXELS,
     ) -> Iterator[NDArray[np.float32]]:
-        """Yield the maps of many images, in order, reading them as they are needed.
+        """Yield the maps of many images, in order. Images are read when they are needed.
 
         Args:
-            images: Whatever `featheredge.load_image` reads.
-            size: Up to so many neighbours go through the network at once, which pays on
-                accelerators and costs memory; neighbours of equal shape, unless the network
-                stretches them to one anyway.
+            images: Sources that `featheredge.load_image` reads.
+            size: Maximum batch size. Larger batches are faster on accelerators and need more
+                memory. Without `input_px`, only consecutive images of equal shape form a batch.
+            max_megapixels: Larger images raise an error.
 
         Yields:
             (H, W) float32 in [0, 1] for each image.
 
         Raises:
             ImageError: An image cannot be read.
-            ArgumentError: `size` is below 1.
+            ArgumentError: `size` is below 1, or `images` is a single path or file.
+            WeightsError: The network fails, or a map has NaN or values outside [0, 1].
         """
         if size < 1:
             raise ArgumentError(f"size is {size}; expected at least 1")
-        pictures = map(load, images)
+        if isinstance(images, (str, bytes, os.PathLike)):
+            raise ArgumentError(
+                f"batch got one {type(images).__name__}; expected several images: give a list, or "
+                "call session(image) for one image"
+            )
+        loaded = (load(image, max_megapixels=max_megapixels) for image in images)
         if self.input_px is not None:
-            while squares := list(itertools.islice(pictures, size)):
-                yield from self._infer_squares(squares, self.input_px)
-        for shape, group in itertools.groupby(pictures, key=np.shape):
+            while chunk := list(itertools.islice(loaded, size)):
+                yield from self._infer_squares(chunk, self.input_px)
+        for shape, group in itertools.groupby(loaded, key=np.shape):
             if size == 1 or max(shape) > self._tile_px:
-                yield from map(self, group)
+                yield from (self(pixels, max_megapixels=np.inf) for pixels in group)
                 continue
             while chunk := list(itertools.islice(group, size)):
-                yield from self._infer(np.stack(chunk))
+                yield from self._checked(self._infer(np.stack(chunk)))
 
     def require(self, task: Task | None) -> None:
-        """Refuse to go on unless the maps mean what is wanted; None takes any.
+        """Raise an error unless the network is for this task; None accepts any task.
 
         Raises:
-            WeightsError: They mean something else.
+            WeightsError: The network is for another task.
         """
         if task not in (None, self.task):
             raise WeightsError(
                 f"{self.name} is a network for {self.task!r}; expected one for {task!r}: give "
-                f"another model, or use this one for {self.task}"
+                f"another model, or use this model for {self.task}"
             )
 
     def _infer_squares(
         self, images: Sequence[NDArray[np.uint8]], side_px: int
     ) -> list[NDArray[np.float32]]:
-        """(H, W, 3) uint8 of any shapes, seen as squares -> (H, W) float32 of the same shapes."""
-        maps = self._infer(np.stack([resize(image, side_px, side_px) for image in images]))
+        """Infer images of any shapes, (H, W, 3) uint8, at square size -> (H, W) float32 each."""
+        squares = np.stack([resize(image, side_px, side_px) for image in images])
+        maps = self._checked(self._infer(squares))
         return [resize(map, *image.shape[:2]) for map, image in zip(maps, images, strict=True)]
 
     def _infer_one(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(H, W, 3) uint8 -> (H, W) float32."""
+        """Infer one image, (H, W, 3) uint8 -> (H, W) float32."""
         map: NDArray[np.float32] = self._infer(image[None])[0]
         return map
 
     def _infer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(B, H, W, 3) uint8 -> (B, H, W) float32, padded to the stride and cropped back."""
+        """Infer a batch with padding to the stride, (B, H, W, 3) uint8 -> (B, H, W) float32."""
         height, width = images.shape[1:3]
         down, right = round_up(height, self.stride) - height, round_up(width, self.stride) - width
         padded = np.pad(images, ((0, 0), (0, down), (0, right), (0, 0)), mode="reflect")
-        (maps,) = self._network.run(["map"], {"image": padded})
+        try:
+            (maps,) = self._network.run(["map"], {"image": padded})
+        except Exception as error:  # ONNX Runtime's exceptions have no common base class
+            raise WeightsError(
+                f"{self.name}: the network fails on {width}x{height} pixels: {error}"
+            ) from error
+        if maps.shape != padded.shape[:3]:
+            raise WeightsError(
+                f"{self.name}: its map has shape {maps.shape}; expected {padded.shape[:3]}; the "
+                "weights file is damaged, export it again"
+            )
         cropped: NDArray[np.float32] = maps[:, :height, :width]
         return cropped
 
-
-def edges(
-    image: ImageSource, *, model: str | Path | None = None, threads: int = 1
-) -> NDArray[np.float32]:
-    """Find the edges in one image; the network stays loaded for the next call.
-
-    Args:
-        image: A path, bytes, a binary file object, a PIL image or an array; see `load_image`.
-        model: A name in the catalog or the path of an .onnx file; None is the default edge model.
-        threads: Threads that compute the image.
-
-    Returns:
-        (H, W) float32 in [0, 1]: how likely each pixel lies on an edge.
-
-    Raises:
-        FeatheredgeError: The image, the model or an argument is not usable; the message says why.
-    """
-    return cached_session(model, "edges", threads)(image)
-
-
-def saliency(
-    image: ImageSource, *, model: str | Path | None = None, threads: int = 1
-) -> NDArray[np.float32]:
-    """Find what stands out in one image; the network stays loaded for the next call.
-
-    Args:
-        image: A path, bytes, a binary file object, a PIL image or an array; see `load_image`.
-        model: A name in the catalog or the path of an .onnx file; None is the default saliency
-            model.
-        threads: Threads that compute the image.
-
-    Returns:
-        (H, W) float32 in [0, 1]: how likely each pixel belongs to a salient object. Absolute, so
-        that a picture without one has low values everywhere.
-
-    Raises:
-        FeatheredgeError: The image, the model or an argument is not usable; the message says why.
-    """
-    return cached_session(model, "saliency", threads)(image)
-
-
-@functools.lru_cache(maxsize=4)
-def cached_session(model: str | Path | None, task: Task, threads: int) -> Session:
-    """Return a session for a task that stays loaded while it is among the last few asked for."""
-    return Session(model, task=task, threads=threads)
+    def _checked(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return maps of any shape, clipped to [0, 1]; raise an error if values are far outside."""
+        low, high = float(maps.min()), float(maps.max())  # NaN if any value is NaN
+        if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
+            raise WeightsError(
+                f"{self.name}: its map has values from {low:g} to {high:g}; expected 0 to 1; the "
+                "weights file is damaged or was not written by `featheredge export`"
+            )
+        return maps if low >= 0 and high <= 1 else maps.clip(0, 1)

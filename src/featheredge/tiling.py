@@ -1,13 +1,13 @@
-"""Large pictures in overlapping tiles, so that memory depends on the tile and not on the picture.
+"""Inference in overlapping tiles, so that memory depends on the tile size, not the image size.
 
-Shapes: H W pixels of the picture, h w of one tile.
+Shapes: `H W` pixels of the image; `h w` of one tile.
 
-Tiles start at multiples of the network's stride, so every layer samples the picture where it
-would have sampled it untiled; what differs is only what a tile cannot see. That matters much at a
-tile's rim and fades with the distance: three sevenths of an overlap are thrown away on either
-side, and on the seventh between them the two tiles are mixed with linear ramps. The mixing weights
-are a product of one vector per axis, each already divided by its sum over the tiles, so that no
-map of weights is kept.
+Tiles start at multiples of the network's stride, so that every layer samples the same positions
+as without tiles. Outputs differ only because a tile cannot see pixels outside itself. This error
+is largest at a tile's border and decreases with the distance from it. Each tile therefore discards
+the outer three sevenths of an overlap, and the middle seventh is blended with linear ramps. The
+blending weights are the product of one vector per axis. Each vector is normalised over the tiles,
+so that no 2-D weight map is stored.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,13 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Span:
-    """One tile along one axis: pixels `start` to `stop` and the (stop - start,) weights there."""
+    """One tile along one axis.
+
+    Attributes:
+        start: First pixel.
+        stop: Last pixel plus 1.
+        weights: (stop - start,) float32, blending weights.
+    """
 
     start: int
     stop: int
@@ -27,12 +33,12 @@ class Span:
 
 
 def spans(length_px: int, tile_px: int, overlap_px: int, stride: int) -> list[Span]:
-    """Cut an axis into tiles of equal size; their weights sum to 1 at every pixel.
+    """Split an axis into tiles of equal size, with weights that sum to 1 at every pixel.
 
     Args:
-        length_px: Pixels along the axis, at least 1.
-        tile_px: Most pixels in a tile; a multiple of `stride`, more than `overlap_px`.
-        overlap_px: Pixels that neighbours share at least; a multiple of `stride`.
+        length_px: Length of the axis, at least 1.
+        tile_px: Maximum length of a tile; a multiple of `stride`, more than `overlap_px`.
+        overlap_px: Minimum overlap of neighbouring tiles; a multiple of `stride`.
         stride: Tiles start at multiples of this.
     """
     if length_px <= tile_px:
@@ -58,13 +64,13 @@ def run_tiled(
     rows: list[Span],
     columns: list[Span],
 ) -> NDArray[np.float32]:
-    """Run a network over every tile and blend what it returns.
+    """Run a network on every tile and blend the outputs.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        infer: (h, w, 3) uint8 -> (h, w) float32 for any tile.
-        rows: Spans of H.
-        columns: Spans of W.
+        infer: Maps any tile, (h, w, 3) uint8, to (h, w) float32.
+        rows: Tiles along H.
+        columns: Tiles along W.
 
     Returns:
         (H, W) float32.
@@ -83,7 +89,7 @@ def round_up(value: int, step: int) -> int:
 
 
 def _trapezoid(size_px: int, overlap_px: int, ramp_in: bool, ramp_out: bool) -> NDArray[np.float64]:
-    """0 over the outer part of an overlap, then a linear ramp to 1 over its middle seventh."""
+    """Return weights: 0 on the discarded part of an overlap, a ramp to 1 on its middle seventh."""
     discarded = overlap_px * 3 // 7
     position = (np.arange(size_px) - discarded + 0.5) / max(overlap_px - 2 * discarded, 1)
     ramp = position.clip(0, 1)

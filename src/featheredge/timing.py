@@ -1,7 +1,7 @@
-"""Timing in the project's manner: cases take turns in one run, on a machine that is described.
+"""Interleaved timing of several cases in one run, and a description of the machine.
 
-Absolute times depend on the machine and on what else it does; ratios between cases of one run
-hardly do, because every round runs each case once.
+Absolute times depend on the machine and on its load. Ratios between the cases of one run depend
+little on either, because every round runs each case once.
 """
 
 import os
@@ -17,7 +17,13 @@ from typing import Any, NamedTuple
 
 @dataclass(frozen=True)
 class Timing:
-    """How long one case took, in milliseconds, over `runs` rounds."""
+    """The time of one case.
+
+    Attributes:
+        min_ms: Minimum time of all rounds, in milliseconds.
+        median_ms: Median time of all rounds, in milliseconds.
+        runs: Number of rounds.
+    """
 
     min_ms: float
     median_ms: float
@@ -25,17 +31,22 @@ class Timing:
 
 
 class Clock(NamedTuple):
-    """A way to read seconds since whenever, and what it reads in words."""
+    """A clock.
+
+    Attributes:
+        name: What the clock measures, in words.
+        read: Returns seconds since an arbitrary start.
+    """
 
     name: str
     read: Callable[[], float]
 
 
 def clock_for(threads: int) -> Clock:
-    """The clock for cases that compute in so many threads.
+    """Return the clock for cases that compute in a number of threads.
 
-    One thread's processor time is what a case takes, whatever else runs beside it. Windows counts
-    that in steps of 16 ms, too coarse for what takes 20.
+    For one thread it is the processor time of the thread, which other programs disturb little.
+    Windows counts processor time in steps of 16 ms, too coarse for cases of about 20 ms.
     """
     if threads == 1 and os.name != "nt":
         return Clock("processor time of the thread", time.thread_time)
@@ -47,12 +58,12 @@ def time_cases(
     rounds: int,
     clock: Callable[[], float] | None = None,
 ) -> dict[str, Timing]:
-    """Time every case once per round, after one round that does not count.
+    """Time every case once per round, after one warm-up round.
 
     Args:
-        cases: What to run, by name.
-        rounds: At least 1.
-        clock: Seconds since whenever, on the wall unless given; see `clock_for`.
+        cases: Functions to time, by name.
+        rounds: Number of rounds, at least 1.
+        clock: Returns seconds; wall time by default, see `clock_for`.
     """
     clock = clock or time.perf_counter
     seconds: dict[str, list[float]] = {name: [] for name in cases}
@@ -83,7 +94,7 @@ def in_words(seconds: float) -> str:
 
 
 def describe_machine() -> dict[str, Any]:
-    """What a reader needs to judge a timing: CPU, cores, load, versions, date (UTC)."""
+    """Return what a reader needs to judge a timing: CPU, cores, load, versions, date (UTC)."""
     return {
         "cpu": cpu_model(),
         "cores": num_cores(),
@@ -95,7 +106,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def cpu_model() -> str:
-    """The processor as the system calls it."""
+    """Return the name of the processor, as the operating system gives it."""
     cpuinfo = Path("/proc/cpuinfo")
     for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else ():
         if line.startswith("model name"):
@@ -104,7 +115,7 @@ def cpu_model() -> str:
 
 
 def num_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

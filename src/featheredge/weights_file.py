@@ -1,21 +1,25 @@
-"""Weights files: reading one, checking that it is what it should be, opening it.
+"""Weights files: read, check and open them.
 
-A weights file is ONNX with one input `image`, (B, H, W, 3) uint8 RGB, H and W multiples of its
-stride, and one output `map`, (B, H, W) float32 in [0, 1]: normalisation and sigmoid are inside, so
-there is no preprocessing to get wrong. Its metadata holds, under "featheredge", a JSON object with
-at least name, task and stride, and for a network that sees the whole picture at once `input_px`:
-every picture is then stretched to a square of that side, whatever its shape. Saliency networks are
-trained on such squares; they know objects at that scale, not at the picture's own.
+A weights file is an ONNX model with one input and one output. The input `image` is (B, H, W, 3)
+uint8 RGB, H and W multiples of the stride. The output `map` is (B, H, W) float32 in [0, 1].
+Normalisation and sigmoid are part of the model, so that callers do no preprocessing.
+
+The metadata has a JSON object under the key "featheredge", with name, task and stride. Networks
+that process the whole image at once also have `input_px`: every image is resized to a square of
+this side. Saliency networks are trained on such squares and expect objects at that scale.
+
+Shapes: `B` batch; `H W` pixels.
 """
 
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from featheredge import catalog
 from featheredge.errors import ProviderError, WeightsError
+from featheredge.onnx_runtime import onnx_session, session_options
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -28,19 +32,22 @@ PROVIDERS = {
     "coreml": "CoreMLExecutionProvider",
     "directml": "DmlExecutionProvider",
 }
-"""What users call an execution provider -> what ONNX Runtime calls it."""
+"""Names of execution providers in featheredge, and their names in ONNX Runtime."""
+
+MAX_STRIDE, MAX_INPUT_PX = 1024, 8192
+"""Larger numbers mean damaged metadata; padding to them would need too much memory."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a weights file says about itself in its metadata.
+    """The metadata of a weights file.
 
     Attributes:
-        name: What the network is called.
-        task: What its maps mean: "edges" or "saliency".
-        stride: Height and width of what it is given must be multiples of this.
-        input_px: The side of the square that it sees pictures as; None where it sees them as
-            they are.
+        name: Name of the network.
+        task: What its maps show: "edges" or "saliency".
+        stride: Height and width of the input must be multiples of this.
+        input_px: Side of the square that images are resized to; None for a network that processes
+            images at their own size.
     """
 
     name: str
@@ -55,35 +62,51 @@ def open_network(
     """Open a weights file.
 
     Args:
-        model: A name in the catalog or the path of an .onnx file; None is the task's default model.
-        task: "edges" or "saliency"; matters only where no model is named.
-        threads: Threads that compute one image.
+        model: The name of a shipped model or the path of an .onnx file. None is the default model
+            of the task.
+        task: "edges" or "saliency"; used only if `model` is None.
+        threads: Threads for inference.
         provider: A key of `PROVIDERS`.
 
+    Returns:
+        The ONNX Runtime session and the metadata of the file.
+
     Raises:
-        UnknownModelError: The catalog has no such name, or no model for the task.
-        WeightsError: The file is missing, damaged, or not one of ours.
-        ProviderError: The provider is not there.
+        UnknownModelError: The name is not in the catalog, or the task has no shipped model.
+        WeightsError: The file is missing, damaged or not written by featheredge.
+        ProviderError: The provider is not available.
     """
     weights, origin = _read_weights(model, task)
     network = _load(weights, origin, threads, provider)
     return network, _check(network, origin)
 
 
+def is_path(model: str | Path | None) -> TypeGuard[str | Path]:
+    """Return whether a model is given as the path of a file, not as a name in the catalog."""
+    return isinstance(model, Path) or (isinstance(model, str) and model.endswith(".onnx"))
+
+
 def _read_weights(model: str | Path | None, task: str) -> tuple[bytes, str]:
-    """Return a weights file and what messages call it; one from the catalog must match its hash."""
-    if isinstance(model, Path) or (model and model.endswith(".onnx")):
+    """Return the bytes of a weights file and its name in messages; check a shipped file's hash."""
+    if is_path(model):
         try:
             return Path(model).read_bytes(), str(model)
         except OSError as error:
             raise WeightsError(f"{model}: {error.strerror}") from error
-    entry = catalog.default(task) if model is None else catalog.find(model)
+        except ValueError as error:  # a NUL character in the path
+            raise WeightsError(f"{str(model)!r} is not a path: {error}") from error
+    if model is not None and "/" in str(model):
+        raise WeightsError(
+            f"{model} is not the name of a model and not an .onnx file; give a name from "
+            "`featheredge models` or the path of an .onnx file"
+        )
+    entry = catalog.default(task) if model is None else catalog.find(str(model))
     path = catalog.weights_path(entry)
     weights = path.read_bytes()
     if (digest := hashlib.sha256(weights).hexdigest()) != entry.sha256:
         raise WeightsError(
-            f"{path}: sha256 {digest}; expected {entry.sha256}; the file is damaged or replaced, "
-            "reinstall featheredge"
+            f"{path}: sha256 {digest}; expected {entry.sha256}; the file is damaged or was "
+            "changed: reinstall featheredge"
         )
     return weights, entry.name
 
@@ -91,67 +114,75 @@ def _read_weights(model: str | Path | None, task: str) -> tuple[bytes, str]:
 def _load(weights: bytes, origin: str, threads: int, provider: str) -> "InferenceSession":
     import onnxruntime
 
-    there = onnxruntime.get_available_providers()
+    available = onnxruntime.get_available_providers()
     wanted = PROVIDERS.get(provider)
-    if wanted not in there:
-        names = [name for name, full_name in PROVIDERS.items() if full_name in there]
+    if wanted is None or wanted not in available:
+        names = [name for name, full_name in PROVIDERS.items() if full_name in available]
         raise ProviderError(
-            f"provider {provider!r} is not there; this ONNX Runtime has {', '.join(names)}"
+            f"provider {provider!r} is not available; choose one of {', '.join(names)}, or install "
+            "an ONNX Runtime package that includes it"
         )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.enable_mem_pattern = False  # would plan memory for every size it has seen, and keep it
-    # Idle threads that spin steal the CPU from everyone else on a shared host. Denormals are left
-    # to the CPU: flushing them changes the arithmetic of the calling thread for good.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    options = session_options(threads)
+    options.enable_mem_pattern = False  # would keep a memory plan for every input size
     try:
-        network = onnxruntime.InferenceSession(weights, options, providers=[wanted])
-    except Exception as error:  # ONNX Runtime's exceptions share no base class
+        network = onnx_session(weights, provider=wanted, options=options)
+    except Exception as error:  # ONNX Runtime's exceptions have no common base class
         raise WeightsError(f"{origin}: ONNX Runtime cannot load it: {error}") from error
-    if network.get_providers()[0] != wanted:  # it only warns when a provider fails to start
-        raise ProviderError(f"provider {provider!r} does not start here; see the log above")
+    if network.get_providers()[0] != wanted:  # ONNX Runtime raises no error if it does not start
+        raise ProviderError(
+            f"provider {provider!r} does not start on this machine; see the log above"
+        )
     return network
 
 
-def _parse(metadata: str) -> dict[str, Any]:
-    """Return the metadata's JSON object; empty if it is anything else."""
+def _stored_metadata(network: "InferenceSession", origin: str) -> str | None:
+    """Return the metadata text under the key "featheredge"; None if the key is missing."""
     try:
-        found = json.loads(metadata)
-    except ValueError:
+        text: str | None = network.get_modelmeta().custom_metadata_map.get("featheredge")
+    except UnicodeDecodeError as error:
+        raise WeightsError(f"{origin}: the metadata is damaged: {error}") from error
+    return text
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """Parse the metadata; return an empty dict if it is not a JSON object."""
+    try:
+        stored = json.loads(text)
+    except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return stored if isinstance(stored, dict) else {}
 
 
-def _read_metadata(stored: dict[str, Any]) -> Metadata | None:
-    """Read the metadata's fields; None if one is missing or cannot be true."""
+def _metadata(stored: dict[str, Any]) -> Metadata | None:
+    """Return the fields of the JSON object; None if one is missing or has an invalid value."""
     kinds = {"name": str, "task": str, "stride": int}
     if not all(type(stored.get(key)) is kind for key, kind in kinds.items()):
         return None
-    found = Metadata(**{key: stored[key] for key in kinds}, input_px=stored.get("input_px"))
-    input_px = found.stride if found.input_px is None else found.input_px
-    possible = type(input_px) is int and 1 <= found.stride <= input_px
-    return found if possible and input_px % found.stride == 0 else None
+    metadata = Metadata(**{key: stored[key] for key in kinds}, input_px=stored.get("input_px"))
+    stride = metadata.stride
+    side = stride if metadata.input_px is None else metadata.input_px
+    possible = type(side) is int and 1 <= stride <= min(side, MAX_STRIDE) and side <= MAX_INPUT_PX
+    return metadata if possible and side % stride == 0 else None
 
 
 def _check(network: "InferenceSession", origin: str) -> Metadata:
-    """Return the metadata of a weights file, once it proves to be one of ours."""
-    metadata = network.get_modelmeta().custom_metadata_map.get("featheredge")
-    if metadata is None:
+    """Check that a weights file was written by featheredge, and return its metadata."""
+    text = _stored_metadata(network, origin)
+    if text is None:
         raise WeightsError(
-            f"{origin}: no featheredge metadata; expected a file that `featheredge export` wrote"
+            f"{origin}: no featheredge metadata; expected a file written by `featheredge export`"
         )
-    found = _read_metadata(_parse(metadata))
-    if found is None:
+    metadata = _metadata(_parse(text))
+    if metadata is None:
+        shown = text if len(text) <= 200 else f"{text[:200]}..."
         raise WeightsError(
-            f"{origin}: its featheredge metadata is {metadata}; expected a JSON object with "
-            "name, task and stride, and input_px, if it is there, a multiple of stride"
+            f"{origin}: the featheredge metadata is {shown}; expected a JSON object with name, "
+            f"task, stride (at most {MAX_STRIDE}) and, optionally, input_px (a multiple of "
+            f"stride, at most {MAX_INPUT_PX})"
         )
     ports = [(port.name, port.type) for port in (*network.get_inputs(), *network.get_outputs())]
     if ports != [("image", "tensor(uint8)"), ("map", "tensor(float)")]:
         raise WeightsError(
-            f"{origin}: inputs and outputs are {ports}; expected image, uint8, and map, float32"
+            f"{origin}: inputs and outputs are {ports}; expected image (uint8) and map (float32)"
         )
-    return found
+    return metadata

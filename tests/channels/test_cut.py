@@ -1,4 +1,4 @@
-"""Cut networks of the zoo against their masked originals."""
+"""Cut networks of the zoo, compared with the masked originals."""
 
 from functools import cache
 
@@ -47,8 +47,8 @@ NETWORKS = {
     "RCF with batch norm": lambda: RCF(RCFConfig(VGG, 3, batch_norm=True)),
 }
 
-#: Groups whose counts one field of the configuration holds, as the start and the end of a name;
-#: None: the network has a constant there.
+#: Field of the configuration -> beginnings of the names of groups whose counts it sets; None for
+#: groups with a constant width.
 SHARED = {
     PiDiNet: {"context": ("dilations.",), None: ("attentions.",)},
     RCF: {"side": ("downs.",)},
@@ -63,9 +63,9 @@ def traced(name):
 
 
 def share(network, group):
-    """What decides the count of a group, for networks with one width for several."""
+    """What sets the count of a group, for networks with one width for several groups."""
     if isinstance(network, CSF) and network.config.norm_groups and group.startswith("head."):
-        return None  # all norms lose equally many groups: tested on their own
+        return None  # all norms lose the same number of groups: tested separately
     if isinstance(network, CSF) and group.startswith("encoder.layer"):
         stage = group.split(".")[1]
         return group if "conv3" in group else f"{stage} hidden"
@@ -77,7 +77,7 @@ def share(network, group):
 
 @st.composite
 def random_keeps(draw, network, groups):
-    """Units to keep in every group, equally many where the configuration has one width."""
+    """Units to keep in every group, the same number for groups that share a width."""
     counts, keep = {}, {}
     for name, group in groups.items():
         field = share(network, name)
@@ -97,7 +97,7 @@ def picture(*size):
 @pytest.mark.parametrize("name", NETWORKS)
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_cut_networks_compute_what_masked_ones_do(name, data):
+def test_cut_networks_match_masked_networks(name, data):
     network, groups = traced(name)
     keep = data.draw(random_keeps(network, groups))
     image = network.normalise(picture(2, 3, 37, 45))
@@ -105,8 +105,8 @@ def test_cut_networks_compute_what_masked_ones_do(name, data):
         smaller = cut(network, keep, groups=groups)
         logits, expected = smaller(image), masked(network, groups, keep, image)
     pairs = zip((logits.final, *logits.sides), (expected.final, *expected.sides), strict=True)
-    for ours, theirs in pairs:
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    for cut_map, masked_map in pairs:
+        torch.testing.assert_close(cut_map, masked_map, rtol=1e-5, atol=1e-5)
     left = sum(p.numel() for p in smaller.parameters())
     dropped = any(len(units) < groups[name].size for name, units in keep.items())
     assert (left < sum(p.numel() for p in network.parameters())) == dropped
@@ -121,16 +121,16 @@ def outputs_agree(network, groups, keep):
     return smaller
 
 
-def test_group_norms_lose_whole_groups_of_channels_equally():
+def test_group_norms_lose_the_same_number_of_groups():
     network, groups = traced("CSF with group norms")
     keep = {name: [1] for name, group in groups.items() if name.startswith("head.")}
     for name in [name for name in keep if name.startswith("head.context.")]:
-        # Here a norm's two groups of channels are made by different layers.
+        # Here different layers produce the two groups of channels of a norm.
         first = groups[name].axes[f"{name[:14]}.norm_act.0.weight", 0].min() == 0
         keep[name] = [0] if first else []
     smaller = outputs_agree(network, groups, keep)
     assert (smaller.config.norm_groups, smaller.config.head.merge) == (1, 6)
-    with pytest.raises(ArgumentError, match="equally many groups, 2 so far"):
+    with pytest.raises(ArgumentError, match="same number of groups, now 2"):
         cut(network, {"head.merge.paths.0to0": [0]}, groups=groups)
 
 
@@ -166,7 +166,7 @@ def test_every_channel_of_rcf_is_in_one_group():
     assert held == {}
 
 
-def test_pruned_networks_are_saved_and_come_back(tmp_path):
+def test_a_cut_network_is_the_same_after_saving_and_loading(tmp_path):
     network, groups = traced("MobileEdge")
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     smaller = cut(network, {"encoder.features.2.conv.0.0": [1, 4, 5]}, groups=groups)
@@ -177,7 +177,7 @@ def test_pruned_networks_are_saved_and_come_back(tmp_path):
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
-def test_mode_and_type_stay():
+def test_mode_and_class_stay_the_same():
     network = NETWORKS["PiDiNet"]().train()
     smaller = cut(network, {"init_block": [0, 2]})
     assert smaller.training
@@ -190,17 +190,17 @@ def test_mode_and_type_stay():
     [
         ("RCF", {"encoder.features.1": [0]}, r"encoder\.features\.1'.*encoder\.features\.2"),
         ("RCF", {"encoder.features.2": [0, 4]}, "units 0 to 3"),
-        ("RCF", {"encoder.features.2": [1, 1]}, "each to be kept once"),
-        ("RCF", {"encoder.features.2": []}, "nothing is left of encoder.features.2"),
-        ("RCF", {"downs.1.0": [0]}, "downs.1.0.weight.*equally many"),
+        ("RCF", {"encoder.features.2": [1, 1]}, "each may be kept once"),
+        ("RCF", {"encoder.features.2": []}, "no units for encoder.features.2"),
+        ("RCF", {"downs.1.0": [0]}, "downs.1.0.weight.*same number"),
         ("MobileEdge", {"encoder.features.2.conv.0.0": []}, "keep at least one"),
         ("PiDiNet", {"attentions.0.conv1": [0]}, "attentions.0.conv1.weight.*constant"),
-        ("CSF on ResNet", {"encoder.layer2.1.conv1": [0]}, "layer2.1.conv1.weight.*equally many"),
+        ("CSF on ResNet", {"encoder.layer2.1.conv1": [0]}, "layer2.1.conv1.weight.*same number"),
         ("CSF on ResNet", {"encoder.conv1": []}, "CSF"),
         ("CSF on Res2Net", {"encoder.layer1.0.conv1[0:3]": [0]}, "CSF"),
     ],
 )
-def test_what_cannot_be_cut_is_refused(name, keep, message):
+def test_impossible_cuts_raise(name, keep, message):
     network, groups = traced(name)
     with pytest.raises(ArgumentError, match=message):
         cut(network, keep, groups=groups)

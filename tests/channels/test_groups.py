@@ -1,4 +1,4 @@
-"""Modules that are not of the zoo: against Torch-Pruning, and against masks."""
+"""Groups and cuts of modules that are not of the zoo, compared with Torch-Pruning and masks."""
 
 import pytest
 import torch
@@ -35,7 +35,7 @@ class Plain(nn.Module):
 
 
 class Unusual(nn.Module):
-    """Groups of several channels, a transposed layer, a gate, slopes, halves that part."""
+    """Grouped and transposed convolutions, a gate, PReLU slopes, a split into halves."""
 
     def __init__(self):
         super().__init__()
@@ -51,13 +51,13 @@ class Unusual(nn.Module):
 
     def forward(self, image):
         x = self.norm(self.grouped(self.slope(self.stem(image))))
-        one, other = self.up(x * self.gate(x).sigmoid()).chunk(2, 1)
-        x = F.adaptive_avg_pool2d(torch.cat([self.one(one), self.other(other)], 1), 2)
+        first, second = self.up(x * self.gate(x).sigmoid()).chunk(2, 1)
+        x = F.adaptive_avg_pool2d(torch.cat([self.one(first), self.other(second)], 1), 2)
         return self.classifier(F.relu(self.dense(x.flatten(1))))
 
 
 class Shuffled(nn.Module):
-    """A channel shuffle, which labels along one axis cannot express."""
+    """A channel shuffle, which ids along one axis cannot express."""
 
     def __init__(self):
         super().__init__()
@@ -70,7 +70,7 @@ class Shuffled(nn.Module):
 
 
 class HardCoded(nn.Module):
-    """A forward that has a width written into it."""
+    """A forward with a hard-coded width."""
 
     def __init__(self):
         super().__init__()
@@ -81,7 +81,7 @@ class HardCoded(nn.Module):
         return self.last(x[:, :4] + x[:, 4:8])
 
 
-def made(kind):
+def build_module(kind):
     torch.manual_seed(2)
     return randomised(kind())
 
@@ -91,9 +91,9 @@ def made(kind):
     [("stem.0", [1, 6]), ("inner", [0]), ("side", [0, 2, 5]), ("last", [3, 4]), ("depthwise", [7])],
 )
 def test_torch_pruning_cuts_the_same(layer, drop):
-    network, theirs = made(Plain), made(Plain)
-    graph = torch_pruning.DependencyGraph().build_dependency(theirs, EXAMPLE)
-    root = theirs.get_submodule(layer)
+    network, reference = build_module(Plain), build_module(Plain)
+    graph = torch_pruning.DependencyGraph().build_dependency(reference, EXAMPLE)
+    root = reference.get_submodule(layer)
     prune = torch_pruning.prune_conv_out_channels
     if layer == "depthwise":
         prune = torch_pruning.prune_depthwise_conv_out_channels
@@ -101,15 +101,15 @@ def test_torch_pruning_cuts_the_same(layer, drop):
     groups = find_groups(network, EXAMPLE)
     name = next(n for n, group in groups.items() if (f"{layer}.weight", 0) in group.axes)
     keep = [unit for unit in range(groups[name].size) if unit not in drop]
-    ours = cut(network, {name: keep}, example=EXAMPLE)
-    assert ours.state_dict().keys() == theirs.state_dict().keys()
-    for key, tensor in theirs.state_dict().items():
-        torch.testing.assert_close(ours.state_dict()[key], tensor, rtol=0, atol=0)
-    assert [repr(m) for m in ours.modules()][1:] == [repr(m) for m in theirs.modules()][1:]
+    pruned = cut(network, {name: keep}, example=EXAMPLE)
+    assert pruned.state_dict().keys() == reference.state_dict().keys()
+    for key, tensor in reference.state_dict().items():
+        torch.testing.assert_close(pruned.state_dict()[key], tensor, rtol=0, atol=0)
+    assert [repr(m) for m in pruned.modules()][1:] == [repr(m) for m in reference.modules()][1:]
 
 
 def test_groups_of_a_plain_network():
-    groups = find_groups(made(Plain), EXAMPLE)
+    groups = find_groups(build_module(Plain), EXAMPLE)
     assert {name: group.size for name, group in groups.items()} == {
         "stem.0": 8,
         "side": 6,
@@ -119,8 +119,8 @@ def test_groups_of_a_plain_network():
 
 
 @pytest.mark.parametrize("kind", [Plain, Unusual])
-def test_cut_modules_compute_what_masked_ones_do(kind):
-    network = made(kind)
+def test_cut_modules_match_masked_modules(kind):
+    network = build_module(kind)
     groups = find_groups(network, EXAMPLE)
     images = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(4))
     keep = {name: list(range(0, group.size, 2)) for name, group in groups.items() if group.size > 1}
@@ -134,17 +134,17 @@ def test_cut_modules_compute_what_masked_ones_do(kind):
     assert [group.size for group in find_groups(smaller, EXAMPLE).values()] == left
 
 
-def test_what_cannot_be_followed_is_named():
+def test_unsupported_operations_are_named():
     with pytest.raises(ArgumentError, match=r"through Shuffled\.shuffle.*channel_shuffle"):
-        find_groups(made(Shuffled), EXAMPLE)
-    with pytest.raises(ArgumentError, match="Shuffled needs an example"):
-        find_groups(made(Shuffled))
+        find_groups(build_module(Shuffled), EXAMPLE)
+    with pytest.raises(ArgumentError, match=r"Shuffled .*needs an example.*example="):
+        find_groups(build_module(Shuffled))
     with pytest.raises(ArgumentError, match="example"):
-        cut(made(Plain), {"side": [0]})
+        cut(build_module(Plain), {"side": [0]})
 
 
-def test_a_forward_with_a_width_in_it_is_refused():
-    network = made(HardCoded)
+def test_a_forward_with_a_hard_coded_width_raises():
+    network = build_module(HardCoded)
     (name,) = find_groups(network, EXAMPLE)
     with pytest.raises(ArgumentError, match="HardCoded does not follow"):
         cut(network, {name: [0, 2]}, example=EXAMPLE)

@@ -14,7 +14,7 @@ from PIL import Image
 from conftest import toy_map
 from featheredge import catalog, cli, nms
 from featheredge.compose import cutout, subject_mask
-from featheredge.image import quantise
+from featheredge.png import quantise
 from featheredge.session import Session
 
 
@@ -85,12 +85,38 @@ def test_a_bad_file_is_reported_and_counted(featheredge, photo, toy_onnx, tmp_pa
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["photo.png"]
 
 
-def test_existing_output_needs_force(featheredge, photo, toy_onnx):
+def test_what_exists_is_skipped_and_counted(featheredge, photo, toy_onnx, tmp_path):
     assert featheredge("edges", photo, "-m", toy_onnx)[0] == 0
-    code, _, err = featheredge("edges", photo, "-m", toy_onnx)
+    code, out, err = featheredge("edges", photo, "-m", toy_onnx)
+    assert (code, out) == (0, "")
+    assert (
+        err == f"featheredge: 1 skipped, {tmp_path}/photo_edges.png exists; add -f to replace it\n"
+    )
+    Image.new("RGB", (9, 9)).save(tmp_path / "second.png")
+    code, out, err = featheredge("edges", tmp_path, "-m", toy_onnx)
+    assert (code, out.count("->")) == (0, 1)
+    assert "1 skipped" in err
+    code, out, _ = featheredge("edges", tmp_path, "-m", toy_onnx, "--json")
+    assert (code, len(json.loads(out)["skipped"])) == (0, 2)
+    code, out, err = featheredge("edges", tmp_path, "-m", toy_onnx, "-f")
+    assert (code, out.count("->"), err) == (0, 2, "")
+
+
+def test_an_output_that_is_named_is_an_error_if_it_exists(featheredge, photo, toy_onnx, tmp_path):
+    named = ("edges", photo, "-m", toy_onnx, "-o", tmp_path / "map.png")
+    assert featheredge(*named)[0] == 0
+    code, _, err = featheredge(*named)
     assert code == 1
-    assert "photo_edges.png exists; -f replaces it" in err
-    assert featheredge("edges", photo, "-m", toy_onnx, "-f")[0] == 0
+    assert "map.png exists; give another name, or add -f to replace it" in err
+    assert featheredge(*named, "-f")[0] == 0
+
+
+def test_sub_folders_are_entered_and_kept(featheredge, photo, toy_onnx, tmp_path):
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    photo.rename(tmp_path / "in" / "deep" / "photo.png")
+    command = ("edges", tmp_path / "in", "-m", toy_onnx, "-o", tmp_path / "out")
+    assert featheredge(*command)[0] == 0
+    assert (tmp_path / "out" / "deep" / "photo.png").is_file()
 
 
 def test_json_is_one_object(featheredge, photo, toy_onnx, tmp_path):
@@ -117,7 +143,7 @@ def test_pixel_limit(featheredge, photo, toy_onnx):
     ("arguments", "message"),
     [
         (["-m", "nothing"], "featheredge: unknown model 'nothing'"),
-        (["-m", "toy", "--provider", "quantum"], "featheredge: provider 'quantum' is not there"),
+        (["-m", "toy", "--provider", "quantum"], "featheredge: provider 'quantum' is not ava"),
         (["-m", "toy", "-o", "map.jpg"], "featheredge: map.jpg: results are written as PNG"),
         (["-", "-m", "toy"], "featheredge: - reads one image"),
     ],
@@ -131,13 +157,29 @@ def test_what_cannot_be_done_is_one_line(featheredge, photo, entry, arguments, m
 @pytest.mark.parametrize(
     "arguments",
     [["edges"], ["edges", "a.png", "--threshold", "2"], ["edges", "a.png", "--threads", "0"],
-     ["edges", "a.png", "--thn"], ["edgs", "a.png"], ["cutout", "a.png", "--threshold", "0"],
+     ["edges", "a.png", "--thn"], ["edgs", "a.png"], ["edges", "a.png", "--threshold", "0"],
+     ["cutout", "a.png", "--threshold", "0"], ["saliency", "a.png", "--threshold", "0"],
      ["cutout", "a.png", "--margin", "-1"]],
 )  # fmt: skip
 def test_wrong_usage_exits_with_2(featheredge, arguments):
     code, out, err = featheredge(*arguments)
     assert (code, out) == (2, "")
     assert "Error" in err
+
+
+@pytest.mark.parametrize(
+    ("verb", "option", "meant"),
+    [
+        ("edges", "--thresh", "Did you mean --threshold?"),
+        ("saliency", "--thread=2", "Did you mean --threads?"),
+        ("cutout", "--qqq", "For a file of this name, type ./--qqq"),
+    ],
+)
+def test_unknown_options_get_the_nearest(featheredge, verb, option, meant):
+    code, _, err = featheredge(verb, "a.png", option, "0.5")
+    assert code == 2
+    text = " ".join(err.replace("│", " ").split())
+    assert f"Unknown option: {option}. {meant}" in text
 
 
 @pytest.fixture
@@ -164,6 +206,23 @@ def test_saliency_beside_the_input(featheredge, bright_photo, toy_saliency_onnx,
     np.testing.assert_array_equal(read(tmp_path / "cut.png"), (map >= 0.4) * 255)
     mask = subject_mask(np.asarray(Image.open(bright_photo)), map)
     np.testing.assert_array_equal(read(tmp_path / "crisp.png"), quantise(mask))
+
+
+def test_one_threshold_draws_the_same_border_everywhere(
+    featheredge, toy_saliency_onnx, tmp_path, noise
+):
+    """The black and white mask is what cutout makes more opaque than half."""
+    smooth = Image.fromarray(noise(6, 8)).resize((80, 60), Image.Resampling.BICUBIC)
+    photo = tmp_path / "smooth.png"
+    smooth.save(photo)
+    flags = ["-m", toy_saliency_onnx, "--threshold", 0.4]
+    featheredge("saliency", photo, "--refine", *flags, "-o", tmp_path / "mask.png")
+    featheredge("cutout", photo, *flags, "-o", tmp_path / "cut.png")
+    opaque = np.asarray(Image.open(tmp_path / "cut.png"))[..., 3]
+    mask = read(tmp_path / "mask.png")
+    assert set(np.unique(mask)) == {0, 255}
+    np.testing.assert_array_equal(mask[opaque > 130], 255)
+    np.testing.assert_array_equal(mask[opaque < 125], 0)
 
 
 def test_cutout_beside_the_input(featheredge, bright_photo, toy_saliency_onnx, tmp_path):
@@ -218,6 +277,13 @@ def test_a_cutout_through_a_pipe(bright_photo, toy_saliency_onnx):
     )
 
 
+def test_a_pipe_is_no_terminal(featheredge, toy_onnx, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    code, out, err = featheredge("edges", "-", "-m", toy_onnx)
+    assert (code, out) == (1, "")
+    assert "featheredge edges - < photo.jpg > edges.png" in err
+
+
 def test_a_pipe_reads_and_writes_one_image(photo, toy_onnx):
     command = [sys.executable, "-m", "featheredge", "edges", "-", "-m", str(toy_onnx)]
     done = subprocess.run(command, input=photo.read_bytes(), capture_output=True, check=True)
@@ -225,27 +291,61 @@ def test_a_pipe_reads_and_writes_one_image(photo, toy_onnx):
     assert np.abs(read(io.BytesIO(done.stdout)) - expected).max() <= 0.51
 
 
-def test_models_says_every_fact(featheredge, entry, monkeypatch):
-    score = catalog.Score("ODS", 0.5, "BSDS500 test", "maxDist 0.0075")
-    monkeypatch.setattr(catalog, "ENTRIES", (replace(entry, scores=(score,), notes="a toy"),))
+@pytest.fixture
+def two_entries(entry, monkeypatch):
+    """A catalog of the toy network under two names."""
+    scores = tuple(
+        catalog.Score(name, value, "BSDS500 test", "maxDist 0.0075")
+        for name, value in (("ODS", 0.5), ("AP", 0.25))
+    )
+    research = "LicenseRef-research: for research only"
+    first = replace(entry, scores=scores, notes="a toy")
+    second = replace(entry, name="toy-two", licence=research)
+    monkeypatch.setattr(catalog, "ENTRIES", (first, second))
+    return first, second
+
+
+def test_models_prints_a_table(featheredge, two_entries):
     code, out, _ = featheredge("models")
     assert code == 0
+    header, first, second, blank, *_ = out.splitlines()
+    assert header.split() == ["name", "task", "size", "score", "licence"]
+    assert re.match(r"\*  toy +edges +0\.00 MB +ODS 0\.500 on BSDS500 test +Apache-2\.0$", first)
+    assert second.split() == ["toy-two", "edges", "0.00", "MB", "research", "only"]
+    assert (blank, "maxDist" in out) == ("", False)
+    code, out, _ = featheredge("models", "toy-*", "--time")
+    assert code == 0
+    assert re.search(r"time +score", out)
+    assert re.search(r"toy-two +edges +0\.00 MB +\d+ ms", out)
+    assert "one thread of" in out
+
+
+def test_models_says_where_a_file_is(featheredge, two_entries, toy_onnx):
+    assert featheredge("models", "--path", "toy-two")[:2] == (0, f"{toy_onnx}\n")
+
+
+def test_models_says_every_fact_of_one(featheredge, two_entries):
+    entry = two_entries[0]
+    code, out, _ = featheredge("models", "toy")
+    assert code == 0
+    assert out.count("maxDist") == 1
     for fact in (
         "toy",
         "edges",
         "Apache-2.0",
         "nobody",
-        "0.500",
+        "ODS 0.500, AP 0.250",
         "BSDS500 test",
         "0.0075",
         "a toy",
     ):
         assert fact in out
-    (facts,) = json.loads(featheredge("models", "t*", "--json")[1])["models"]
+    facts, other = json.loads(featheredge("models", "t*", "--json")[1])["models"]
+    assert (facts["default"], other["default"]) == (True, False)
     assert facts["sha256"] == entry.sha256
-    assert facts["scores"] == [
-        {"measure": "ODS", "value": 0.5, "dataset": "BSDS500 test", "protocol": "maxDist 0.0075"}
-    ]
+    assert facts["scores"][0] == {
+        "measure": "ODS", "value": 0.5, "dataset": "BSDS500 test", "protocol": "maxDist 0.0075"
+    }  # fmt: skip
     code, _, err = featheredge("models", "toi")
     assert code == 1
     assert "did you mean toy" in err

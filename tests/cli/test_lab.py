@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from featheredge.cli import app, lab, progress
-from featheredge.errors import ArgumentError, OutputError, ProviderError
+from featheredge.cli import app
+from featheredge.cli.progress import training_progress
+from featheredge.errors import ArgumentError, OutputError
 from featheredge.models import build
 from featheredge.session import Session
 from featheredge.training.log import Length
@@ -75,15 +76,9 @@ def test_an_existing_export_is_kept(tmp_path):
     assert (tmp_path / "mine.onnx").read_bytes() == b"mine"
 
 
-def test_a_missing_lab_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(lab, "_has", lambda module: module != "torch")
-    with pytest.raises(ProviderError, match=r"torch.*featheredge\[lab\]"):
-        call("train", "mobile-edge")
-
-
 def test_progress_on_a_terminal_begins_before_the_first_step(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")  # to rich, a terminal
     monkeypatch.setenv("TERM", "xterm")
-    with progress.training_progress() as report:
+    with training_progress() as report:
         report({"step": 3, "loss": 0.5, "samples_per_s": 20.0}, Length(5, 2))
     assert "step 3/10" in capsys.readouterr().err

@@ -33,7 +33,7 @@ def call(*arguments: object) -> int:
 
 def test_a_page_its_numbers_and_a_plot(runs, tmp_path, capsys):
     out, plot = tmp_path / "out" / "page.html", tmp_path / "out" / "plot.png"
-    assert call(runs, "--out", out, "--plot", plot, "--json") == 0
+    assert call(runs, "--output", out, "--plot", plot, "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads(numbers_of(out).read_text())
     edges, masks = printed["sections"]
@@ -52,18 +52,18 @@ def test_times_are_kept_while_they_compare(runs, tmp_path, toy_onnx, monkeypatch
     real = speed.measure
     monkeypatch.setattr(speed, "measure", lambda *a: measured.append(len(a[0])) or real(*a))
     out = tmp_path / "page.html"
-    call(runs, "--out", out)
+    call(runs, "--output", out)
     kept = json.loads(numbers_of(out).read_text())["speed"]
-    call(runs, "--out", out, "-f")
+    call(runs, "--output", out, "-f")
     assert json.loads(numbers_of(out).read_text())["speed"] == kept
     assert measured == [2]
-    call(runs, "--out", out, "-f", "--measure-again")
+    call(runs, "--output", out, "-f", "--measure-again")
     assert measured == [2, 2]
     write_run(runs / "more", write_network(tmp_path / "more.onnx", METADATA, 1), edge_score(0.6))
-    call(runs, "--out", out, "-f")
+    call(runs, "--output", out, "-f")
     assert measured == [2, 2, 3]  # all of them, so that they compare
     monkeypatch.setattr(speed, "cpu_model", lambda: "another")
-    call(runs, "--out", out, "-f")
+    call(runs, "--output", out, "-f")
     assert measured == [2, 2, 3, 3]
 
 
@@ -72,7 +72,7 @@ def test_one_bad_folder_is_reported_and_counted(runs, tmp_path, toy_onnx, capsys
     (runs / "damaged" / "network.onnx").write_bytes(b"nothing")
     write_run(runs / "other-task", toy_onnx, saliency_score(0.6))
     write_run(runs / "unscored", toy_onnx, "none")
-    assert call(runs, "--out", tmp_path / "page.html") == 1
+    assert call(runs, "--output", tmp_path / "page.html") == 1
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 3
     for name, line in zip(("unscored", "damaged", "other-task"), said, strict=True):
@@ -101,15 +101,15 @@ def test_maps_are_the_networks_own(runs, tmp_path, noise):
 def test_what_exists_is_kept(runs, tmp_path):
     (tmp_path / "page.html").write_text("mine")
     with pytest.raises(OutputError, match="-f"):
-        call(runs, "--out", tmp_path / "page.html")
+        call(runs, "--output", tmp_path / "page.html")
     assert (tmp_path / "page.html").read_text() == "mine"
 
 
 def test_nothing_to_report(tmp_path):
     with pytest.raises(EvaluationError, match="nothing to report"):
-        call("--out", tmp_path / "page.html")
+        call("--output", tmp_path / "page.html")
     with pytest.raises(ArgumentError, match="no such folder"):
-        call(tmp_path / "none", "--out", tmp_path / "page.html")
+        call(tmp_path / "none", "--output", tmp_path / "page.html")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,16 +10,19 @@ import torch
 
 from featheredge.deploy import export as deploy
 from featheredge.errors import ArgumentError, WeightsError
-from featheredge.models.build import from_config, load_weights, read_onnx
+from featheredge.models.build import from_config
+from featheredge.models.tensors import load_weights, read_onnx
 from featheredge.resize import resize
 from featheredge.session import Session
 from toys import toy_network
+
+pytestmark = pytest.mark.usefixtures("share_traces")
 
 KINDS = {"plain": {}, "side outputs": {"side_outputs": True}}
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def exported(request, tmp_path_factory):
+def exported(request, tmp_path_factory, share_traces):
     network = toy_network(**KINDS[request.param])
     path = tmp_path_factory.mktemp("onnx") / "toy.onnx"
     difference = deploy.export_network(network, path, name="toy", task="edges", storage="fp32")
@@ -95,7 +98,7 @@ def test_the_trained_network_can_be_read_back(exported):
 
 
 @pytest.fixture(scope="module")
-def half(tmp_path_factory):
+def half(tmp_path_factory, share_traces):
     """An fp16 file of a network that was in training mode, and the network's state before."""
     network = toy_network().train()
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}

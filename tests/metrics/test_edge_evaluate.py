@@ -1,4 +1,4 @@
-"""Folders of maps and annotations: reading, pairing, refusing, counting once, writing reports."""
+"""Evaluation of folders of edge maps: read, pair, check, count once, write the scores."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ def save_grey(path: Path, values) -> None:
 
 @pytest.fixture
 def folders(tmp_path):
-    """Three maps, and a data set in BSDS500's layout that annotates them."""
+    """Three maps, and their annotations in the layout of BSDS500."""
     for i in range(3):
         write_annotations(
             tmp_path / "bsds" / "groundTruth" / "test" / f"{i}.mat",
@@ -46,7 +46,7 @@ def pairs_of(folders):
     return pair_up(folders / "maps", annotation_files(folders / "bsds", "test"))
 
 
-def test_maps_of_every_kind_are_read(tmp_path):
+def test_every_kind_of_map_file_is_read(tmp_path):
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
     save_grey(tmp_path / "grey.png", grey)
     save_grey(tmp_path / "three.png", np.repeat(grey[..., None], 3, 2))
@@ -62,7 +62,7 @@ def test_maps_of_every_kind_are_read(tmp_path):
         assert read_prediction(tmp_path / name) == pytest.approx(grey / 255)
 
 
-def test_files_that_are_no_maps_are_named(tmp_path):
+def test_files_that_are_not_maps_are_named(tmp_path):
     save_grey(tmp_path / "colour.png", np.arange(27, dtype=np.uint8).reshape(3, 3, 3))
     (tmp_path / "damaged.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
     savemat(tmp_path / "two.mat", {"a": np.eye(3), "b": np.eye(3)})
@@ -77,7 +77,7 @@ def test_files_that_are_no_maps_are_named(tmp_path):
             read_prediction(tmp_path / name)
 
 
-def test_binary_pictures_are_annotations_and_grey_ones_are_not(tmp_path):
+def test_binary_pictures_are_annotations_and_grey_pictures_are_refused(tmp_path):
     mask = strokes(10, 12, 0)
     for high in (1, 255):
         save_grey(tmp_path / "mask.png", mask.astype(np.uint8) * high)
@@ -88,7 +88,7 @@ def test_binary_pictures_are_annotations_and_grey_ones_are_not(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["bsds", "bsds/groundTruth", "bsds/groundTruth/test"])
-def test_the_data_set_is_found_from_any_of_its_folders(folders, place):
+def test_annotations_are_found_from_any_folder_of_the_data_set(folders, place):
     assert [p.name for p in annotation_files(folders / place, "test")] == [
         "0.mat",
         "1.mat",
@@ -104,16 +104,16 @@ def test_missing_predictions_are_named(folders):
 
 def test_two_predictions_of_one_image_are_refused(folders):
     np.save(folders / "maps" / "1.npy", np.zeros((30, 40)))
-    with pytest.raises(EvaluationError, match="two predictions of one image"):
+    with pytest.raises(EvaluationError, match="predictions of the same image; remove one"):
         pairs_of(folders)
 
 
 def test_a_folder_without_annotations_is_refused(tmp_path):
-    with pytest.raises(EvaluationError, match="no annotations; expected a BSDS500 folder"):
+    with pytest.raises(EvaluationError, match="no annotations; give a BSDS500 folder"):
         annotation_files(tmp_path, "test")
 
 
-def test_everything_wrong_is_told_before_anything_is_counted(folders, monkeypatch):
+def test_all_bad_pairs_are_named_before_any_image_is_counted(folders, monkeypatch):
     save_grey(folders / "maps" / "0.png", np.zeros((40, 30), np.uint8))
     (folders / "maps" / "1.png").unlink()
     np.save(folders / "maps" / "1.npy", np.full((30, 40), np.nan))
@@ -122,7 +122,7 @@ def test_everything_wrong_is_told_before_anything_is_counted(folders, monkeypatc
     with pytest.raises(EvaluationError) as caught:
         evaluate_edges(pairs_of(folders), AS_IS)
     text = str(caught.value)
-    for part in ("3 of 3", "transposed", "(40, 30)", "(30, 40)", "nothing but NaN", "2.mat"):
+    for part in ("3 of 3", "transposed", "(40, 30)", "(30, 40)", "only NaN", "2.mat"):
         assert part in text
 
 
@@ -158,7 +158,7 @@ def test_progress_counts_up_to_the_total(folders):
 
 
 @pytest.mark.slow
-def test_any_number_of_workers_counts_the_same(folders):
+def test_counts_do_not_depend_on_the_number_of_workers(folders):
     alone = evaluate_edges(pairs_of(folders), AS_IS)
     together = evaluate_edges(pairs_of(folders), AS_IS, workers=2)
     assert np.array_equal(alone.counts, together.counts)
@@ -191,13 +191,16 @@ def test_the_curve_is_written_as_csv(folders):
     assert np.array_equal(table["sumP"], scores.counts.sum(0)[:, 3])
 
 
-def test_the_plot_is_a_picture(folders):
+def test_the_plot_is_written_as_a_picture(folders):
     scores = evaluate_edges(pairs_of(folders), AS_IS)
     plot({"strokes": scores, "again": scores}, folders / "pr.png", human=(0.72, 0.9))
     with Image.open(folders / "pr.png") as image:
         assert image.size == (840, 840)
         assert len(image.convert("RGB").getcolors(maxcolors=1 << 20)) > 50
-    with pytest.raises(EvaluationError, match=r"pr\.jpg.*\.png, \.svg or \.pdf"):
+    with pytest.raises(
+        EvaluationError,
+        match=r"pr\.jpg: unknown plot format '\.jpg'; end the name in \.png, \.svg or \.pdf",
+    ):
         plot({"strokes": scores}, folders / "pr.jpg")
 
 
@@ -219,7 +222,7 @@ def test_the_command_prints_one_json_object(folders, capsys):
     assert table == f"{scores}\n"
 
 
-def test_pictures_as_annotations_want_a_tolerance(folders, capsys):
+def test_pictures_as_annotations_need_a_tolerance(folders, capsys):
     for i in range(3):
         save_grey(folders / "masks" / f"{i}.png", strokes(30, 40, i).astype(np.uint8) * 255)
     with pytest.raises(EvaluationError, match="give --max-dist"):
@@ -231,7 +234,7 @@ def test_pictures_as_annotations_want_a_tolerance(folders, capsys):
     assert json.loads(out)["protocol"]["max_dist"] == 0.02
 
 
-def test_a_model_scores_as_the_maps_that_it_writes(folders, capsys, toy_onnx):
+def test_a_model_scores_the_same_as_the_maps_that_it_writes(folders, capsys, toy_onnx):
     images = folders / "bsds" / "images" / "test"
     images.mkdir(parents=True)
     rng = np.random.default_rng(0)

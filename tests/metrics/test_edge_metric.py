@@ -1,4 +1,4 @@
-"""The metric as a whole: counts of small cases known by hand, by oracle, and by the reference."""
+"""EdgeMetric: small cases counted by hand, and the counts of the original evaluator."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 import skimage.morphology
 
 from featheredge.datasets.bsds500 import boundaries
-from featheredge.errors import EvaluationError, ProviderError
+from featheredge.errors import EvaluationError, MissingExtraError
 from featheredge.metrics.edge_metric import EdgeMetric, count_edges
 from featheredge.metrics.edge_protocol import EdgeProtocol
 from featheredge.metrics.map_files import read_prediction
@@ -30,8 +30,8 @@ def test_an_annotation_scored_against_itself_is_perfect():
 
 
 def test_counts_by_hand():
-    # Diagonal 500 px: pixels match up to 3.75 px apart. Annotator A marks columns 10 and 20,
-    # B column 10; predicted are 12 (2 px from 10), 24 (4 px from 20) and, weakly, 13.
+    # The diagonal is 500 px, so pixels match up to 3.75 px apart. Annotator A marks columns 10 and
+    # 20, B column 10. Predicted are columns 12 (2 px from 10), 24 (4 px from 20) and, weakly, 14.
     first, second, edge_map = np.zeros((300, 400)), np.zeros((300, 400)), np.zeros((300, 400))
     first[5, [10, 20]] = second[5, 10] = 1
     edge_map[5, [12, 24]], edge_map[5, 14] = 0.9, 0.3
@@ -53,7 +53,7 @@ def test_an_annotator_without_edges_adds_nothing():
     assert np.array_equal(count_edges(mask, [mask, empty], AS_IS), count_edges(mask, [mask], AS_IS))
 
 
-def test_parts_add_up_to_the_whole():
+def test_metrics_of_parts_add_up_to_the_metric_of_all():
     pairs = [(strokes(40, 50, i) * 0.7, [strokes(40, 50, i + 9)]) for i in range(4)]
     whole, parts = EdgeMetric(AS_IS), [EdgeMetric(AS_IS), EdgeMetric(AS_IS)]
     for i, (edge_map, annotations) in enumerate(pairs):
@@ -64,13 +64,13 @@ def test_parts_add_up_to_the_whole():
     assert np.array_equal(merged.counts, whole.compute().counts)
 
 
-def test_what_does_not_add_up_is_refused():
+def test_metrics_and_images_that_do_not_fit_are_refused():
     mask = strokes(20, 20, 0)
     metric = EdgeMetric(AS_IS)
     metric.update(mask, [mask], name="a")
-    with pytest.raises(EvaluationError, match="counted already"):
+    with pytest.raises(EvaluationError, match="'a' has already been counted"):
         metric + metric
-    with pytest.raises(EvaluationError, match="different protocols"):
+    with pytest.raises(EvaluationError, match="cannot add metrics of different protocols"):
         metric + EdgeMetric()
     with pytest.raises(EvaluationError, match="transposed"):
         metric.update(np.zeros((20, 30)), [np.zeros((30, 20))])
@@ -94,12 +94,12 @@ def test_counts_agree_with_the_reference_evaluator(name):
     assert AS_IS.levels() == pytest.approx(table[:, 0])
     expected = table[:, 1:]
     assert np.array_equal(counts[:, [1, 3]], expected[:, [1, 3]])
-    # The reference matcher draws its outlier links at random; its counts are good to a few pixels.
+    # The reference matcher draws its outlier links at random: its counts vary by a few pixels.
     assert abs(counts[:, 0] - expected[:, 0]).sum() <= 0.0015 * expected[:, 0].sum()
     assert abs(counts[:, 2] - expected[:, 2]).sum() <= 0.005 * expected[:, 2].sum()
 
 
-def test_importing_the_metric_compiles_and_loads_nothing_heavy():
+def test_importing_the_metric_imports_nothing_heavy():
     heavy = "'numba', 'scipy', 'matplotlib', 'onnxruntime'"
     code = f"import sys, featheredge.metrics; print([m for m in ({heavy}) if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -109,5 +109,5 @@ def test_importing_the_metric_compiles_and_loads_nothing_heavy():
 def test_missing_numba_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     mask = strokes(10, 10, 0)
-    with pytest.raises(ProviderError, match=r"pip install featheredge\[eval\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'featheredge\[eval\]'"):
         count_edges(mask, [mask], AS_IS)

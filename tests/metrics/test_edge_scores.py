@@ -1,4 +1,4 @@
-"""Scores from counts against the benchmark's rules, written out one number at a time."""
+"""Edge scores against the rules of the benchmark, written as plain loops."""
 
 import itertools
 
@@ -14,7 +14,7 @@ from featheredge.metrics.map_values import unit_values
 
 
 def falling_counts(num_images, num_thresholds, seed):
-    """Counts as maps give them: fewer predicted pixels at every higher threshold."""
+    """Random counts with fewer predicted pixels at every higher threshold, as maps have."""
     rng = np.random.default_rng(seed)
     counts = np.zeros((num_images, num_thresholds, 4), np.int64)
     counts[..., 1] = rng.integers(1, 500, (num_images, 1))
@@ -73,7 +73,7 @@ def test_ap_equals_point_by_point_interpolation(counts):
     assert average_precision(recall, precision) == pytest.approx(area / 100, abs=1e-9)
 
 
-def test_a_perfect_curve_has_the_benchmarks_own_ap_of_1_01():
+def test_a_perfect_curve_has_an_ap_of_1_01_as_in_the_benchmark():
     assert average_precision(np.array([1.0, 0.0]), np.array([1.0, 1.0])) == pytest.approx(1.01)
 
 
@@ -94,7 +94,7 @@ def test_ods_lies_between_thresholds_where_that_is_better():
     assert point.threshold == pytest.approx(0.5, abs=0.004)
 
 
-def test_scores_print_everything_that_they_were_taken_with():
+def test_printed_scores_come_with_their_protocol():
     scores = named(falling_counts(2, 99, 0), EdgeProtocol(nms="rcf", max_dist=0.011))
     text = str(scores)
     for part in ("NMS rcf", "99 thresholds", "0.011", "2 images", "ODS", "OIS", "AP", "R50"):
@@ -114,12 +114,12 @@ def test_nothing_to_score_is_an_error():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"nms": "canny"}, "canny"),
-        ({"num_thresholds": 0}, "number of thresholds"),
-        ({"max_dist": 4.3}, "share of the picture's diagonal"),
+        ({"nms": "canny"}, "unknown NMS variant 'canny'; choose one of hed, rcf, none"),
+        ({"num_thresholds": 0}, "num_thresholds = 0; give a number from 1 to 10000"),
+        ({"max_dist": 4.3}, r"max_dist = 4\.3; give a share of the picture's diagonal"),
     ],
 )
-def test_a_protocol_that_cannot_be_is_refused(settings, message):
+def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(EvaluationError, match=message):
         EdgeProtocol(**settings)
 
@@ -128,7 +128,7 @@ def test_thresholds_are_hundredths():
     assert EdgeProtocol().levels() == pytest.approx(np.arange(1, 100) / 100, abs=1e-15)
 
 
-def test_without_suppression_values_stay_and_with_it_they_are_eighth_bit_steps():
+def test_suppressed_maps_are_rounded_to_8_bits_and_others_are_not_changed():
     values = np.random.default_rng(0).random((20, 20))
     assert np.array_equal(EdgeProtocol(nms="none").prepare(values), values)
     steps = EdgeProtocol().prepare(values) * 255
@@ -139,14 +139,14 @@ def test_without_suppression_values_stay_and_with_it_they_are_eighth_bit_steps()
 @pytest.mark.parametrize(
     ("edge_map", "message"),
     [
-        (np.full((3, 3), np.nan), "nothing but NaN"),
+        (np.full((3, 3), np.nan), "only NaN"),
         (np.array([[0.5, np.nan]]), "1 NaN"),
         (np.array([[0.0, 3.5]]), r"from 0 to 3.5.*sigmoid"),
         (np.array([[-0.1, 0.5]]), r"from -0.1"),
-        (np.zeros((2, 2), np.int64), "int64"),
-        (np.zeros((2, 2, 3)), r"\(2, 2, 3\)"),
+        (np.zeros((2, 2), np.int64), "dtype int64; expected uint8"),
+        (np.zeros((2, 2, 3)), r"shape \(2, 2, 3\)"),
     ],
 )
-def test_maps_that_are_no_probabilities_are_refused(edge_map, message):
+def test_maps_outside_0_to_1_are_refused(edge_map, message):
     with pytest.raises(EvaluationError, match=message):
         unit_values(edge_map)

@@ -1,4 +1,4 @@
-"""The compiled kernels against slow oracles: scikit-image thins, scipy solves the whole graph."""
+"""Thinning and matching against slow references: scikit-image thins, scipy solves the graph."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from featheredge.metrics.thinning import thin_levels
 
 
 def random_mask(kind: str, height: int, width: int, seed: int) -> np.ndarray:
-    """Noise, solid blobs or wobbly lines: the shapes that thinning and matching meet."""
+    """Noise, solid blobs or uneven lines."""
     rng = np.random.default_rng(seed)
     if kind == "noise":
         return rng.random((height, width)) < rng.random()
@@ -48,7 +48,7 @@ def test_thin_equals_scikit_image_bit_for_bit(mask):
 
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9))
-def test_every_level_is_thinned_by_itself(seed, num_levels):
+def test_every_level_is_thinned_separately(seed, num_levels):
     rng = np.random.default_rng(seed)
     smooth = gaussian_filter(rng.random((20, 26)), 1.5)
     levels = np.digitize(smooth, np.quantile(smooth, np.linspace(0.3, 0.95, num_levels)))
@@ -63,7 +63,7 @@ def test_every_level_is_thinned_by_itself(seed, num_levels):
 
 
 def whole_graph(predicted, annotated, max_dist_px):
-    """Every pair within reach, from all pairwise distances: indices and integer costs."""
+    """Indices and integer costs of all pairs within the tolerance."""
     left, right = np.argwhere(predicted), np.argwhere(annotated)
     squared = ((left[:, None] - right[None]) ** 2).sum(-1)
     i, j = np.nonzero(squared <= max_dist_px**2)
@@ -71,12 +71,14 @@ def whole_graph(predicted, annotated, max_dist_px):
 
 
 def oracle_cost(predicted, annotated, max_dist_px):
-    """Least total cost when every unmatched predicted pixel costs 100 times the tolerance."""
+    """The least total cost, where an unmatched predicted pixel costs 100 times the tolerance."""
     num_left, num_right, i, j, costs = whole_graph(predicted, annotated, max_dist_px)
     penalty = int(np.ceil(100 * 100 * max_dist_px))
-    own = np.arange(num_left)  # a private stand-in for every predicted pixel
-    rows, columns = np.concatenate([i, own]), np.concatenate([j, num_right + own])
-    weights = np.concatenate([costs, np.full(num_left, penalty)]) + 1  # zeros would be no edges
+    dummies = np.arange(num_left)  # a dummy partner for every predicted pixel
+    rows, columns = np.concatenate([i, dummies]), np.concatenate([j, num_right + dummies])
+    weights = (
+        np.concatenate([costs, np.full(num_left, penalty)]) + 1
+    )  # a weight of 0 would be no edge
     graph = coo_array((weights, (rows, columns)), shape=(num_left, num_right + num_left)).tocsr()
     chosen = min_weight_full_bipartite_matching(graph)
     return int(graph[chosen].sum()) - num_left
@@ -89,15 +91,15 @@ def oracle_cardinality(predicted, annotated, max_dist_px):
 
 
 class Tracked(NamedTuple):
-    """What the kernel made of masks in turn."""
+    """Matchings of a sequence of masks."""
 
     matched: list[np.ndarray]  # per mask, one flag for each of its pixels
-    graph: Graph  # as left at the last mask
+    graph: Graph  # after the last mask
     cells: np.ndarray  # (V, 2) row and column of every vertex
     num_predicted: int
 
     def cost(self, max_dist_px):
-        """Total cost of the matching that the graph holds, from the pixels' coordinates."""
+        """Total cost of the last matching, from the coordinates of its pixels."""
         mates = self.graph.mates[: self.num_predicted]
         here = np.flatnonzero(mates >= 0)
         steps = self.cells[here] - self.cells[mates[here]]
@@ -126,7 +128,7 @@ tolerances = st.sampled_from([0.5, 1.0, 1.5, 2.3, 3.0, 4.34])
 
 @settings(max_examples=150, deadline=None)
 @given(kinds, kinds, st.integers(1, 22), st.integers(2, 22), tolerances, st.integers(0, 2**32 - 1))
-def test_matching_costs_what_the_solver_of_the_whole_graph_costs(
+def test_matching_costs_as_much_as_the_optimum_of_scipy(
     kind, other_kind, height, width, max_dist_px, seed
 ):
     predicted = random_mask(kind, height, width, seed)
@@ -140,7 +142,7 @@ def test_matching_costs_what_the_solver_of_the_whole_graph_costs(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(kinds, min_size=2, max_size=6), tolerances, st.integers(0, 2**32 - 1))
-def test_levels_carried_along_equal_levels_solved_alone(kinds_in_turn, max_dist_px, seed):
+def test_updated_levels_equal_levels_solved_from_scratch(kinds_in_turn, max_dist_px, seed):
     annotated = random_mask("lines", 20, 24, seed)
     predictions = [random_mask(kind, 20, 24, seed + i) for i, kind in enumerate(kinds_in_turn)]
     tracked = track_masks(predictions, annotated, max_dist_px)
@@ -171,7 +173,7 @@ def test_prices_prove_the_matching_optimal():
 
 @pytest.mark.parametrize("length", [5, 60])
 def test_a_long_contour_shifts_by_one_pixel_to_match_its_end(length):
-    # Prediction and annotation coincide but for one end pixel each: all pairs move along by one.
+    # Prediction and annotation differ in one end pixel each: all pairs shift by one pixel.
     predicted = np.zeros((3, length + 1), bool)
     annotated = predicted.copy()
     predicted[1, :-1] = annotated[1, 1:] = True
@@ -180,8 +182,8 @@ def test_a_long_contour_shifts_by_one_pixel_to_match_its_end(length):
     assert tracked.cost(1.0) == 100 * length
 
 
-def test_a_pair_is_not_worth_a_shift_that_costs_more_than_the_penalty():
-    # 150 pixels would have to move by one pixel (15,000) to save one penalty of 10,000.
+def test_a_shift_that_costs_more_than_the_penalty_is_not_made():
+    # 150 pixels would shift by one pixel each, a cost of 15,000, to save one penalty of 10,000.
     predicted = np.zeros((3, 151), bool)
     annotated = predicted.copy()
     predicted[1, :-1] = annotated[1, 1:] = True

@@ -1,4 +1,4 @@
-"""Folders of saliency maps and masks, and the command that scores them."""
+"""Evaluation of folders of saliency maps, and the command for it."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ def disc(seed: int, height: int = 30, width: int = 40) -> np.ndarray:
 
 @pytest.fixture
 def dataset(tmp_path):
-    """Three pictures of a bright disc, their masks, and maps that are not quite right."""
+    """Three pictures of a bright disc, their masks, and maps with errors."""
     rng = np.random.default_rng(0)
     for i in range(3):
         mask = disc(i)
@@ -68,16 +68,16 @@ def test_masks_are_found_in_either_folder_and_by_list(dataset):
     assert ids == ["0", "1", "2"]
     assert [path.stem for path in mask_files(dataset / "sod" / "masks", None)] == ids
     assert [path.stem for path in mask_files(dataset / "sod", "val")] == ["2", "0"]
-    with pytest.raises(EvaluationError, match=r"test\.txt: no such list"):
+    with pytest.raises(EvaluationError, match=r"test\.txt: no such file; expected a list"):
         mask_files(dataset / "sod", "test")
     (dataset / "sod" / "test.txt").write_text("2\n9\n", "utf-8")
     with pytest.raises(EvaluationError, match=r"1 of 2 masks are missing: 9"):
         mask_files(dataset / "sod", "test")
-    with pytest.raises(EvaluationError, match=r"no masks; expected a folder of ID\.png"):
+    with pytest.raises(EvaluationError, match=r"no masks; give a folder of ID\.png"):
         mask_files(dataset / "nowhere", None)
 
 
-def test_pictures_are_found_in_folders_inside(dataset):
+def test_pictures_are_found_in_sub_folders(dataset):
     masks = mask_files(dataset / "sod", None)
     (dataset / "sod" / "images" / "train").mkdir()
     moved = (dataset / "sod" / "images" / "1.png").rename(
@@ -87,13 +87,13 @@ def test_pictures_are_found_in_folders_inside(dataset):
     beside = [save(moved.with_name("7.png"), disc(7)), save(moved.with_name("7.jpg"), disc(7))]
     assert pictures_of(beside[:1], moved.parent) == {"7": beside[1]}
     save(dataset / "sod" / "images" / "1.jpg", np.zeros((4, 4, 3), np.uint8))
-    with pytest.raises(EvaluationError, match="two pictures of one name"):
+    with pytest.raises(EvaluationError, match="have the same name; remove one"):
         pictures_of(masks, dataset / "sod" / "images")
     with pytest.raises(EvaluationError, match="3 of 3 pictures are missing: 0, 1, 2"):
         pictures_of(masks, dataset / "nowhere")
 
 
-def test_grey_of_every_kind_is_read(tmp_path):
+def test_every_kind_of_grey_picture_is_read(tmp_path):
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
     for name, values in {
         "grey": grey,
@@ -111,14 +111,14 @@ def test_grey_of_every_kind_is_read(tmp_path):
     np.save(tmp_path / "values.npy", grey / 255)
     assert read_saliency_map(tmp_path / "values.npy") == pytest.approx(grey / 255)
     colour = save(tmp_path / "colour.png", np.arange(27, dtype=np.uint8).reshape(3, 3, 3))
-    with pytest.raises(EvaluationError, match=r"colour\.png: is a picture in colour"):
+    with pytest.raises(EvaluationError, match=r"colour\.png: picture in colour"):
         read_mask(colour)
     (tmp_path / "no.png").write_bytes(b"no")
     with pytest.raises(EvaluationError, match=r"no\.png: not an image"):
         read_saliency_map(tmp_path / "no.png")
 
 
-def test_a_folder_scores_as_its_arrays(dataset):
+def test_a_folder_scores_the_same_as_its_arrays(dataset):
     metric = SaliencyMetric(PYSOD)
     for pair in pairs_of(dataset):
         map, mask = (np.array(Image.open(path)) for path in (pair.prediction, pair.annotation))
@@ -129,7 +129,7 @@ def test_a_folder_scores_as_its_arrays(dataset):
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_everything_wrong_is_told_before_anything_is_counted(dataset, monkeypatch):
+def test_all_bad_pairs_are_named_before_any_image_is_counted(dataset, monkeypatch):
     save(dataset / "maps" / "0.png", np.zeros((40, 30), np.uint8))
     (dataset / "maps" / "1.png").write_bytes(b"")
     save(dataset / "sod" / "masks" / "2.png", disc(2).astype(np.uint8))
@@ -141,13 +141,13 @@ def test_everything_wrong_is_told_before_anything_is_counted(dataset, monkeypatc
         "0: the map has",
         "transposed",
         "1.png",
-        "2: the mask's values end at 1",
+        "2: the mask's highest value is 1",
     ):
         assert part in str(caught.value)
 
 
 @pytest.mark.slow
-def test_any_number_of_workers_scores_the_same(dataset):
+def test_scores_do_not_depend_on_the_number_of_workers(dataset):
     alone = evaluate_saliency(pairs_of(dataset), PYSOD)
     together = evaluate_saliency(pairs_of(dataset), PYSOD, workers=2)
     assert alone.to_dict() == together.to_dict()
@@ -178,7 +178,7 @@ def test_maps_of_another_size_are_resized_and_missing_ones_named(dataset, capsys
         run(capsys, "saliency", dataset / "maps", dataset / "sod")
 
 
-def test_a_model_scores_as_the_maps_that_it_writes(dataset, capsys, toy_saliency_onnx):
+def test_a_model_scores_the_same_as_the_maps_that_it_writes(dataset, capsys, toy_saliency_onnx):
     kept = dataset / "kept"
     options = ("--workers", 1, "--json", "--split", "val")
     by_model = run(capsys, toy_saliency_onnx, dataset / "sod", *options, "--keep-maps", kept)
@@ -209,7 +209,7 @@ def test_the_curves_are_written_as_csv(dataset):
 
 @pytest.mark.data
 @pytest.mark.skipif(not (SHARED / "sod300").is_dir(), reason=f"needs {SHARED / 'sod300'}")
-def test_sod_is_known_by_its_names():
+def test_sod_is_recognised_by_the_names_of_its_pictures():
     names = sorted(mask.stem for mask in mask_files(SHARED / "sod300", None))
     assert SETS[hashlib.sha256("\n".join(names).encode()).hexdigest()] == "SOD"
 

@@ -1,4 +1,4 @@
-"""The saliency metric against PySODMetrics' own numbers, slow twins, and cases known by hand."""
+"""SaliencyMetric against PySODMetrics, against slow definitions, and in cases computed by hand."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.ndimage import convolve, distance_transform_edt
 
-from featheredge.errors import EvaluationError, ProviderError
+from featheredge.errors import EvaluationError, MissingExtraError
 from featheredge.metrics.saliency_metric import SaliencyMetric, count_saliency
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
 
@@ -57,7 +57,7 @@ def test_a_set_of_images_equals_pysodmetrics():
 
 @st.composite
 def map_and_mask(draw):
-    """Small maps of few or many levels, and masks from empty to full."""
+    """Small maps with few or many levels, and masks from empty to full."""
     shape = draw(st.tuples(st.integers(1, 11), st.integers(1, 11)))
     levels = draw(st.sampled_from([(0, 255), (100, 101, 103), tuple(range(256))]))
     map = draw(arrays.arrays(np.uint8, shape, elements=st.sampled_from(levels)))
@@ -133,7 +133,7 @@ def object_score(values):
 
 def similarity(values, mask):
     flat = [(array == array.flat[0]).all() for array in (values, mask)]
-    if any(flat):  # exactly, whatever rounding does to a mean
+    if any(flat):  # exact: the mean may be rounded
         return int(all(flat))
     a, b = values - values.mean(), mask - mask.mean()
     below = values.size - 1
@@ -144,7 +144,7 @@ def similarity(values, mask):
 
 @given(map_and_mask(), st.sampled_from([PYSOD, SALMETRIC]))
 @settings(deadline=None)
-def test_curves_equal_a_look_at_every_pixel(pair, protocol):
+def test_curves_equal_counts_of_single_pixels(pair, protocol):
     map, mask = pair
     scores = score([pair], protocol)
     bins = map if protocol == SALMETRIC else (values_of(map, protocol) * 255).astype(np.uint8)
@@ -173,14 +173,14 @@ def slow_point(predicted, mask, protocol):
 
 
 def test_the_adaptive_threshold_is_twice_the_mean_and_at_most_one():
-    # mean 1/4 of the range, so one half: the tie at exactly one half is predicted
+    # The mean is 1/4 of the range, so the threshold is 1/2; a value of exactly 1/2 is predicted.
     map = np.array([[0, 0, 0, 0, 50, 100, 0, 50]], np.uint8)
     assert count_saliency(map, map > 50, PYSOD).predicted[-1].tolist() == [1, 3]
     bright = np.array([[200, 255, 255, 255]], np.uint8)
     assert count_saliency(bright, bright > 0, SALMETRIC).predicted[-1].tolist() == [3, 3]
 
 
-def test_salmetric_averages_rates_before_f_and_leaves_maps_as_they_are():
+def test_salmetric_averages_rates_before_f_and_does_not_stretch_maps():
     mask = np.zeros((2, 50), bool)
     mask[:, :25] = True
     good, poor = mask * np.uint8(100), np.full((2, 50), 100, np.uint8)
@@ -193,20 +193,20 @@ def test_salmetric_averages_rates_before_f_and_leaves_maps_as_they_are():
     assert scores.mae == pytest.approx((155 / 255 / 2 + 0.5) / 2)
 
 
-def test_salmetric_takes_the_error_against_the_grey_mask():
+def test_salmetric_measures_mae_against_the_grey_mask():
     map = np.array([[0, 100, 200, 255]], np.uint8)
     assert count_saliency(map, map, SALMETRIC).mae == 0
     assert count_saliency(map, map, PYSOD).mae == pytest.approx((100 + 55) / 255 / 4)
 
 
 def test_a_quadrant_without_pixels_adds_nothing():
-    # The centre of this mask is in the last row, so nothing is below it.
+    # The centroid of this mask is in the last row, so the quadrants below it are empty.
     mask = np.zeros((4, 6), bool)
     mask[3, 2] = True
     assert count_saliency(mask, mask, PYSOD).s_measure == pytest.approx(1)
 
 
-def test_float_and_bool_maps_are_scored_as_the_bytes_they_are_saved_as():
+def test_float_and_bool_maps_are_scored_as_saved_8_bit_maps():
     rng = np.random.default_rng(0)
     map, mask = rng.integers(0, 256, (8, 9), np.uint8), rng.random((8, 9)) < 0.4
     for same in (map / 255, (map / 255).astype(np.float32), np.asfortranarray(map)):
@@ -225,7 +225,7 @@ def test_maps_of_another_size_are_resized_and_counted():
     assert "2 images, 1 map resized to its mask" in str(scores)
 
 
-def test_parts_add_up_to_the_whole():
+def test_metrics_of_parts_add_up_to_the_metric_of_all():
     pairs = [pixels(case) for case in REFERENCE["cases"]]
     parts = [SaliencyMetric(), SaliencyMetric()]
     for i, (map, mask) in enumerate(pairs):
@@ -235,7 +235,7 @@ def test_parts_add_up_to_the_whole():
     assert merged.num_images == len(pairs)
 
 
-def test_the_table_says_what_was_done():
+def test_the_table_names_the_protocol():
     text = str(score([pixels(REFERENCE["cases"][0])]))
     assert "Protocol pysod: every map stretched" in text
     assert "1 image" in text
@@ -244,32 +244,34 @@ def test_the_table_says_what_was_done():
     )
 
 
-def test_what_cannot_be_scored_is_refused():
+def test_maps_and_masks_that_cannot_be_scored_are_refused():
     map, mask = np.zeros((4, 6), np.uint8), np.zeros((4, 6), bool)
     metric = SaliencyMetric()
     for bad_map, bad_mask, message in [
         (map.T, mask, "transposed"),
         (map + 2.0, mask, r"expected \[0, 1\]"),
-        (map * np.nan, mask, "nothing but NaN"),
-        (map[None], mask, r"\(1, 4, 6\)"),
-        (map, mask[0], r"a mask is \(H, W\)"),
-        (map, mask * 1.0, "float64"),
-        (map, np.ones((4, 6), np.uint8), r"end at 1,.*multiply 0 and 1 by 255"),
+        (map * np.nan, mask, "only NaN"),
+        (map[None], mask, r"the map has shape \(1, 4, 6\)"),
+        (map, mask[0], r"the mask has shape \(6,\); expected \(H, W\)"),
+        (map, mask * 1.0, "the mask has dtype float64"),
+        (map, np.ones((4, 6), np.uint8), r"highest value is 1,.*multiply a mask of 0 and 1 by 255"),
     ]:
         with pytest.raises(EvaluationError, match=message):
             metric.update(bad_map, bad_mask)
     with pytest.raises(EvaluationError, match="no image has been counted"):
         metric.compute()
     metric.update(map, mask, name="a")
-    with pytest.raises(EvaluationError, match="counted already"):
+    with pytest.raises(EvaluationError, match="'a' has already been counted"):
         metric + metric
     with pytest.raises(EvaluationError, match="pysod / salmetric"):
         metric + SaliencyMetric(SALMETRIC)
-    with pytest.raises(EvaluationError, match=r"no protocol 'matlab'.*pysod"):
+    with pytest.raises(
+        EvaluationError, match="unknown protocol 'matlab'; choose one of pysod, salmetric"
+    ):
         SaliencyProtocol("matlab")
 
 
-def test_importing_the_metric_compiles_and_loads_nothing_heavy():
+def test_importing_the_metric_imports_nothing_heavy():
     heavy = "'numba', 'scipy', 'matplotlib', 'onnxruntime'"
     code = (
         "import sys, featheredge.metrics.saliency_metric; "
@@ -281,5 +283,5 @@ def test_importing_the_metric_compiles_and_loads_nothing_heavy():
 
 def test_missing_numba_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
-    with pytest.raises(ProviderError, match=r"pip install featheredge\[eval\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'featheredge\[eval\]'"):
         count_saliency(np.zeros((3, 3)), np.zeros((3, 3), bool), PYSOD)

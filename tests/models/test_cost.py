@@ -1,4 +1,4 @@
-"""The cost of one channel against the count of the whole and against costs by hand."""
+"""The cost of channels, compared with the whole network and with costs computed by hand."""
 
 import pytest
 from torch import nn
@@ -9,7 +9,7 @@ from featheredge.models.csnet import CSNet, fixed_split
 
 
 @pytest.mark.parametrize("name", ["csnet-x1", "csnet-l-x2"])
-def test_all_channels_together_cost_what_the_network_does(name):
+def test_the_costs_of_all_channels_add_up_to_the_network(name):
     network = create_model(name)
     costs = channel_multiply_adds(network, 64)
     norms = {n: m for n, m in network.named_modules() if isinstance(m, nn.BatchNorm2d)}
@@ -19,7 +19,7 @@ def test_all_channels_together_cost_what_the_network_does(name):
     assert total == pytest.approx(multiply_adds(lambda: create_model(name), 64, 64))
 
 
-def test_paths_count_at_the_size_they_convolve_at():
+def test_paths_are_counted_at_the_size_of_their_convolution():
     costs = channel_multiply_adds(CSNet(fixed_split(12)), 32)
     assert costs["stages.0.0.mix_act.0.0"] == 3 * 9 * 32 * 32
     assert costs["stages.0.0.mix_act.1.0"] == 3 * 9 * 16 * 16

@@ -1,4 +1,4 @@
-"""The fusion head, and CSF on ResNets against the published sizes."""
+"""The fusion head, and CSF on ResNets, compared with the published sizes."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 from featheredge.deploy.export import export_network
 from featheredge.errors import ArgumentError
-from featheredge.models.build import create_model, load_backbone
+from featheredge.models.build import create_model
 from featheredge.models.cost import multiply_adds
 from featheredge.models.csf import (
     CSF,
@@ -19,6 +19,7 @@ from featheredge.models.csf import (
     head_widths,
 )
 from featheredge.models.resnet import ResNetConfig
+from featheredge.models.tensors import load_backbone
 
 TOY = CSFConfig(
     ResNetConfig((3, 4, 6), (1, 2, 1, 1), (8, 8, 12, 12), (8, 12, 16, 20), 4, True),
@@ -49,7 +50,7 @@ def test_the_published_head_gives_the_rest_to_the_widest_dilation():
 
 
 @pytest.mark.parametrize("left_out", range(5))
-def test_dilations_reach_as_far_as_they_say(left_out):
+def test_the_receptive_field_follows_the_dilations(left_out):
     widths = tuple(int(index != left_out) for index in range(5))
     block = MultiScale(1, widths, torch.nn.BatchNorm2d).eval()
     for conv in block.convs.values():
@@ -82,7 +83,7 @@ def test_group_norm_does_not_depend_on_the_mode_and_batch_norm_does():
         assert torch.allclose(network(image).final, quiet) == same
 
 
-def test_a_head_that_does_not_fit_is_refused():
+def test_head_widths_that_do_not_fit_raise():
     with pytest.raises(ArgumentError, match="each of 3 stages"):
         CSFHead((3, 4, 5), head_widths((5, 5)), "max")
     with pytest.raises(ArgumentError, match="channels in every layer"):
@@ -93,13 +94,13 @@ def test_a_head_that_does_not_fit_is_refused():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("groups", [0, 2])
-def test_exports(groups, tmp_path):
+def test_it_exports(groups, tmp_path):
     torch.manual_seed(0)
     network = CSF(CSFConfig(TOY.encoder, TOY.head, groups))
     assert export_network(network, tmp_path / "a.onnx", name="toy", task="saliency") <= 1e-4
 
 
-def test_a_classifiers_file_goes_into_the_encoder(tmp_path):
+def test_a_classifier_file_loads_into_the_encoder(tmp_path):
     torch.manual_seed(1)
     network, donor = CSF(TOY), CSF(TOY)
     state = {key: torch.rand_like(x.float()) for key, x in donor.encoder.state_dict().items()}

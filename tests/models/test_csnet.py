@@ -1,4 +1,4 @@
-"""CSNet against the published networks: sizes, multiply-adds, learned widths and weights."""
+"""CSNet, compared with the published sizes, multiply-adds, learned widths and weights."""
 
 import json
 from pathlib import Path
@@ -11,11 +11,12 @@ from safetensors.torch import load_file
 
 from featheredge.deploy.export import export_network
 from featheredge.errors import ArgumentError, RecipeError
-from featheredge.models.build import create_model, load_weights
+from featheredge.models.build import create_model
 from featheredge.models.cost import multiply_adds
 from featheredge.models.csf import HeadWidths
 from featheredge.models.csnet import CSNet, CSNetConfig, fixed_split
 from featheredge.models.octave import GeneralOctConv
+from featheredge.models.tensors import load_weights
 
 PEERS = Path(__file__).parents[2] / "../shared/peers"
 published = pytest.mark.skipif(not PEERS.is_dir(), reason=f"no published CSNet in {PEERS}")
@@ -59,14 +60,14 @@ def test_coarser_channels_cost_less():
     assert work == sorted(work, reverse=True)
 
 
-def test_stages_halve_from_the_third_on():
+def test_stages_halve_from_the_third_stage():
     sizes = []
     network = CSNet(TOY).eval()
     for stage in network.stages:
         stage.register_forward_hook(
             lambda _module, _inputs, maps: sizes.append([tuple(x.shape[1:]) for x in maps])
         )
-    network(torch.rand(1, 3, 20, 33))  # fitted to 32 x 48
+    network(torch.rand(1, 3, 20, 33))  # padded to 32 x 48
     assert sizes == [
         [(3, 32, 48), (2, 16, 24)],
         [(2, 32, 48), (3, 16, 24)],
@@ -76,7 +77,7 @@ def test_stages_halve_from_the_third_on():
     ]
 
 
-def test_a_picture_is_seen_as_if_its_border_went_on():
+def test_a_picture_is_padded_by_its_border():
     torch.manual_seed(0)
     network = CSNet(TOY).eval()
     image = torch.randn(1, 3, 20, 40)
@@ -85,10 +86,10 @@ def test_a_picture_is_seen_as_if_its_border_went_on():
     torch.testing.assert_close(network(image).final, network(larger).final[..., :20, :40])
 
 
-def test_wrong_configurations_are_refused():
+def test_invalid_configurations_raise():
     with pytest.raises(ArgumentError, match="last block of a fused stage"):
         CSNet(CSNetConfig((*TOY.stages[:4], ((2, 4),)), HEAD))
-    with pytest.raises(ArgumentError, match="needs a block"):
+    with pytest.raises(ArgumentError, match="needs at least one block"):
         CSNet(CSNetConfig(((), *TOY.stages[1:]), HEAD))
     with pytest.raises(ArgumentError, match="share"):
         fixed_split(20, 1.5)
@@ -97,13 +98,13 @@ def test_wrong_configurations_are_refused():
 
 
 @pytest.mark.slow
-def test_exports_without_a_trace_of_sizes_that_do_not_divide(tmp_path):
+def test_the_exported_graph_has_no_padding_inside(tmp_path):
     torch.manual_seed(0)
     path = tmp_path / "a.onnx"
     assert export_network(CSNet(TOY), path, name="toy", task="saliency", storage="fp32") <= 1e-4
     kinds = [node.op_type for node in onnx.load(path).graph.node]
-    assert kinds.count("Pad") == 1, "the picture's own"
-    assert kinds.count("Slice") <= 2, "the map's own, by row and by column"
+    assert kinds.count("Pad") == 1, "the pad of the picture"
+    assert kinds.count("Slice") <= 2, "the crop of the map, by row and by column"
 
 
 def widths_of(path: Path) -> CSNetConfig:
@@ -122,7 +123,7 @@ def widths_of(path: Path) -> CSNetConfig:
 @pytest.mark.data
 @published
 @pytest.mark.parametrize("name", LEARNED)
-def test_learned_widths_are_the_published_ones(name):
+def test_learned_widths_equal_the_published_ones(name):
     path = PEERS / f"{name.replace('-', '_')}_widths.json"
     assert create_model(name).config == widths_of(path)
 
@@ -130,7 +131,7 @@ def test_learned_widths_are_the_published_ones(name):
 @pytest.mark.data
 @published
 @pytest.mark.parametrize("name", LEARNED)
-def test_published_weights_load_and_find_an_object(name):
+def test_published_weights_load_and_detect_an_object(name):
     network = create_model(name).eval()
     path = PEERS / f"{name.replace('-', '_')}.safetensors"
     state = load_file(path)
@@ -145,7 +146,7 @@ def test_published_weights_load_and_find_an_object(name):
     assert mask[:50].mean() < 0.2
 
 
-def test_public_kernels_are_cut_and_scaled_once():
+def test_published_kernels_are_split_and_scaled_once():
     network = CSNet(TOY)
     mix = network.stages[2][0].mix
     assert isinstance(mix, GeneralOctConv)
@@ -158,15 +159,15 @@ def test_public_kernels_are_cut_and_scaled_once():
         "oct_fuse.fuse1x1.bns.0.running_var": torch.full((6,), 7.0),
         "cls_layer.bias": torch.full((1,), 8.0),
     }
-    ours = network.published(public)
-    assert set(ours) <= set(network.state_dict())
-    again = network.published(ours)
-    assert all(torch.equal(again[name], tensor) for name, tensor in ours.items())
+    renamed = network.published(public)
+    assert set(renamed) <= set(network.state_dict())
+    again = network.published(renamed)
+    assert all(torch.equal(again[name], tensor) for name, tensor in renamed.items())
     low, high = "stages.2.0.mix.paths.0to0.weight", "stages.2.0.mix.paths.1to0.weight"
-    assert torch.equal(ours[low], joint[:3, :2])
-    assert torch.equal(ours[high], joint[:3, 2:])
-    assert ours["stages.2.0.depthwise1.1.0.weight"].unique().item() == pytest.approx(2)
-    assert ours["head.context.0.convs.1.weight"].unique().item() == pytest.approx(3)
-    assert ours["stages.2.0.depthwise2.0.1.1.weight"].unique().item() == 0.25
-    assert ours["head.merge_act.0.0.running_var"].unique().item() == 7
-    assert ours["head.classifier.bias"].item() == 8
+    assert torch.equal(renamed[low], joint[:3, :2])
+    assert torch.equal(renamed[high], joint[:3, 2:])
+    assert renamed["stages.2.0.depthwise1.1.0.weight"].unique().item() == pytest.approx(2)
+    assert renamed["head.context.0.convs.1.weight"].unique().item() == pytest.approx(3)
+    assert renamed["stages.2.0.depthwise2.0.1.1.weight"].unique().item() == 0.25
+    assert renamed["head.merge_act.0.0.running_var"].unique().item() == 7
+    assert renamed["head.classifier.bias"].item() == 8

@@ -1,4 +1,4 @@
-"""Feather: what its decoder sees, what training alone uses, and public encoder weights."""
+"""Feather: its receptive field, training-only parameters, and public encoder weights."""
 
 from dataclasses import replace
 
@@ -7,19 +7,19 @@ import torch
 
 from featheredge.deploy.export import export_network
 from featheredge.errors import WeightsError
-from featheredge.models import build
 from featheredge.models.blocks import ConvNormAct
 from featheredge.models.cost import num_params
 from featheredge.models.feather import Feather, FeatherConfig
 from featheredge.models.mobilenet import EFFICIENTNET_LITE0, MobileNetV2
+from featheredge.models.tensors import load_weights, read_onnx
 from toys import FEATHER_TOY
 
 
 def toy() -> Feather:
     torch.manual_seed(0)
     network = Feather(FEATHER_TOY)
-    for layer in network.outputs:
-        torch.nn.init.normal_(layer.weight)
+    for weight in network.outputs.parameters():
+        torch.nn.init.normal_(weight)
     return network
 
 
@@ -29,7 +29,7 @@ def test_the_encoder_is_efficientnet_lite0():
     assert num_params(MobileNetV2(32, EFFICIENTNET_LITE0, 0)) + head == 4_652_008
 
 
-def test_every_pixel_sees_the_whole_picture():
+def test_every_pixel_depends_on_the_whole_picture():
     network = toy().eval()
     picture = torch.rand(1, 3, 128, 128, requires_grad=True)
     network(picture).final[0, 0, 5, 5].backward()
@@ -42,24 +42,24 @@ def test_steps_predict_at_their_own_sizes():
     assert [tuple(side.shape[-2:]) for side in sides] == [(4, 6), (8, 12), (16, 24)]
 
 
-def test_an_exported_file_loads_without_what_only_training_uses(tmp_path):
+def test_an_exported_file_loads_without_training_only_parameters(tmp_path):
     network = toy().eval()
     export_network(
         network, tmp_path / "toy.onnx", name="toy", task="saliency", input_px=64, storage="fp32"
     )
-    state = build.read_onnx(tmp_path / "toy.onnx")
+    state = read_onnx(tmp_path / "toy.onnx")
     assert not any(key.startswith("outputs.0.") for key in state)
     again = Feather(FEATHER_TOY).eval()
-    build.load_weights(again, state, "toy.onnx")
+    load_weights(again, state, "toy.onnx")
     picture = torch.rand(1, 3, 64, 64)
     torch.testing.assert_close(again(picture).final, network(picture).final)
     del state["outputs.3.weight"]
     with pytest.raises(WeightsError, match=r"missing.*outputs.3"):
-        build.load_weights(again, state, "toy.onnx")
+        load_weights(again, state, "toy.onnx")
 
 
-def test_too_many_steps_for_the_blocks_are_refused():
-    with pytest.raises(ValueError, match=r"halve the picture 4 times; 6 are needed"):
+def test_too_many_steps_for_the_blocks_raise():
+    with pytest.raises(ValueError, match=r"halve the picture 4 times, but 4 steps need 6"):
         Feather(replace(FEATHER_TOY, steps=(4, 4, 4, 4)))
     with pytest.raises(ValueError, match="steps"):
         FeatherConfig(steps=())

@@ -1,4 +1,4 @@
-"""How much memory a network takes is known before anything is allocated."""
+"""The memory of a network is computed before anything is allocated."""
 
 import resource
 
@@ -17,8 +17,8 @@ def test_parameters_and_buffers_are_counted():
     assert parameter_bytes(lambda: type(network)(network.config)) == expected
 
 
-def test_what_is_kept_for_the_backward_pass_is_counted():
-    """A convolution keeps its input, a ReLU its output: 3 and 8 channels of 4 x 16 x 16 floats."""
+def test_tensors_stored_for_the_backward_pass_are_counted():
+    """A convolution stores its input, a ReLU its output: 3 and 8 channels of 4 x 16 x 16 floats."""
 
     def make() -> nn.Module:
         return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
@@ -30,7 +30,7 @@ def test_what_is_kept_for_the_backward_pass_is_counted():
     "widths",
     [{"stem": 10**9}, {"stem": 10**12}, {**TOY_WIDTHS, "top": 10**9, "head": 10**9}],
 )
-def test_impossible_widths_are_refused_before_memory_is_allocated(widths):
+def test_impossible_widths_raise_before_memory_is_allocated(widths):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(RecipeError, match="widths"):
         create_model("mobile-edge", widths=widths)

@@ -1,4 +1,4 @@
-"""Names of parts: what lies below what, and batch norms found by it."""
+"""Beginnings of layer names, and the batch norms below them."""
 
 import pytest
 from torch import nn
@@ -21,13 +21,13 @@ def test_a_beginning_ends_at_a_dot(name, beginning, expected):
     assert begins(name, beginning) is expected
 
 
-def test_the_longest_beginning_is_found_whatever_the_order():
+def test_the_longest_beginning_is_found_in_any_order():
     assert longest_beginning("a.b.c", ["a", "a.b", "a.bc"]) == "a.b"
     assert longest_beginning("a.b.c", ["a.b", "a"]) == "a.b"
     assert longest_beginning("x", ["a"]) is None
 
 
-def test_norms_are_those_below_the_layers_in_order():
+def test_norms_below_layers_are_in_the_order_of_the_network():
     network = toy_network()
     norms = norms_below(network, ["encoder"])
     expected = [m for m in network.encoder.modules() if isinstance(m, nn.BatchNorm2d)]
@@ -35,7 +35,7 @@ def test_norms_are_those_below_the_layers_in_order():
     assert norms_below(network, ["steps", "encoder"]).keys() > norms.keys()
 
 
-def test_layers_without_norms_are_refused():
+def test_layers_without_norms_raise():
     with pytest.raises(RecipeError, match=r"below 'stages'.*encoder"):
         norms_below(toy_network(), ["encoder", "stages"])
     with pytest.raises(RecipeError, match="Sequential"):

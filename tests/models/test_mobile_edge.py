@@ -1,4 +1,4 @@
-"""MobileEdge against what is known of the published student."""
+"""MobileEdge, compared with the published sizes."""
 
 from pathlib import Path
 
@@ -8,9 +8,10 @@ from safetensors.torch import load_file, save_file
 
 from featheredge.errors import WeightsError
 from featheredge.models.blocks import ScaleEnhancement
-from featheredge.models.build import create_model, load_backbone
+from featheredge.models.build import create_model
 from featheredge.models.cost import multiply_adds
 from featheredge.models.mobilenet import Bottleneck, InvertedResidual, MobileNetV2
+from featheredge.models.tensors import load_backbone
 from toys import TOY_WIDTHS, toy_network
 
 BACKBONE = Path(__file__).parents[2] / "../shared/backbones/mobilenet_v2_imagenet.safetensors"
@@ -39,8 +40,8 @@ def test_the_small_ones_are_small(name, most, stride):
     assert network.stride == stride
 
 
-def test_little_of_the_small_networks_work_is_at_full_size():
-    # The stem alone reads the whole picture; everything else runs at half its size or less.
+def test_small_networks_do_little_work_at_full_size():
+    # Only the stem runs at full size; all else runs at half size or less.
     network = create_model("mobile-edge-xs")
     sizes = []
     for module in network.modules():
@@ -75,7 +76,7 @@ MOBILENET_TABLE = (
 
 
 def torchvision_state() -> dict[str, torch.Tensor]:
-    """torchvision's `mobilenet_v2` keys and shapes, spelled out from its documentation."""
+    """torchvision's `mobilenet_v2` keys and shapes, from its documentation."""
     shapes: dict[str, tuple[int, ...]] = {}
 
     def conv_norm(conv: str, norm: str, *shape: int) -> None:
@@ -111,7 +112,7 @@ def test_torchvision_files_load(tmp_path):
         torch.testing.assert_close(tensor, state[key].to(tensor.dtype))
 
 
-def test_an_incomplete_backbone_is_refused(tmp_path):
+def test_an_incomplete_backbone_raises(tmp_path):
     state = torchvision_state()
     del state["features.5.conv.1.0.weight"]
     save_file(state, tmp_path / "half.safetensors")
@@ -121,7 +122,7 @@ def test_an_incomplete_backbone_is_refused(tmp_path):
 
 @pytest.mark.data
 @pytest.mark.skipif(not BACKBONE.is_file(), reason=f"no ImageNet backbone at {BACKBONE}")
-def test_the_imagenet_backbone_gives_features_of_sound_scale():
+def test_the_imagenet_backbone_gives_features_of_moderate_scale():
     network = create_model("mobile-edge")
     load_backbone(network, BACKBONE)
     assert len(load_file(BACKBONE)) == len(network.encoder.state_dict())
@@ -130,7 +131,7 @@ def test_the_imagenet_backbone_gives_features_of_sound_scale():
         assert 0.05 < tap.std() < 20
 
 
-def test_side_outputs_start_as_an_average():
+def test_the_fusion_of_side_outputs_starts_as_a_mean():
     network = toy_network(side_outputs=True)
     logits = network(network.normalise(torch.rand(1, 3, 64, 64)))
     assert len(logits.sides) == 5
@@ -138,7 +139,7 @@ def test_side_outputs_start_as_an_average():
     torch.testing.assert_close(logits.final, mean, rtol=0, atol=1e-5)
 
 
-def test_an_encoder_that_ends_early_takes_what_it_has_layers_for(tmp_path):
+def test_an_encoder_that_ends_early_loads_its_layers(tmp_path):
     state = torchvision_state()
     save_file(state, tmp_path / "mobilenet_v2.safetensors")
     network = create_model("mobile-edge-xs")
@@ -148,18 +149,18 @@ def test_an_encoder_that_ends_early_takes_what_it_has_layers_for(tmp_path):
     assert "features.7.conv.0.0.weight" not in network.encoder.state_dict()
 
 
-def test_blocks_that_never_halve_are_refused():
+def test_too_few_halvings_raise():
     with pytest.raises(ValueError, match="stride 2"):
         toy_network(blocks=TOY_WIDTHS["blocks"][:1], top=0)
 
 
-def test_side_outputs_want_the_pictures_size():
-    with pytest.raises(ValueError, match="output_stride 1"):
+def test_side_outputs_need_output_stride_1():
+    with pytest.raises(ValueError, match="set output_stride 1"):
         toy_network(side_outputs=True, output_stride=2)
 
 
 @pytest.mark.parametrize("stride", [2, 4])
-def test_below_full_size_an_impulse_stays_in_its_place(stride):
+def test_at_output_strides_an_impulse_does_not_move(stride):
     network = toy_network(output_stride=stride, dilations=[])
     impulse = torch.zeros(1, 1, 32 // stride, 48 // stride)
     impulse[0, 0, 3, 5] = 1
@@ -174,12 +175,12 @@ def test_below_full_size_an_impulse_stays_in_its_place(stride):
         assert centroid == pytest.approx((cell + 0.5) * stride - 0.5, abs=1e-5)
 
 
-def test_a_residual_across_widths_is_refused():
+def test_a_residual_between_different_widths_raises():
     with pytest.raises(ValueError, match="8 -> 6"):
         InvertedResidual(8, Bottleneck(16, 6, residual=True), "relu")
 
 
-def test_scale_enhancement_reaches_as_far_as_its_dilations():
+def test_the_receptive_field_of_scale_enhancement_follows_its_dilations():
     module = ScaleEnhancement(1, (2, 5)).eval()
     for parameter in module.parameters():
         torch.nn.init.ones_(parameter)

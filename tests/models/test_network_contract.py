@@ -1,4 +1,4 @@
-"""What every network must do, whatever its architecture."""
+"""Properties that every network must have."""
 
 from dataclasses import asdict, replace
 
@@ -98,13 +98,13 @@ def test_the_configuration_rebuilds_the_network(network):
     assert {name: tensor.shape for name, tensor in twin.state_dict().items()} == shapes
 
 
-def test_the_form_to_deploy_computes_the_same(network):
+def test_the_deployable_form_computes_the_same_function(network):
     image = network.eval().normalise(picture(1, 3, 45, 31))
     difference = network.deployable()(image).final - network(image).final
     assert difference.abs().max() <= 1e-5
 
 
-def test_saved_networks_come_back_equal(network, tmp_path):
+def test_a_loaded_network_equals_the_saved_one(network, tmp_path):
     build.save(network, tmp_path / "saved")
     again = build.load(tmp_path / "saved")
     assert again.config == network.config
@@ -112,7 +112,7 @@ def test_saved_networks_come_back_equal(network, tmp_path):
     torch.testing.assert_close(again(image).final, network(image).final, rtol=0, atol=0)
 
 
-def test_a_damaged_file_is_refused_by_name(network, tmp_path):
+def test_a_damaged_file_is_named(network, tmp_path):
     build.save(network, tmp_path)
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
@@ -120,15 +120,15 @@ def test_a_damaged_file_is_refused_by_name(network, tmp_path):
         build.load(tmp_path)
 
 
-def test_weights_of_other_widths_are_refused(tmp_path):
+def test_weights_of_other_widths_raise(tmp_path):
     build.save(toy_network(), tmp_path)
     build.save(toy_network(head=6), tmp_path / "wider")
     (tmp_path / "wider" / "model.safetensors").replace(tmp_path / "model.safetensors")
-    with pytest.raises(WeightsError, match=r"misshapen.*\(6,"):
+    with pytest.raises(WeightsError, match=r"of another shape.*\(6,"):
         build.load(tmp_path)
 
 
-def test_trained_networks_are_found_wherever_they_are(tmp_path):
+def test_trained_networks_load_from_every_kind_of_source(tmp_path):
     torch.manual_seed(3)
     network = build.create_model("pidinet-tiny-l").eval()
     build.save(network, tmp_path / "saved")
@@ -139,11 +139,11 @@ def test_trained_networks_are_found_wherever_they_are(tmp_path):
     assert not build.load_trained("mobile-edge").training
     with pytest.raises(UnknownModelError, match=r"nowhere.*safetensors"):
         build.load_trained("nowhere")
-    with pytest.raises(WeightsError, match=r"misshapen|missing"):
+    with pytest.raises(WeightsError, match=r"of another shape|missing"):
         build.load_trained(f"pidinet:{tmp_path / 'saved/model.safetensors'}")
 
 
-def test_unknown_names_and_fields_are_refused():
+def test_unknown_names_and_fields_raise():
     with pytest.raises(UnknownModelError, match="mobile-edge"):
         build.create_model("mobil-edge")
     with pytest.raises(RecipeError, match="hed"):
@@ -152,7 +152,7 @@ def test_unknown_names_and_fields_are_refused():
         build.from_config("MobileEgde", {})
 
 
-def test_widths_override_only_what_they_name():
+def test_widths_change_only_the_named_fields():
     config = asdict(build.create_model("mobile-edge", widths={"head": 8}).config)
     assert config["head"] == 8
     assert config["top"] == 1280

@@ -1,4 +1,4 @@
-"""PiDiNet against the differences that define it, and against the published network."""
+"""PiDiNet, compared with the definition of its differences and the published network."""
 
 from pathlib import Path
 
@@ -11,19 +11,20 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from featheredge.deploy.export import export_network
-from featheredge.models.build import create_model, load_weights
+from featheredge.models.build import create_model
 from featheredge.models.cost import multiply_adds
 from featheredge.models.pidinet import DifferenceConv, PiDiNet, PiDiNetConfig, to_plain
+from featheredge.models.tensors import load_weights
 
 PEER = Path(__file__).parents[2] / "../shared/peers/pidinet_bsds_voc.safetensors"
 TOY = PiDiNetConfig((4, 6, 8, 6), context=3)
 
-#: Clockwise round a pixel from the upper left, as (row, column) steps.
+#: Clockwise around a pixel from the upper left, as (row, column) steps.
 RING = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
 
 
 def slow_difference(x: torch.Tensor, weight: torch.Tensor, kind: str) -> torch.Tensor:
-    """One channel, (H, W): the difference at every pixel, written out."""
+    """The difference convolution of one channel (H, W), pixel by pixel."""
     height, width = x.shape
     padded = F.pad(x, (2, 2, 2, 2))
     out = torch.zeros_like(x)
@@ -61,7 +62,7 @@ def test_radial_differences_are_those_of_the_paper(seed):
     random = torch.Generator().manual_seed(seed)
     layer, x = DifferenceConv("rd", 1, 1), torch.randn(1, 1, 5, 6, generator=random)
     layer.weight.data = torch.randn(1, 1, 3, 3, generator=random)
-    # The published layout: the first weight has no effect, the other eight go round in rows.
+    # Published layout: the first weight has no effect, the other eight are in row order.
     by_row = sorted(RING)
     weight = torch.zeros(3, 3)
     for step, value in zip(by_row, layer.weight.flatten()[1:], strict=True):
@@ -102,9 +103,11 @@ def test_the_plain_form_is_the_same_function(config):
     plain = to_plain(network)
     assert {"cd", "ad", "rd"}.isdisjoint(plain.config.kinds)
     assert not plain.training
-    ours, theirs = plain(image), network(image)
-    for mine, other in zip((ours.final, *ours.sides), (theirs.final, *theirs.sides), strict=True):
-        torch.testing.assert_close(mine, other, rtol=0, atol=1e-5)
+    result, expected = plain(image), network(image)
+    for map, target in zip(
+        (result.final, *result.sides), (expected.final, *expected.sides), strict=True
+    ):
+        torch.testing.assert_close(map, target, rtol=0, atol=1e-5)
     for key, value in network.state_dict().items():
         torch.testing.assert_close(value, before[key], rtol=0, atol=0)
 
@@ -131,7 +134,7 @@ def test_stages_halve_and_round_down():
     ]
 
 
-def test_wrong_configurations_are_refused():
+def test_invalid_configurations_raise():
     with pytest.raises(ValidationError, match="kinds"):
         PiDiNetConfig(kinds=("cd",) * 15)
     with pytest.raises(ValidationError, match="xd"):
@@ -165,7 +168,7 @@ def test_both_forms_export(plain, tmp_path):
 
 @pytest.mark.data
 @pytest.mark.skipif(not PEER.is_file(), reason=f"no published PiDiNet weights at {PEER}")
-def test_the_published_weights_load_and_find_a_step():
+def test_the_published_weights_load_and_detect_a_step():
     network = create_model("pidinet").eval()
     load_weights(network, load_file(PEER), str(PEER))
     picture = torch.full((1, 3, 96, 96), 0.1)

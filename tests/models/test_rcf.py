@@ -1,4 +1,4 @@
-"""RCF against the published network, layer by layer, and the two key schemes it loads."""
+"""RCF, compared with the published network layer by layer, and both name schemes it loads."""
 
 from typing import Any
 
@@ -10,9 +10,10 @@ from safetensors.torch import save_file
 
 from featheredge.deploy.export import export_network
 from featheredge.errors import WeightsError
-from featheredge.models.build import create_model, load_backbone, load_weights
+from featheredge.models.build import create_model
 from featheredge.models.cost import multiply_adds
 from featheredge.models.rcf import RCF, RCFConfig
+from featheredge.models.tensors import load_backbone, load_weights
 
 #: VGG16 by stage (Simonyan and Zisserman, table 1, configuration D).
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -24,13 +25,13 @@ def toy(**fields) -> RCF:
     widths: Any = tuple((width,) * count for width, count in TOY_STAGES)
     network = RCF(RCFConfig(widths, side=2, **fields)).eval()
     for parameter in network.parameters():
-        # Large enough that every layer shows in the output.
+        # Large enough that every layer affects the output.
         torch.nn.init.uniform_(parameter, -0.5, 0.5)
     return network
 
 
 def public_state(stages=STAGES, side=21) -> dict[str, torch.Tensor]:
-    """The names and shapes of the authors' checkpoint, spelled out."""
+    """The names and shapes of the authors' checkpoint."""
     random, shapes, before = torch.Generator().manual_seed(3), {}, 3
     for stage, (width, count) in enumerate(stages, start=1):
         for index in range(1, count + 1):
@@ -47,7 +48,7 @@ def public_state(stages=STAGES, side=21) -> dict[str, torch.Tensor]:
 
 
 def slow_rcf(state, stages, image):
-    """The authors' architecture as a list of steps, on their own names."""
+    """The authors' architecture as a list of steps, with their names."""
 
     def conv(name, x, **options):
         return F.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], **options)
@@ -81,15 +82,15 @@ def test_multiply_adds_of_the_published_network():
 
 
 @pytest.mark.parametrize("size", [(32, 48), (37, 50), (33, 41)])
-def test_equals_the_authors_steps_with_the_authors_names(size):
+def test_it_equals_the_steps_of_the_authors(size):
     network, state = toy(), public_state(TOY_STAGES, side=2)
     load_weights(network, network.published(state), "public")
     image = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(1))
     logits = network(image)
     final, maps = slow_rcf(state, TOY_STAGES, image)
     torch.testing.assert_close(logits.final, final, rtol=1e-5, atol=1e-4)
-    for ours, theirs in zip(logits.sides, reversed(maps), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-4)
+    for result, target in zip(logits.sides, reversed(maps), strict=True):
+        torch.testing.assert_close(result, target, rtol=1e-5, atol=1e-4)
 
 
 def test_the_authors_checkpoint_fits():
@@ -102,7 +103,7 @@ def test_the_authors_checkpoint_fits():
         load_weights(network, network.published(state), "public")
 
 
-#: Where torchvision's `vgg16` and `vgg16_bn` have their convolutions.
+#: Indices of the convolutions in torchvision's `vgg16` and `vgg16_bn`.
 PLAIN_INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 NORMED_INDICES = (0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40)
 
@@ -147,12 +148,12 @@ def test_the_fusion_starts_as_the_mean_of_the_sides():
     torch.testing.assert_close(logits.final, mean, rtol=1e-4, atol=1e-6)
 
 
-def test_wrong_widths_are_refused():
+def test_invalid_widths_raise():
     with pytest.raises(ValidationError, match="widths"):
         RCFConfig(widths=((64, 64), (128,)))
 
 
 @pytest.mark.slow
 def test_any_size_exports(tmp_path):
-    # The export checks itself on pictures of one pixel, where the overlapping pooling has one cell.
+    # The export is checked on pictures of one pixel, where the overlapping pooling has one cell.
     assert export_network(toy(), tmp_path / "rcf.onnx", name="toy", task="edges") <= 1e-4

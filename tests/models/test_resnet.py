@@ -1,12 +1,12 @@
-"""ResNet-50 and Res2Net-50 against their published sizes, keys and definitions."""
+"""ResNet-50 and Res2Net-50, compared with published sizes, names and definitions."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from featheredge.models.build import load_weights
 from featheredge.models.resnet import RES2NET50, RESNET50, ResNet, ResNetConfig
+from featheredge.models.tensors import load_weights
 
 TOY = ResNetConfig((6,), (1, 2, 1, 1), (4, 4, 8, 8), (8, 12, 16, 20))
 TOY_RES2 = ResNetConfig((3, 4, 6), (1, 2, 1, 1), (8, 8, 12, 12), (8, 12, 16, 20), 4, True)
@@ -76,8 +76,8 @@ def test_published_sizes():
     assert size(RES2NET50)[0] + classifier == pytest.approx(25.72e6, abs=5000)
 
 
-def shaken(config: ResNetConfig) -> ResNet:
-    """A toy with norms that are not at their initial values."""
+def with_random_norms(config: ResNetConfig) -> ResNet:
+    """A toy network whose norms do not have their initial values."""
     torch.manual_seed(0)
     network = ResNet(config).eval()
     for module in network.modules():
@@ -89,7 +89,7 @@ def shaken(config: ResNetConfig) -> ResNet:
 
 
 def steps(network: ResNet, image: torch.Tensor, parts: int) -> list[torch.Tensor]:
-    """The published computation, step by step on the public names."""
+    """The published computation, step by step, with the public names."""
     state = network.state_dict()
 
     def norm(name, x):
@@ -136,11 +136,11 @@ def steps(network: ResNet, image: torch.Tensor, parts: int) -> list[torch.Tensor
 
 @pytest.mark.parametrize("size", [(64, 96), (33, 47), (1, 1)])
 @pytest.mark.parametrize("config", [TOY, TOY_RES2])
-def test_equals_the_published_steps(config, size):
-    network = shaken(config)
+def test_it_equals_the_published_steps(config, size):
+    network = with_random_norms(config)
     image = torch.randn(2, 3, *size)
-    for ours, theirs in zip(network(image), steps(network, image, config.parts), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+    for result, target in zip(network(image), steps(network, image, config.parts), strict=True):
+        torch.testing.assert_close(result, target, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("config", [TOY, TOY_RES2])
@@ -149,6 +149,6 @@ def test_strides_round_up(config):
     assert sizes == [(8, 9, 18), (12, 5, 9), (16, 3, 5), (20, 2, 3)]
 
 
-def test_parts_that_do_not_divide_are_refused():
-    with pytest.raises(ValueError, match="4 hidden channels cannot be cut into 3"):
+def test_parts_that_do_not_divide_raise():
+    with pytest.raises(ValueError, match="4 hidden channels cannot be divided into 3"):
         ResNet(ResNetConfig(hidden=(4, 6, 6, 6), parts=3))

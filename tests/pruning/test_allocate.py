@@ -1,4 +1,4 @@
-"""Allocation against trying all counts."""
+"""Allocation, compared with a search of all counts."""
 
 from itertools import product
 
@@ -21,7 +21,7 @@ AMOUNT = st.floats(0.01, 10)
 
 
 def choice(added):
-    """Counts len(added) .. 0 above 1, each lower one with so much more error."""
+    """Counts from len(added) + 1 down to 1; each lower one adds its entry to the error."""
     return Choice(tuple(range(len(added) + 1, 0, -1)), (0.0, *np.cumsum(added).tolist()))
 
 
@@ -30,14 +30,14 @@ def error(choices, counts):
 
 
 def best(choices, terms, target):
-    """The least error of all counts that meet the target; None where none do."""
+    """The least error of all counts that meet the target; None if none do."""
     fits = (n for n in product(*(c.counts for c in choices)) if total_cost(terms, n) <= target)
     return min((error(choices, counts) for counts in fits), default=None)
 
 
 @st.composite
 def separate(draw):
-    """Choices with costs of their own, by any rising table, and a share of the whole."""
+    """Choices with separate costs, from random rising tables, and a share of the full cost."""
     choices = draw(st.lists(st.lists(AMOUNT, min_size=1, max_size=4).map(choice), max_size=4))
     terms = []
     for number, made in enumerate(choices):
@@ -49,11 +49,11 @@ def separate(draw):
 
 @given(separate())
 @example(([choice([1.0])], [Term((0,), lambda counts: float(counts[0]))], 1 - 1e-16 * 2))
-def test_separate_costs_are_met_at_an_error_within_a_step_of_the_best(problem):
+def test_with_separate_costs_the_error_is_within_one_step_of_the_best(problem):
     choices, terms, share = problem
     target = share * total_cost(terms, [c.counts[0] for c in choices])
     counts = allocate(choices, terms, target)
-    # Costs may exceed the target by rounding, so that far the best may be better.
+    # Costs may exceed the target by rounding, so compare with the best under both targets.
     least, lowest = best(choices, terms, target), best(choices, terms, target * (1 + ROUNDING))
     if lowest is None:
         assert counts == [1] * len(choices)
@@ -66,7 +66,7 @@ def test_separate_costs_are_met_at_an_error_within_a_step_of_the_best(problem):
 
 
 def chain(seed):
-    """Layers from width to width, whose cost is the product of both, and errors that grow."""
+    """A chain of layers: each costs the product of its two widths, and errors grow."""
     random = np.random.default_rng(seed)
     choices = [choice(np.sort(random.exponential(size=4)) ** 2) for _ in range(4)]
     terms = [
@@ -76,7 +76,7 @@ def chain(seed):
     return choices, [*terms, Term((0,), lambda n: 3.0 * n[0]), Term((3,), lambda n: 2.0 * n[0])]
 
 
-def test_costs_that_widths_share_are_met_close_to_the_best():
+def test_with_shared_costs_the_error_is_close_to_the_best():
     excess = []
     for seed, share in product(range(20), (0.3, 0.5, 0.8)):
         choices, terms = chain(seed)
@@ -88,7 +88,7 @@ def test_costs_that_widths_share_are_met_close_to_the_best():
     assert np.median(excess) == pytest.approx(1, abs=0.02)
 
 
-def test_steps_that_save_nothing_are_jumped_over():
+def test_steps_that_save_nothing_are_skipped():
     blocks = Term((0,), lambda counts: float(-(-counts[0] // 4)))
     stairs = Choice(tuple(range(12, 0, -1)), tuple(np.arange(12) / 10))
     other = Choice((2, 1), (0.0, 5.0))
@@ -96,7 +96,7 @@ def test_steps_that_save_nothing_are_jumped_over():
     assert counts == [8, 2]
 
 
-def test_what_is_out_of_reach_ends_at_the_least():
+def test_a_target_out_of_reach_gives_the_least_counts():
     assert allocate([choice([1.0, 1.0])], [Term((0,), lambda n: float(n[0]))], 0.5) == [1]
     assert allocate([], [Term((), lambda n: 3.0)], 1.0) == []
     assert allocate([choice([1.0])], [Term((0,), lambda n: float(n[0]))], 5.0) == [2]
@@ -110,19 +110,19 @@ def fine(seed):
 
 
 @given(st.integers(0, 20), st.floats(0.05, 1), st.floats(0, 0.9))
-def test_what_the_terms_leave_out_is_made_up_for(seed, share, rest):
-    """A part of what is measured does not shrink, and a part does that the terms do not know."""
+def test_costs_outside_the_terms_are_compensated(seed, share, rest):
+    """The measured cost has a constant part, and a part that shrinks outside the terms."""
     choices, terms = fine(seed)
-    full, asked = total_cost(terms, [24] * 3), []
+    full, measured = total_cost(terms, [24] * 3), []
 
     def measure(counts):
-        asked.append(list(counts))
+        measured.append(list(counts))
         hidden = sum(counts) / (24 * 3)
         return rest + (1 - rest) * (0.8 * total_cost(terms, counts) / full + 0.2 * hidden)
 
     counts = allocate_measured(choices, terms, share, measure)
-    assert counts in asked
-    assert len(asked) <= 11
+    assert counts in measured
+    assert len(measured) <= 11
     least = measure([1] * 3)
     if least > share * (1 + TOLERANCE):
         assert counts == [1] * 3
@@ -132,20 +132,20 @@ def test_what_the_terms_leave_out_is_made_up_for(seed, share, rest):
 
 
 def test_a_curved_relation_is_met_in_few_measurements():
-    """Most of what is measured goes with the last few percent of what is known."""
+    """Most of the measured cost disappears with the last few percent of the known cost."""
     choices, terms = fine(0)
-    full, asked = total_cost(terms, [24] * 3), []
+    full, measured = total_cost(terms, [24] * 3), []
 
     def measure(counts):
-        asked.append(list(counts))
+        measured.append(list(counts))
         return 0.25 + 0.75 * (total_cost(terms, counts) / full) ** 0.2
 
     assert 0.6 < measure(allocate_measured(choices, terms, 0.655, measure)) <= 0.655 * 1.02
-    assert len(asked) <= 11
+    assert len(measured) <= 11
 
 
-def test_what_is_measured_beyond_the_share_is_not_taken():
-    """Time that falls by a jump, on which no line through two measurements is right."""
+def test_counts_that_measure_above_the_share_are_not_returned():
+    """The measured cost falls in one jump, so no line through two measurements fits."""
     choices, terms = fine(0)
     full = total_cost(terms, [24] * 3)
 

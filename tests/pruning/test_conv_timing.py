@@ -1,4 +1,4 @@
-"""Convolutions found in networks, and timed; what they take is not looked at, only that it fits."""
+"""Find convolutions in networks and time them; absolute times are not tested."""
 
 import json
 
@@ -31,12 +31,12 @@ LAYERS = {
 }
 
 
-def found_in(layer, shape):
+def convolution_of(layer, shape):
     return find_convolutions(layer, torch.zeros(1, *shape))[0][1]
 
 
 @pytest.mark.parametrize("name", ["mobile-edge-xs", "rcf", "csnet-x2"])
-def test_all_multiply_adds_of_a_network_are_found(name):
+def test_the_convolutions_have_all_multiply_adds_of_the_network(name):
     network = create_model(name).eval()
     found = find_convolutions(network, torch.zeros(1, 3, 33, 47))
     counted = multiply_adds(lambda: create_model(name), 33, 47)
@@ -44,10 +44,10 @@ def test_all_multiply_adds_of_a_network_are_found(name):
     assert {kernel for kernel, _ in found} <= {name for name, _ in network.named_parameters()}
 
 
-def test_kernels_that_are_computed_are_refused():
+def test_computed_kernels_raise():
     network = PiDiNet(PiDiNetConfig((4, 4, 4, 4), context=0))
     image = torch.zeros(1, 3, 32, 32)
-    with pytest.raises(ArgumentError, match=r"give network\.deployable\(\)"):
+    with pytest.raises(ArgumentError, match=r"as in network\.deployable\(\)"):
         find_convolutions(network, image)
     assert ("init_block.weight", 3) in [
         (kernel, c.in_channels) for kernel, c in find_convolutions(network.deployable(), image)
@@ -56,12 +56,12 @@ def test_kernels_that_are_computed_are_refused():
 
 @pytest.mark.parametrize("kind", LAYERS)
 @torch.no_grad()
-def test_what_is_timed_is_the_layer(kind):
+def test_the_timed_model_computes_the_layer(kind):
     layer, shape = LAYERS[kind]
-    convolution = found_in(layer, shape)
+    convolution = convolution_of(layer, shape)
     model = conv_timing._model(convolution, 3)
     x = np.random.default_rng(2).standard_normal((1, *shape), np.float32)
-    (got,) = onnxruntime.InferenceSession(model).run(None, {"x": x})
+    (output,) = onnxruntime.InferenceSession(model).run(None, {"x": x})
     weights = {
         tensor.name: torch.tensor(conv_timing.numpy_helper.to_array(tensor))
         for tensor in conv_timing.onnx.load_from_string(model).graph.initializer
@@ -71,20 +71,20 @@ def test_what_is_timed_is_the_layer(kind):
         layer.weight.copy_(weights[f"conv{number}.weight"])
         layer.bias.copy_(weights[f"conv{number}.bias"])
         total = total + layer(torch.from_numpy(x))
-    np.testing.assert_allclose(got, F.relu(total).numpy(), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(output, F.relu(total).numpy(), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
     ("kind", "rows", "columns", "groups"),
     [("plain", 3, 2, 1), ("depthwise", 5, 1, 5), ("grouped", 8, 1, 4)],
 )
-def test_other_widths(kind, rows, columns, groups):
-    changed = found_in(*LAYERS[kind]).with_widths(rows, columns)
+def test_other_widths_keep_the_kind_of_convolution(kind, rows, columns, groups):
+    changed = convolution_of(*LAYERS[kind]).with_widths(rows, columns)
     assert (changed.rows, changed.columns, changed.groups) == (rows, columns, groups)
     assert changed.in_channels == columns * groups
 
 
-def test_equal_layers_are_measured_once_and_kept(tmp_path, monkeypatch):
+def test_equal_layers_are_measured_once_and_cached(tmp_path, monkeypatch):
     found = [c for _, c in find_convolutions(toy_network(), torch.zeros(1, 3, 32, 32))]
     sizes = []
 
@@ -107,16 +107,16 @@ def test_equal_layers_are_measured_once_and_kept(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["no JSON", "[1]", '{"here": {"a layer": "fast"}}', '{"here": 1}'])
-def test_files_that_hold_no_times_are_refused(tmp_path, text):
+def test_a_cache_that_holds_no_times_raises(tmp_path, text):
     cache = tmp_path / "times.json"
     cache.write_text(text)
-    with pytest.raises(ArgumentError, match=r"times\.json is no file of convolutions' times"):
+    with pytest.raises(ArgumentError, match=r"times\.json is not a file of convolution times"):
         time_convolutions([], cache=cache)
     assert cache.read_text() == text
 
 
-def test_times_are_above_nothing_and_a_large_layer_takes_longer():
-    small = found_in(nn.Conv2d(8, 8, 1), (8, 16, 16))
-    large = found_in(nn.Conv2d(64, 64, 3, padding=1), (64, 64, 64))  # 9200 times the work
+def test_times_are_positive_and_a_large_layer_takes_longer():
+    small = convolution_of(nn.Conv2d(8, 8, 1), (8, 16, 16))
+    large = convolution_of(nn.Conv2d(64, 64, 3, padding=1), (64, 64, 64))  # 9200 times the work
     times = time_convolutions([small, large], rounds=3)
     assert 0 < times[small] < times[large]

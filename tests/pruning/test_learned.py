@@ -1,4 +1,4 @@
-"""Channels that training has decided on: read from norms, and cut as if they were zero."""
+"""Find the channels that training has kept, and cut the others."""
 
 from functools import cache
 from typing import Any
@@ -33,7 +33,7 @@ def groups():
 
 
 def norms_of(block: Any, scale: int) -> list[nn.BatchNorm2d]:
-    """The three norms that one block's channels at a scale pass."""
+    """The three norms that the channels of a block pass at one scale."""
     depthwise = [getattr(block, f"depthwise{i}")[scale][1][0] for i in (1, 2)]
     return [block.mix_act[scale][0], *depthwise]
 
@@ -46,7 +46,7 @@ def blocks_and_scales(network: Any):
 
 
 def decayed(seed: int, scale: float = 1e-30) -> CSNet:
-    """A network of which some channels have lost the scale of one of their norms, not all."""
+    """A network in which some channels have lost the scale of one of their norms."""
     torch.manual_seed(seed)
     network, random = randomised(CSNet(TOY)), np.random.default_rng(seed)
     with torch.no_grad():
@@ -60,17 +60,17 @@ def decayed(seed: int, scale: float = 1e-30) -> CSNet:
 
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 1000))
-def test_the_cut_network_is_the_one_with_dead_channels_masked(seed):
+def test_the_cut_network_matches_the_network_with_decayed_channels_masked(seed):
     network, image = decayed(seed), torch.rand(1, 3, 32, 48)
     learned = learned_channels(network, groups=groups())
     smaller = cut(network, learned.keep, groups=groups())
     with torch.no_grad():
-        ours = smaller(image).final
-    theirs = masked(network, groups(), learned.keep, image).final
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+        pruned = smaller(image).final
+    expected = masked(network, groups(), learned.keep, image).final
+    torch.testing.assert_close(pruned, expected, rtol=0, atol=1e-5)
 
 
-def test_channels_stay_whose_scales_are_all_alive():
+def test_channels_with_no_decayed_scale_are_kept():
     network = decayed(7)
     alive = [
         sum(
@@ -85,8 +85,8 @@ def test_channels_stay_whose_scales_are_all_alive():
     assert sum(alive) < sum(w for stage in TOY.stages for block in stage for w in block)
 
 
-def test_the_next_norm_takes_off_what_a_dead_channel_still_says():
-    """Exactly so where its reader is a 1x1 layer: zeros are padded around a 3x3 one."""
+def test_the_next_norm_removes_the_constant_of_a_decayed_channel():
+    """This is exact if the reader is a 1x1 layer; a 3x3 one pads with zeros."""
     torch.manual_seed(0)
     network = randomised(CSNet(TOY))
     with torch.no_grad():
@@ -102,7 +102,7 @@ def test_the_next_norm_takes_off_what_a_dead_channel_still_says():
         torch.testing.assert_close(smaller(images[0]).final, network(images[0]).final)
 
 
-def test_residual_networks_lose_channels_that_no_layer_keeps():
+def test_residual_networks_lose_channels_that_decayed_in_all_layers():
     network = toy_network()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
@@ -113,13 +113,13 @@ def test_residual_networks_lose_channels_that_no_layer_keeps():
     assert set(map(len, learned.keep.values())) != set(learned.sizes.values())
     image = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
-        ours = cut(network, learned.keep)(image).final
-    theirs = masked(network, find_groups(network), learned.keep, image).final
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+        pruned = cut(network, learned.keep)(image).final
+    expected = masked(network, find_groups(network), learned.keep, image).final
+    torch.testing.assert_close(pruned, expected, rtol=0, atol=1e-5)
 
 
-def test_the_gap_says_whether_training_has_decided():
-    network = decayed(3, scale=1e-30)  # alive ones are 0.5 and more
+def test_the_gap_is_wide_if_training_separates_the_channels():
+    network = decayed(3, scale=1e-30)  # those that are kept are 0.5 or more
     assert 29.5 < learned_channels(network, groups=groups()).gap < 31
     same = [learned_channels(network, threshold=t, groups=groups()) for t in (1e-20, 1e-4)]
     assert same[0] == same[1]
@@ -130,31 +130,31 @@ def test_the_gap_says_whether_training_has_decided():
     assert {name: len(units) for name, units in whole.keep.items()} == whole.sizes
 
 
-def test_a_spread_is_the_deviation_of_what_the_norm_answers():
-    """Also where the kernel before it is so weak that eps outweighs what it reads."""
+def test_a_spread_is_the_standard_deviation_of_the_norm_output():
+    """This holds even if the variance of the input is small compared with eps."""
     torch.manual_seed(0)
     norm = nn.BatchNorm2d(3, momentum=None)
-    reads = torch.randn(4, 3, 50, 50) * torch.tensor([1.0, 3e-3, 1e-9]).view(-1, 1, 1)
+    x = torch.randn(4, 3, 50, 50) * torch.tensor([1.0, 3e-3, 1e-9]).view(-1, 1, 1)
     with torch.no_grad():
         norm.weight.copy_(torch.tensor([0.5, -2.0, 1.0]))
-        norm(reads)
-        answers = norm.eval()(reads).std((0, 2, 3))
+        norm(x)
+        deviations = norm.eval()(x).std((0, 2, 3))
     network = nn.ModuleDict({"stages": norm})
-    np.testing.assert_allclose(norm_spreads(network)["stages"], answers.numpy(), rtol=1e-3)
-    assert answers[2] < 1e-6
+    np.testing.assert_allclose(norm_spreads(network)["stages"], deviations.numpy(), rtol=1e-3)
+    assert deviations[2] < 1e-6
 
 
-def test_of_a_silent_group_the_strongest_unit_stays():
+def test_the_strongest_unit_of_a_decayed_group_is_kept():
     network = randomised(CSNet(TOY))
     norm = network.stages[2][1].mix_act[0][0]
     with torch.no_grad():
         norm.weight.copy_(torch.tensor([1e-9, 1e-6, 1e-8, 0]))
     learned = learned_channels(network, groups=groups())
-    silent = next(name for name in learned.keep if name.startswith("stages.2.1."))
-    assert learned.keep[silent] == [1]
+    decayed_group = next(name for name in learned.keep if name.startswith("stages.2.1."))
+    assert learned.keep[decayed_group] == [1]
     cut(network, learned.keep, groups=groups())
     with pytest.raises(ArgumentError, match=r"last block of a fused stage|no channels left"):
-        cut(network, learned.keep | {silent: []}, groups=groups())
+        cut(network, learned.keep | {decayed_group: []}, groups=groups())
 
 
 def test_a_histogram_counts_every_spread_once():
@@ -181,8 +181,8 @@ def test_a_saving_counts_both_networks():
     assert str(found).startswith(expected)
 
 
-def test_what_cannot_be_done_is_refused():
-    with pytest.raises(ArgumentError, match="more than 0"):
+def test_invalid_thresholds_and_networks_raise():
+    with pytest.raises(ArgumentError, match="threshold is 0; give a number above 0"):
         learned_channels(CSNet(TOY), threshold=0)
     with pytest.raises(RecipeError, match="no batch norm below 'stages'"):
         learned_channels(toy_network())

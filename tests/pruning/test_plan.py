@@ -1,4 +1,4 @@
-"""Plans: their budgets are met, by what the pruned networks then are."""
+"""Plans: the pruned networks meet the budgets."""
 
 import json
 from dataclasses import asdict
@@ -16,17 +16,20 @@ from featheredge.errors import ArgumentError
 from featheredge.models.csnet import CSNet, fixed_split
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig
 from featheredge.models.rcf import RCF, RCFConfig
+from featheredge.pruning.budget import Budget
 from featheredge.pruning.convolutions import find_convolutions
-from featheredge.pruning.plan import Budget, make_plan, ratio_counts
-from featheredge.pruning.prune import Sampling, error_curves, prune
+from featheredge.pruning.error_curves import error_curves
+from featheredge.pruning.group_error import Sampling
+from featheredge.pruning.plan import make_plan, ratio_counts
+from featheredge.pruning.prune import prune
 from toys import toy_network
 
 SIZE = (33, 47)
 EXAMPLE = torch.zeros(1, 3, *SIZE)
 
 
-class Foreign(nn.Module):
-    """What is not of the zoo: a residual sum, a depthwise layer, a concatenation, a transposed."""
+class Custom(nn.Module):
+    """A module with a residual sum, a depthwise and a transposed layer, and a concatenation."""
 
     def __init__(self):
         super().__init__()
@@ -50,11 +53,11 @@ NETWORKS = {
     "RCF": lambda: RCF(RCFConfig(((8, 8), (12, 12), (12, 12, 12), (12, 12, 12), (12, 12, 12)), 5)),
     "PiDiNet": lambda: PiDiNet(PiDiNetConfig((8, 12, 16, 16), context=8)).deployable(),
     "CSNet": lambda: CSNet(fixed_split(8)),
-    "foreign": Foreign,
+    "custom": Custom,
 }
 
 
-def made(kind):
+def build(kind):
     torch.manual_seed(0)
     return NETWORKS[kind]().eval()
 
@@ -65,7 +68,7 @@ def sampling(pictures=2, points=20):
 
 
 def work(convolutions):
-    """A stopwatch for which a multiply-add is a microsecond; without any constant part."""
+    """A stopwatch by which each multiply-add takes a microsecond."""
     return {c: c.multiply_adds / 1e3 for c in convolutions}
 
 
@@ -77,8 +80,8 @@ def counted(network):
 @pytest.mark.parametrize(
     "kind", [pytest.param(k, marks=[pytest.mark.slow] * (k == "CSNet")) for k in NETWORKS]
 )
-def test_the_pruned_network_costs_what_the_plan_says(kind):
-    network = made(kind)
+def test_the_pruned_network_has_the_planned_cost(kind):
+    network = build(kind)
     plan = make_plan(network, Budget(macs=0.6, multiple=2, size=SIZE), sampling())
     smaller, _ = prune(network, plan.counts, sampling())
     assert plan.macs == (counted(network), counted(smaller))
@@ -92,46 +95,52 @@ def test_the_pruned_network_costs_what_the_plan_says(kind):
     assert json.loads(json.dumps(asdict(plan)))["counts"] == plan.counts
 
 
-@pytest.mark.parametrize("kind", ["MobileEdge", "RCF", "PiDiNet", "foreign"])
-def test_the_time_of_a_plan_is_the_sum_over_its_layers(kind):
-    network = made(kind)
+@pytest.mark.parametrize("kind", ["MobileEdge", "RCF", "PiDiNet", "custom"])
+def test_the_planned_time_is_the_sum_over_the_layers(kind):
+    network = build(kind)
     budget = Budget(latency=0.7, multiple=1, size=SIZE)
     plan = make_plan(network, budget, sampling(), stopwatch=work)
     smaller, _ = prune(network, plan.counts, sampling())
-    # Interpolation is exact for layers whose two widths are bound to different groups.
+    # Interpolation is exact for layers whose two widths belong to different groups.
     assert plan.latency_ms[0] == pytest.approx(counted(network) / 1e3)
     assert plan.latency_ms[1] == pytest.approx(counted(smaller) / 1e3, rel=0.02)
     assert plan.latency_ms[1] <= 0.7 * plan.latency_ms[0] * (1 + 1e-6)
 
 
 def test_the_whole_network_meets_a_budget_in_time():
-    """Three tenths of the time are spent where no convolution is."""
-    network, asked = made("foreign"), []
+    """Three tenths of the time are spent outside the convolutions."""
+    network, asked = build("custom"), []
 
-    def trial(counts):
+    def measure_share(counts):
         asked.append(dict(counts))
         smaller = cut(network, {group: range(n) for group, n in counts.items()}, example=EXAMPLE)
         return 0.3 + 0.7 * counted(smaller) / counted(network)
 
     budget = Budget(latency=0.7, multiple=1, size=SIZE)
-    plan = make_plan(network, budget, sampling(), stopwatch=work, trial=trial)
-    assert plan.share_of_time == trial(plan.counts)
+    plan = make_plan(network, budget, sampling(), stopwatch=work, measure_share=measure_share)
+    assert plan.share_of_time == measure_share(plan.counts)
     assert 0.6 < plan.share_of_time <= 0.7 * 1.02
     assert plan.latency_ms[1] / plan.latency_ms[0] == pytest.approx(4 / 7, abs=0.1)
     assert len(asked) == len({json.dumps(counts) for counts in asked}) + 1, (
-        "only the test asks again"
+        "only the test measures the same counts again"
     )
-    with pytest.raises(ArgumentError, match=r"latency = 0\.3 is out of reach.*0\.\d+ is the least"):
-        make_plan(network, Budget(latency=0.3, size=SIZE), sampling(), stopwatch=work, trial=trial)
+    with pytest.raises(ArgumentError, match=r"latency = 0\.3 is out of reach.*share is 0\.\d+"):
+        make_plan(
+            network,
+            Budget(latency=0.3, size=SIZE),
+            sampling(),
+            stopwatch=work,
+            measure_share=measure_share,
+        )
 
 
-def test_accuracy_is_spent_where_time_is_cheap():
+def test_the_group_that_takes_the_time_shrinks():
     torch.manual_seed(0)
     layers = [nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 16, 3), nn.ReLU(), nn.Conv2d(16, 1, 1)]
     network = nn.Sequential(*layers)
 
     def slow(where):
-        """Everything takes nothing but the channels of one layer, by its kernel's columns."""
+        """Only one layer takes time, found by the columns of its kernel."""
         return lambda found: {c: 1e-6 + c.rows * (c.columns == where) for c in found}
 
     for where, group in ((3, "0"), (16, "2")):
@@ -141,14 +150,14 @@ def test_accuracy_is_spent_where_time_is_cheap():
         assert set(plan.counts) == {group}
 
 
-def test_layers_are_timed_at_their_widths_and_maps_once():
+def test_layers_are_timed_once_at_their_widths_and_map_sizes():
     asked = []
 
     def stopwatch(convolutions):
         asked.append(list(convolutions))
         return work(convolutions)
 
-    network = made("foreign")
+    network = build("custom")
     make_plan(network, Budget(latency=0.8, multiple=8, size=SIZE), sampling(), stopwatch=stopwatch)
     assert len(asked) == 1
     (asked,) = asked
@@ -159,24 +168,24 @@ def test_layers_are_timed_at_their_widths_and_maps_once():
     assert {(c.rows, c.columns, c.groups) for c in depthwise} == {(8, 1, 8), (16, 1, 16)}
 
 
-def test_ratios_are_rounded_to_what_groups_can_have():
-    network = made("foreign")
+def test_ratios_are_rounded_to_possible_counts():
+    network = build("custom")
     plan = make_plan(network, Budget(ratio=0.5, multiple=8), sampling(points=60))
     assert plan.counts == {"stem": 8, "side": 8}
     unmeasured = ratio_counts(network, Budget(ratio=0.5, multiple=8), EXAMPLE)
     assert unmeasured == plan.counts
     assert "up is ConvTranspose2d" in plan.whole["up.bias"]
-    assert plan.whole["mix"] == "is read by no plain convolution"
+    assert plan.whole["mix"] == "is not read by any plain convolution"
     measured = error_curves(network, {"side": [8]}, sampling(points=60))[0]
     assert plan.errors["side"] == pytest.approx(measured.error)
-    by_chance = make_plan(
+    at_random = make_plan(
         network, Budget(ratio=0.5, multiple=8), sampling(points=60), criterion="random"
     )
-    assert by_chance.errors["side"] != plan.errors["side"]
+    assert at_random.errors["side"] != plan.errors["side"]
 
 
-def test_layers_of_one_width_shrink_together():
-    network = made("RCF")
+def test_groups_that_share_a_width_shrink_together():
+    network = build("RCF")
     ties = find_ties(network, find_groups(network))
     downs = tuple(f"downs.{stage}.0" for stage in range(5))
     assert downs in ties
@@ -184,16 +193,16 @@ def test_layers_of_one_width_shrink_together():
     assert len({plan.counts[name] for name in downs}) == 1
     assert prune(network, plan.counts, sampling())[0].config.side == plan.counts["downs.0.0"]
     kept = make_plan(network, Budget(ratio=0.5, keep=("downs.1",), size=SIZE), sampling())
-    assert kept.whole["downs.1.0"] == "was to be kept"
+    assert kept.whole["downs.1.0"] == "is listed in budget.keep"
     assert {kept.whole[name] for name in downs if name != "downs.1.0"} == {
-        "has to be as wide as downs.1.0"
+        "must be as wide as downs.1.0"
     }
 
 
-def test_what_stays_whole_says_why():
-    network = made("PiDiNet")
+def test_a_plan_says_why_a_group_stays_whole():
+    network = build("PiDiNet")
     plan = make_plan(network, Budget(ratio=0.5, keep=("init_block",)), sampling())
-    assert plan.whole["init_block"] == "was to be kept"
+    assert plan.whole["init_block"] == "is listed in budget.keep"
     assert "constant width" in plan.whole["attentions.0.conv1"]
     linear = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     linear = nn.Sequential(*linear, nn.Linear(4, 2))
@@ -203,21 +212,25 @@ def test_what_stays_whole_says_why():
 @pytest.mark.parametrize(
     ("budget", "options", "message"),
     [
-        (Budget(macs=0.01), {}, r"macs = 0\.01 is out of reach.*least share"),
-        (Budget(latency=0.9, keep=("",)), {"stopwatch": work}, r"latency = 0\.9 .*1 is the least"),
+        (Budget(macs=0.01), {}, r"macs = 0\.01 is out of reach.*raise macs"),
+        (
+            Budget(latency=0.9, keep=("",)),
+            {"stopwatch": work},
+            r"latency = 0\.9 .*smallest share is 1;",
+        ),
         (
             Budget(ratio=0.5, keep=("nowhere",)),
             {},
-            "no group begins with 'nowhere'; there are stem",
+            "no group begins with 'nowhere'; choose from stem",
         ),
-        (Budget(ratio=0.5), {"criterion": "lassso"}, "there are lasso, magnitude"),
+        (Budget(ratio=0.5), {"criterion": "lassso"}, "choose one of lasso, magnitude"),
     ],
 )
-def test_what_cannot_be_planned_is_refused(budget, options, message):
+def test_budgets_out_of_reach_and_unknown_names_raise(budget, options, message):
     with pytest.raises(ArgumentError, match=message):
-        make_plan(made("foreign"), budget, sampling(), **options)
-    with pytest.raises(ArgumentError, match="at least one"):
-        make_plan(made("foreign"), budget, Sampling([]), **options)
+        make_plan(build("custom"), budget, sampling(), **options)
+    with pytest.raises(ArgumentError, match="inputs is empty"):
+        make_plan(build("custom"), budget, Sampling([]), **options)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +243,7 @@ def test_what_cannot_be_planned_is_refused(budget, options, message):
         ({"macs": 0.5, "most": 3}, "most"),
     ],
 )
-def test_budgets_that_say_nothing_clear_are_refused(fields, message):
+def test_contradictory_budgets_raise(fields, message):
     with pytest.raises(ValidationError, match=message):
         TypeAdapter(Budget).validate_python(fields)
 
@@ -238,5 +251,5 @@ def test_budgets_that_say_nothing_clear_are_refused(fields, message):
 @pytest.mark.parametrize(
     ("units", "counts"), [(20, [20, 16, 8]), (8, [8, 7, 6, 5, 4]), (24, [24, 16]), (1, [1])]
 )
-def test_counts(units, counts):
+def test_counts_that_a_group_may_keep(units, counts):
     assert Budget(macs=0.5, least=0.5 if units != 20 else 0.3).counts(units) == counts

@@ -1,4 +1,4 @@
-"""Costs read off the file agree with those that PyTorch counts on the network."""
+"""Costs counted on the file equal those that PyTorch counts on the network."""
 
 import numpy as np
 import onnx
@@ -25,7 +25,7 @@ def exported(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(64, 96), (33, 47), (321, 481)])
-def test_as_pytorch_counts(exported, size):
+def test_counts_equal_pytorchs(exported, size):
     network, path = exported
     cost = count(path, *size, network.stride)
     twin = type(network)
@@ -34,7 +34,7 @@ def test_as_pytorch_counts(exported, size):
 
 
 @pytest.mark.slow
-def test_filters_that_the_graph_computes_count_as_they_are_applied(tmp_path):
+def test_computed_filters_count_at_their_computed_size(tmp_path):
     network = create_model("pidinet-tiny-l")
     export_network(network, tmp_path / "pidinet.onnx", name="pidinet", task="edges", storage="fp16")
     cost = count(tmp_path / "pidinet.onnx", 40, 56, network.stride)
@@ -48,7 +48,7 @@ def test_shipped_networks_have_the_parameters_that_the_catalog_says(entry):
     assert count(catalog.weights_path(entry), 64, 64, entry.stride).num_params == entry.num_params
 
 
-def test_a_network_for_multiples_only_is_counted_at_the_next(toy_onnx):
+def test_a_network_that_needs_multiples_is_counted_at_the_next_multiple(toy_onnx):
     assert count(toy_onnx, 13, 17, STRIDE).multiply_adds == 16 * 24 * 3
 
 
@@ -68,7 +68,7 @@ def write_layer(path, node, weight):
 
 
 def test_a_transposed_convolution(tmp_path):
-    """Each of the 4 x 5 x 6 numbers that come in is multiplied by 3 x 2 x 2 weights."""
+    """Each of the 4 x 5 x 6 input values is multiplied by 3 x 2 x 2 weights."""
     weight = np.zeros((4, 3, 2, 2), np.float32)
     turned = helper.make_node("Transpose", ["image"], ["planes"], perm=[0, 3, 1, 2])
     node = helper.make_node("ConvTranspose", ["planes", "layer.weight"], ["map"], strides=[2, 2])
@@ -81,15 +81,17 @@ def test_a_transposed_convolution(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["MatMul", "Relu"])
-def test_what_cannot_be_counted_is_said(tmp_path, kind):
+def test_layers_that_cannot_be_counted_are_named(tmp_path, kind):
     weight = np.zeros((4, 4), np.float32)
     inputs = ["image", "layer.weight"] if kind == "MatMul" else ["image"]
     file = write_layer(tmp_path / "other.onnx", helper.make_node(kind, inputs, ["map"]), weight)
-    with pytest.raises(WeightsError, match={"MatMul": "MatMul", "Relu": "no convolution"}[kind]):
+    with pytest.raises(
+        WeightsError, match={"MatMul": "a MatMul layer", "Relu": "no convolution"}[kind]
+    ):
         count(file, 4, 4, 1)
 
 
-def test_a_file_that_is_no_network(tmp_path):
+def test_a_file_that_is_not_a_network(tmp_path):
     (tmp_path / "none.onnx").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match=r"none\.onnx: its cost cannot be counted"):
         count(tmp_path / "none.onnx", 8, 8, 8)

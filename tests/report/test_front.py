@@ -1,11 +1,11 @@
-"""The Pareto front against its definition, applied to every pair."""
+"""The Pareto front against its definition, checked for every pair."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from featheredge.report.front import pareto_front
 
-few_values = st.integers(0, 5).map(float)  # so that ties and duplicates are common
+few_values = st.integers(0, 5).map(float)  # few values, so that ties and duplicates are common
 
 
 def beats(a: tuple[float, float], b: tuple[float, float]) -> bool:
@@ -13,7 +13,7 @@ def beats(a: tuple[float, float], b: tuple[float, float]) -> bool:
 
 
 @given(st.lists(st.tuples(few_values, few_values), max_size=12))
-def test_front_is_what_nothing_beats(points):
+def test_the_front_is_the_unbeaten_points(points):
     costs, scores = [cost for cost, _ in points], [score for _, score in points]
     front = pareto_front(costs, scores)
     unbeaten = [i for i, p in enumerate(points) if not any(beats(q, p) for q in points)]

@@ -1,4 +1,4 @@
-"""Axes hold what they show; labels cover nothing."""
+"""Axes contain their values; labels overlap nothing."""
 
 import math
 
@@ -13,7 +13,7 @@ shares = st.lists(st.floats(0, 1), min_size=1, max_size=8)
 
 
 @given(costs)
-def test_log_axis_holds_every_value_and_ticks_are_round(values):
+def test_log_axis_contains_every_value_and_ticks_are_round(values):
     axis = log_axis(values)
     places = [axis.place(value) for value in values]
     assert all(0 < place < 1 for place in places)
@@ -25,7 +25,7 @@ def test_log_axis_holds_every_value_and_ticks_are_round(values):
 
 
 @given(shares)
-def test_linear_axis_holds_every_value_with_a_few_ticks(values):
+def test_linear_axis_contains_every_value_with_a_few_ticks(values):
     axis = linear_axis(values)
     assert all(0 < axis.place(value) < 1 for value in values)
     assert 2 <= len(axis.ticks) <= 7

@@ -1,4 +1,4 @@
-"""The page and the figure: whole, escaped, without anything fetched, true to the points."""
+"""The page and the figure: complete, escaped, self-contained, and true to the numbers."""
 
 import base64
 import io
@@ -67,7 +67,7 @@ def html(points) -> str:
 
 
 class Balance(HTMLParser):
-    """Reads a page as a browser does; every element must be closed in its turn."""
+    """Parses a page as a browser does; every element must be closed in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ def elements(html: str, tag: str) -> list[ET.Element]:
     return [element for element in ET.fromstring(html).iter() if element.tag == tag]
 
 
-def test_the_page_is_whole(html):
+def test_the_page_is_complete(html):
     parser = Balance()
     parser.feed(html)
     assert parser.open == []
@@ -100,7 +100,7 @@ def test_the_page_is_whole(html):
     assert len(set(ids)) == len(ids)
 
 
-def test_the_page_fetches_nothing(html):
+def test_the_page_loads_nothing(html):
     assert not re.search(r"https?:|//[a-z]|@import|url\(", html)
     parser = Balance()
     parser.feed(html)
@@ -110,7 +110,7 @@ def test_the_page_fetches_nothing(html):
                 assert attrs[key].startswith(("data:", "#")), (tag, attrs)
 
 
-def test_every_point_leads_to_its_network(html, points):
+def test_every_point_links_to_its_network(html, points):
     articles = {element.get("id"): element for element in elements(html, "article")}
     links = [a for a in elements(html, "a") if "point" in a.get("class", "")]
     assert len(links) == 2 * len(points)
@@ -120,12 +120,12 @@ def test_every_point_leads_to_its_network(html, points):
     assert {a.find("title").text.splitlines()[0] for a in links} == {p.network.name for p in points}
 
 
-def test_what_is_pointed_at_is_said(html):
+def test_the_tooltip_of_a_point_gives_its_numbers(html):
     (link, _) = [a for a in elements(html, "a") if (a.findtext("title") or "").startswith("small")]
     assert link.findtext("title").splitlines() == [
         "small",
         "ODS-F 0.700, AP 0.350",
-        "10.0 ms, median 11.0 ms at 481x321",
+        "median 11.0 ms, minimum 10.0 ms at 481x321",
         "0.100 GMAC, 1,234 parameters",
     ]
 
@@ -141,7 +141,15 @@ def test_the_front_is_ringed(html):
         assert ringed == {"small", "large"}
 
 
-def test_points_lie_where_their_numbers_say(html):
+def test_the_time_chart_and_its_front_use_medians(points):
+    lucky, steady = (replace(points[0], timing=Timing(*times, 5)) for times in ((1, 9), (2, 8)))
+    lucky = replace(lucky, network=replace(lucky.network, name="lucky"))
+    (section,) = sections([lucky, steady])
+    assert section.times_ms == [9, 8]
+    assert section.front(section.times_ms) == [1]
+
+
+def test_points_are_drawn_at_their_numbers(html):
     chart = elements(html, "svg")[0]
     place = {a.findtext("title").splitlines()[0]: a.findall("circle")[-1] for a in chart.iter("a")}
     x = {name: float(circle.get("cx")) for name, circle in place.items()}
@@ -165,9 +173,9 @@ def test_a_chain_is_joined_in_the_order_of_its_steps(html):
 def test_the_table_gives_the_numbers(html):
     (first, second) = elements(html, "table")
     rows = [["".join(cell.itertext()) for cell in row] for row in first.iter("tr")]
-    assert rows[0] == ["network", "ODS-F", "AP", "ms", "median ms", "time / small", "GMAC",
+    assert rows[0] == ["network", "ODS-F", "AP", "median ms", "min ms", "time / small", "GMAC",
                        "parameters", "MB"]  # fmt: skip
-    assert rows[2] == ["largemsMACs", "0.800", "0.400", "100.0", "110.0", "10.00", "2.000",
+    assert rows[2] == ["largemsMACs", "0.800", "0.400", "110.0", "100.0", "10.00", "2.000",
                        "1,234", "1.50"]  # fmt: skip
     assert len(rows) == 6
     assert len(list(second.iter("tr"))) == 2
@@ -181,7 +189,7 @@ def test_recipes_and_maps_are_in_the_page(html):
     assert f"gone: {NASTY}" in "".join(ET.fromstring(html).itertext())
 
 
-def test_other_benchmarks_are_other_sections(points):
+def test_every_benchmark_has_its_own_section(points):
     elsewhere = replace(points[2].network, results=(Result("others", {"ODS-F": 0.6}),))
     points[2] = replace(points[2], network=elsewhere)
     found = sections(points)

@@ -1,4 +1,4 @@
-"""Pruning runs from recipe to report, on toys: what each step leaves; runs that were stopped."""
+"""Pruning runs of toy networks from recipe to report, and runs that are interrupted."""
 
 import json
 from dataclasses import asdict
@@ -14,16 +14,17 @@ from featheredge.models import build
 from featheredge.models.cost import num_params
 from featheredge.models.csf import HeadWidths
 from featheredge.models.csnet import CSNetConfig
+from featheredge.pruning.group_error import Sampling
 from featheredge.pruning.learned import learned_channels
 from featheredge.pruning.plan import Plan
-from featheredge.pruning.prune import Sampling, prune
+from featheredge.pruning.prune import prune
 from featheredge.run_folder import locked
 from featheredge.runs import network_source, prune_run
 from featheredge.runs.calibration import calibration_pictures
 from featheredge.runs.network_source import load_custom
 from featheredge.runs.prune_recipe import load_prune_recipe
 from featheredge.runs.prune_report import PruneReport, PruneStep
-from featheredge.runs.prune_run import run_chain
+from featheredge.runs.prune_run import run_pruning
 from featheredge.session import Session
 from featheredge.timing import Timing
 from featheredge.training.average import reestimate_norms
@@ -38,7 +39,7 @@ STEPS = ["unpruned", "cut", "refit", "norms", "taught"]
 
 
 class Stopped(Exception):
-    """Stands for whatever ends a run early."""
+    """Interrupts a run."""
 
 
 def weights(folder):
@@ -55,15 +56,15 @@ def test_a_folder_is_pruned_in_by_one_process(tmp_path):
         locked(tmp_path / "run"),
         pytest.raises(OutputError, match="is working in this folder"),
     ):
-        run_chain(recipe, tmp_path / "run")
+        run_pruning(recipe, tmp_path / "run")
     assert not (tmp_path / "run/recipe.json").exists()
 
 
-def test_a_run_leaves_a_scored_network_for_every_step(tmp_path, monkeypatch, noise):
+def test_a_run_writes_a_scored_network_for_every_step(tmp_path, monkeypatch, noise):
     without_exports(monkeypatch, "taught")
     recipe, folder = zoo_recipe(tmp_path), tmp_path / "run"
     lines = []
-    report = run_chain(recipe, folder, announce=lines.append)
+    report = run_pruning(recipe, folder, announce=lines.append)
     assert [step.name for step in report.steps] == STEPS
     whole = report.steps[0]
     assert lines[0] == "unpruned"
@@ -95,18 +96,18 @@ def test_a_run_leaves_a_scored_network_for_every_step(tmp_path, monkeypatch, noi
     )
 
     def fail(*args, **kwargs):
-        raise AssertionError("done twice")
+        raise AssertionError("a completed step runs again")
 
-    for name in ("prune", "train", "score_bsds", "reestimate_norms", "time_steps"):
+    for name in ("prune", "train", "score_step", "reestimate_norms", "time_steps"):
         monkeypatch.setattr(prune_run, name, fail)
-    assert run_chain(recipe, folder) == report
+    assert run_pruning(recipe, folder) == report
 
 
-def test_steps_are_what_the_parts_make(tmp_path, monkeypatch):
+def test_steps_give_the_results_of_the_functions_they_call(tmp_path, monkeypatch):
     without_exports(monkeypatch)
     recipe = zoo_recipe(tmp_path, "data.val_splits=[]", "training={}")
     folder = tmp_path / "run"
-    report = run_chain(recipe, folder)
+    report = run_pruning(recipe, folder)
     assert [step.score for step in report.steps] == [None] * 4
     whole = build.load(tmp_path / "toy")
     inputs = [whole.normalise(batch) for batch in calibration_pictures(recipe)]
@@ -122,17 +123,17 @@ def test_steps_are_what_the_parts_make(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def whole_run(tmp_path_factory):
-    """A run that was not stopped."""
+    """A run without an interruption."""
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         without_exports(patch)
-        run_chain(zoo_recipe(folder, "data.val_splits=[]"), folder / "run")
+        run_pruning(zoo_recipe(folder, "data.val_splits=[]"), folder / "run")
     return folder / "run"
 
 
 @pytest.mark.parametrize("stop", ["cut", "norms", "taught: ", 3])
-def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, whole_run, stop):
-    """Stopped as a step begins, as it is done, and after an optimiser step of the fine-tuning."""
+def test_an_interrupted_run_resumes_with_the_same_result(tmp_path, monkeypatch, whole_run, stop):
+    """Interrupt a run when a step starts, when it ends, and after an optimiser step."""
     exported = without_exports(monkeypatch)
     recipe = zoo_recipe(tmp_path, "data.val_splits=[]")
 
@@ -145,10 +146,10 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, whol
             raise Stopped
 
     with pytest.raises(Stopped):
-        run_chain(recipe, tmp_path / "run", announce=announce, on_record=report)
+        run_pruning(recipe, tmp_path / "run", announce=announce, on_record=report)
     assert not (tmp_path / "run/report.json").exists()
-    run_chain(recipe, tmp_path / "run")
-    assert exported == STEPS, "every step was done once"
+    run_pruning(recipe, tmp_path / "run")
+    assert exported == STEPS, "every step runs once"
     for step in STEPS:
         assert equal(weights(tmp_path / "run" / step), weights(whole_run / step))
     if stop == 3:
@@ -156,19 +157,19 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, whol
         assert [json.loads(line)["step"] for line in log] == [1, 2, 3, 4]
 
 
-def test_a_plan_is_made_once(tmp_path, monkeypatch):
+def test_a_resumed_run_does_not_plan_again(tmp_path, monkeypatch):
     without_exports(monkeypatch)
     asked = []
 
-    def plan(network, budget, sampling, *, criterion, trial, **timing):
+    def plan(network, budget, sampling, *, criterion, measure_share, **timing):
         asked.append((budget.macs, criterion, len(sampling.inputs)))
-        assert trial(COUNTS) == 0.25
+        assert measure_share(COUNTS) == 0.25
         return Plan(dict(COUNTS), (2.0, 1.0), None, {}, {})
 
     monkeypatch.setattr(prune_run, "make_plan", plan)
 
-    def share_of_time(source, whole, counts, example, *, threads, rounds):
-        assert whole.is_file()
+    def share_of_time(source, unpruned, counts, example, *, threads, rounds):
+        assert unpruned.is_file()
         return 0.25
 
     monkeypatch.setattr(prune_run, "share_of_time", share_of_time)
@@ -179,30 +180,30 @@ def test_a_plan_is_made_once(tmp_path, monkeypatch):
     path.write_text(text[:start] + "[budget]\nmacs = 0.5\nsize = [40, 56]\n" + text[end:])
     recipe = load_prune_recipe(path, ["data.val_splits=[]", "training={}"])
     lines = []
-    report = run_chain(recipe, tmp_path / "run", announce=lines.append)
+    report = run_pruning(recipe, tmp_path / "run", announce=lines.append)
     assert asked == [(0.5, "lasso", 2)]
-    assert "plan: a trial took 0.250 of the time" in lines
+    assert "plan: a trial network took 0.250 of the time" in lines
     assert report.size == (40, 56)
     stored = json.loads((tmp_path / "run/plan.json").read_bytes())
     assert stored["counts"] == COUNTS
     (tmp_path / "run/report.json").unlink()
     (tmp_path / "run/norms/step.json").unlink()
-    run_chain(recipe, tmp_path / "run")
+    run_pruning(recipe, tmp_path / "run")
     assert len(asked) == 1
 
 
-def test_what_training_has_decided_is_cut_and_not_refitted(tmp_path, monkeypatch):
+def test_learned_channels_are_cut_and_not_refitted(tmp_path, monkeypatch):
     without_exports(monkeypatch)
     torch.manual_seed(0)
     network = randomised(build.from_config("CSNet", asdict(CSNET)))
-    gone = network.stages[1][0].mix_act[0][0].weight
+    scales = network.stages[1][0].mix_act[0][0].weight
     with torch.no_grad():
-        gone[1] = 1e-20
+        scales[1] = 1e-20
     recipe, folder = load_prune_recipe(learned_recipe_file(tmp_path, network)), tmp_path / "run"
-    report = run_chain(recipe, folder)
+    report = run_pruning(recipe, folder)
     assert [step.name for step in report.steps] == ["unpruned", "cut", "norms"]
     expected = cut(network, learned_channels(network).keep)
-    assert expected.config.stages[1][0] == (2, 2), "one of three is gone"
+    assert expected.config.stages[1][0] == (2, 2), "one of three channels is cut"
     assert build.load(folder / "cut/model").config == expected.config
     assert equal(expected.state_dict(), weights(folder / "cut"))
     inputs = [network.normalise(batch) for batch in calibration_pictures(recipe)]
@@ -210,10 +211,10 @@ def test_what_training_has_decided_is_cut_and_not_refitted(tmp_path, monkeypatch
     assert equal(expected.state_dict(), weights(folder / "norms"))
 
 
-def test_a_network_of_ones_own_is_pruned_saved_and_loaded(tmp_path, monkeypatch):
+def test_a_custom_network_is_pruned_saved_and_loaded(tmp_path, monkeypatch):
     without_exports(monkeypatch)
     recipe, folder = load_prune_recipe(custom_recipe_file(tmp_path)), tmp_path / "run"
-    report = run_chain(recipe, folder)
+    report = run_pruning(recipe, folder)
     assert [step.name for step in report.steps] == STEPS[:4]
     assert report.steps[2].mean_error < report.steps[1].mean_error
     kept = json.loads((folder / "norms/model/widths.json").read_bytes())
@@ -235,32 +236,36 @@ def test_a_network_of_ones_own_is_pruned_saved_and_loaded(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("setting", "error", "said"),
+    ("setting", "error", "message"),
     [
         ("source={}/none.py:build", RecipeError, "no Python file"),
         ("source={}/mine.py:number", RecipeError, "returns a torch.nn.Module"),
         ("source={}/mine.py:absent", RecipeError, "returns a torch.nn.Module"),
-        ("prune.counts={{'1'=3}}", ArgumentError, "no group is called '1'; there are 0, 3"),
-        ("prune.counts={{'0'=9}}", ArgumentError, "0 has 8 units; asked to keep 9"),
+        ("prune.counts={{'1'=3}}", ArgumentError, "unknown group '1'; choose from 0, 3"),
+        (
+            "prune.counts={{'0'=9}}",
+            ArgumentError,
+            "cannot keep 9 units of 0; give a count from 1 to 8",
+        ),
     ],
 )
-def test_what_cannot_be_pruned_is_said(tmp_path, monkeypatch, setting, error, said):
+def test_invalid_sources_and_counts_raise(tmp_path, monkeypatch, setting, error, message):
     without_exports(monkeypatch)
     recipe = load_prune_recipe(custom_recipe_file(tmp_path), [setting.format(tmp_path)])
-    with pytest.raises(error, match=said):
-        run_chain(recipe, tmp_path / "run")
+    with pytest.raises(error, match=message):
+        run_pruning(recipe, tmp_path / "run")
     assert not (tmp_path / "run/report.json").exists()
 
 
-def test_a_folder_with_another_run_is_left_alone(tmp_path, monkeypatch):
+def test_a_folder_with_a_run_of_another_recipe_is_not_changed(tmp_path, monkeypatch):
     without_exports(monkeypatch)
     recipe = zoo_recipe(tmp_path, "data.val_splits=[]", "training={}")
-    run_chain(recipe, tmp_path / "run")
+    run_pruning(recipe, tmp_path / "run")
     with pytest.raises(RecipeError, match="another recipe"):
-        run_chain(recipe.model_copy(update={"seed": 1}), tmp_path / "run")
+        run_pruning(recipe.model_copy(update={"seed": 1}), tmp_path / "run")
 
 
-def test_the_report_sets_steps_beside_the_whole_network():
+def test_the_report_compares_steps_with_the_unpruned_network():
     steps = (
         PruneStep("unpruned", 1_234_567, 2e9, {}, "ODS", 0.8),
         PruneStep("refit", 234_567, 1e9, {"a": 0.1, "b": 0.3}, "ODS", 0.75),

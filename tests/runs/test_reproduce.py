@@ -1,4 +1,4 @@
-"""A chain of experiments on toys: every row is scored, and what is done is not done again."""
+"""Reproduce a table with toy networks: every row is scored, and completed steps do not repeat."""
 
 import json
 
@@ -11,7 +11,9 @@ from featheredge.runs import reproduce
 from featheredge.runs.reproduce import EDGE_DISTILLATION, Row, Setting, edge_distillation, table
 from toys import toy_network, write_bsds, write_recipe
 
-#: One that learns from stored maps and one from a teacher's features: exports take their time.
+pytestmark = pytest.mark.usefixtures("share_traces")
+
+#: One learns from stored maps, the other from the features of a teacher.
 TWO = [EDGE_DISTILLATION[1], EDGE_DISTILLATION[3]]
 ADAPTOR = """
 [distill]
@@ -61,14 +63,14 @@ def test_every_experiment_is_run_and_scored_once(setting, monkeypatch):
     assert taught["distill"]["teachers"] == [setting.teacher]
 
     def fail(*args, **kwargs):
-        raise AssertionError("done twice")
+        raise AssertionError("a completed step runs again")
 
     monkeypatch.setattr(reproduce, "train", fail)
     monkeypatch.setattr(reproduce, "score_bsds", fail)
     assert edge_distillation(setting) == rows
 
 
-def test_the_table_says_published_measured_and_difference():
+def test_the_table_shows_published_measured_and_difference():
     rows = [
         Row("with a teacher", "a", 0.78, 0.771, 1_234_567, 1.5e9),
         Row("left out by the paper", "b", None, 0.5, 1, 1.0),

@@ -12,7 +12,7 @@ from featheredge.training.objective import Objective
 from featheredge.training.recipe import Distillation, load_recipe
 from featheredge.training.recipe_sections import NetworkSettings
 from featheredge.training.teacher import Teacher
-from featheredge.training.teacher_maps import label
+from featheredge.training.teacher_maps import store_maps
 from stopping import train_with_a_stop
 from toys import toy_network, write_bsds, write_recipe
 
@@ -109,7 +109,7 @@ def test_runs_learn_from_stored_maps_and_unlabelled_pictures(tmp_path):
     write_bsds(tmp_path / "more", "train", 3, seed=9)
     teacher = Teacher(toy_network(1))
     for root in (bsds, tmp_path / "more"):
-        label(teacher, sorted((root / "images/train").glob("*.jpg")), root / "maps")
+        store_maps([teacher], sorted((root / "images/train").glob("*.jpg")), root / "maps")
     settings = [
         "data.val_splits=[]",
         f"data.maps={bsds / 'maps'}",

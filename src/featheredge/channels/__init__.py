@@ -1,1 +1,1 @@
-"""Which channels of a network hang together, and how to cut them out; it knows no criterion."""
+"""Find the channels that must be removed together, and cut them out; knows no pruning criterion."""

@@ -1,9 +1,9 @@
-"""Channels by number: which axes of which tensors hold them, and which of them are one.
+"""Give every channel an id, and record which ids belong together.
 
-Every index along a channel axis gets a number of its own, its label. What happens to the tensors
-then ties labels to one another: channels that are added are one thing, to be cut or kept together.
+Every index along a channel axis of a tensor gets an id. The operations of a forward pass then tie
+ids to one another: channels that are added must be kept or removed together.
 
-Shapes: a label array belongs to one axis of a tensor and has that axis's length.
+Shapes: An id array belongs to one axis of a tensor and is as long as that axis.
 """
 
 from collections.abc import Sequence
@@ -14,72 +14,72 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-Labels: TypeAlias = NDArray[np.int64]
-#: For every axis of a tensor its labels; None where the axis has no channels.
-Axes: TypeAlias = tuple[Labels | None, ...]
+Ids: TypeAlias = NDArray[np.int64]
+#: The ids of every axis of a tensor; None for an axis that has no channels.
+Axes: TypeAlias = tuple[Ids | None, ...]
 
-#: Kernels have channels along these first axes, rows and columns; the others are spatial.
+#: A kernel has channels along its first two axes, rows and columns; the others are spatial.
 _CHANNEL_AXES = 2
 
 
-class Labelling:
-    """The labels of all tensors of a forward pass, and what is known of them.
+class IdTable:
+    """The channel ids of all tensors in a forward pass, and what is known about them.
 
     Attributes:
-        stored: (name, axis) -> labels, for every tensor of the network's state.
-        ties: pairs of equally long arrays: labels that go or stay together.
-        fixed: labels that have to stay, such as those of the input and of the output.
-        made: labels of the rows of convolutions and linear layers, which make channels.
-        count: how many labels there are.
+        state_ids: (name, axis) -> ids, for every tensor of the network's state.
+        ties: Pairs of arrays of the same length: ids that are kept or removed together.
+        fixed: Ids that must be kept, such as those of the network's input and output.
+        produced: Ids of the rows of convolutions and linear layers, which produce channels.
+        count: Number of ids.
     """
 
     def __init__(self, network: nn.Module) -> None:
-        self.stored: dict[tuple[str, int], Labels] = {}
-        self.ties: list[tuple[Labels, Labels]] = []
-        self.fixed: list[Labels] = []
-        self.made: list[Labels] = []
+        self.state_ids: dict[tuple[str, int], Ids] = {}
+        self.ties: list[tuple[Ids, Ids]] = []
+        self.fixed: list[Ids] = []
+        self.produced: list[Ids] = []
         self.count = 0
         self._axes: dict[int, Axes] = {}
-        # Axes are found by the identity of a tensor, so no tensor may be freed meanwhile.
+        # Axes are looked up by a tensor's `id`, so no tensor may be freed before the end.
         self._seen: list[Tensor] = []
-        stored = network.state_dict()
+        state = network.state_dict()
         for name, tensor in chain(network.named_parameters(), network.named_buffers()):
-            if name not in stored:
+            if name not in state:
                 continue
-            labelled = [self.new(size) for size in tensor.shape[:_CHANNEL_AXES]]
-            self.stored |= {(name, axis): labels for axis, labels in enumerate(labelled)}
-            self.set(tensor, (*labelled, *[None] * (tensor.ndim - len(labelled))))
+            axes = [self.new(size) for size in tensor.shape[:_CHANNEL_AXES]]
+            self.state_ids |= {(name, axis): ids for axis, ids in enumerate(axes)}
+            self.set(tensor, (*axes, *[None] * (tensor.ndim - len(axes))))
 
     def axes(self, tensor: Tensor) -> Axes:
-        """The labels of a tensor's axes."""
+        """Return the ids of a tensor's axes."""
         return self._axes.get(id(tensor), (None,) * tensor.ndim)
 
     def set(self, tensor: Tensor, axes: Axes) -> None:
-        """Say what a tensor's axes hold."""
+        """Set the ids of a tensor's axes."""
         self._axes[id(tensor)] = axes
         self._seen.append(tensor)
 
-    def new(self, size: int) -> Labels:
-        """Labels that nothing has yet."""
+    def new(self, size: int) -> Ids:
+        """Return unused ids."""
         self.count += size
         return np.arange(self.count - size, self.count)
 
-    def tie(self, one: Labels | None, other: Labels | None) -> None:
-        """Let two axes share their channels; an axis without labels holds the other as it is."""
-        if one is None or other is None:
-            self.fix(one)
-            self.fix(other)
+    def tie(self, first: Ids | None, second: Ids | None) -> None:
+        """Tie the channels of two axes; if one axis has no ids, fix those of the other."""
+        if first is None or second is None:
+            self.fix(first)
+            self.fix(second)
         else:
-            self.ties.append((one, other))
+            self.ties.append((first, second))
 
-    def fix(self, labels: Labels | None) -> None:
-        """Keep these channels whatever happens."""
-        if labels is not None:
-            self.fixed.append(labels)
+    def fix(self, ids: Ids | None) -> None:
+        """Mark channels that must be kept."""
+        if ids is not None:
+            self.fixed.append(ids)
 
-    def shared(self, axes: Sequence[Labels | None]) -> Labels | None:
-        """The labels of an axis that several tensors share, tied; None where none has any."""
-        labelled = [labels for labels in axes if labels is not None]
-        for labels in axes[1:] if labelled else ():
-            self.tie(axes[0], labels)
-        return labelled[0] if labelled else None
+    def shared(self, axes: Sequence[Ids | None]) -> Ids | None:
+        """Tie axes that hold the same channels and return their ids; None if none has ids."""
+        with_ids = [ids for ids in axes if ids is not None]
+        for ids in axes[1:] if with_ids else ():
+            self.tie(axes[0], ids)
+        return with_ids[0] if with_ids else None

@@ -1,6 +1,9 @@
-"""Cutting channels out of a network: the same function as with them set to zero, but smaller.
+"""Cut channels out of a network.
 
-Shapes: `keep` holds numbers of units, see `featheredge.channels.groups.Group`.
+The smaller network computes the same function as the original with these channels set to zero.
+
+Shapes: B batch, C channels, H W pixels. Units are numbered from 0, see
+`featheredge.channels.groups.Group`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from featheredge.channels.groups import Group, find_groups
+from featheredge.channels.groups import Group, check_example, find_groups
 from featheredge.channels.widths import read_config
 from featheredge.errors import ArgumentError
 from featheredge.models.csf import CSF
@@ -20,7 +23,10 @@ from featheredge.models.network import Network
 N = TypeVar("N", bound=nn.Module)
 _Z = TypeVar("_Z", bound=Network)
 
-_HARD_CODED = "the forward of {} does not follow its layers' widths, which it must not assume"
+_HARD_CODED = (
+    "the forward of {} does not follow the widths of its layers; read widths from the layers or "
+    "tensors instead of writing them as constants"
+)
 
 
 def cut(
@@ -30,33 +36,36 @@ def cut(
     groups: Mapping[str, Group] | None = None,
     example: Tensor | None = None,
 ) -> N:
-    """A copy of `network` without the channels that are not kept.
+    """Return a copy of `network` that has only the kept channels.
 
-    It computes what `network` does with the others set to zero after norm and activation.
+    The copy computes what `network` computes with all other channels set to zero after norm and
+    activation.
 
     Args:
-        network: of the zoo, or any module that can be traced.
-        keep: group -> numbers of the units to keep, from 0 to its size; groups that are not named
-            stay whole. Networks with learned widths per scale (CSNet, CSF) may lose all of one.
-        groups: as `find_groups` gave them for this network, to save a second tracing.
-        example: (B, C, H, W) to trace a module with that is not of the zoo.
+        network: A network of the zoo, or any module that can be traced.
+        keep: Group -> numbers of the units to keep, from 0 to its size - 1. Groups that are not
+            named stay whole. Networks with learned widths per scale (CSNet, CSF) may lose all units
+            of a group.
+        groups: The groups of this network from `find_groups`, to save a second tracing.
+        example: (B, C, H, W) float input to trace a module that is not of the zoo.
 
     Returns:
-        For a network of the zoo one of the same class with smaller widths in its configuration;
-        else a copy of the module with smaller layers. On the same device, in the same mode.
+        For a network of the zoo: one of the same class with smaller widths in its configuration.
+        For any other module: a copy with smaller layers. Device and mode stay the same.
 
     Raises:
-        ArgumentError: an unknown group, a unit out of range or named twice, or widths that the
-            network's class cannot have, such as unequal ones for layers that share one.
+        ArgumentError: A group is unknown, a unit is out of range or named twice, or the network's
+            class cannot have these widths, such as different ones for layers that share a width.
     """
-    if example is None and not isinstance(network, Network):
-        raise ArgumentError(f"{type(network).__name__} needs an example to be traced with")
+    check_example(network, example)
     if groups is None:
         groups = find_groups(network, example)
     dropped = {name: _dropped(name, units, groups) for name, units in keep.items()}
     empty = [name for name, units in keep.items() if not units]
     if empty and not isinstance(network, (CSF, CSNet)):
-        raise ArgumentError(f"nothing is left of {', '.join(empty)}; keep at least one unit")
+        raise ArgumentError(
+            f"keep has no units for {', '.join(empty)}; keep at least one unit of each"
+        )
     state = _without(network.state_dict(), groups, dropped)
     if isinstance(network, Network):
         return _rebuild(network, state)
@@ -66,68 +75,68 @@ def cut(
 
 
 def _dropped(name: str, keep: Sequence[int], groups: Mapping[str, Group]) -> list[int]:
-    """The units that go, after checking those that stay."""
+    """Check the units to keep and return the others."""
     if name not in groups:
+        raise ArgumentError(f"unknown group {name!r}; choose from {', '.join(groups)}")
+    size, kept = groups[name].size, set(keep)
+    if len(kept) != len(keep) or not kept <= set(range(size)):
         raise ArgumentError(
-            f"no group of channels is called {name!r}; there are {', '.join(groups)}"
+            f"{name} has units 0 to {size - 1}, each may be kept once; got {sorted(keep)}"
         )
-    size, stay = groups[name].size, set(keep)
-    if len(stay) != len(keep) or not stay <= set(range(size)):
-        raise ArgumentError(
-            f"{name} has units 0 to {size - 1}, each to be kept once; got {sorted(keep)}"
-        )
-    return [unit for unit in range(size) if unit not in stay]
+    return [unit for unit in range(size) if unit not in kept]
 
 
 def _without(
     state: Mapping[str, Tensor], groups: Mapping[str, Group], dropped: Mapping[str, list[int]]
 ) -> dict[str, Tensor]:
-    """The network's tensors without the units that go."""
-    stays: dict[tuple[str, int], Tensor] = {}
+    """Return the network's tensors without the dropped units."""
+    masks: dict[tuple[str, int], Tensor] = {}
     for name, units in dropped.items():
         for (tensor, axis), indices in groups[name].axes.items():
-            every = torch.ones(state[tensor].shape[axis], dtype=torch.bool)
-            mask = stays.setdefault((tensor, axis), every)
+            whole = torch.ones(state[tensor].shape[axis], dtype=torch.bool)
+            mask = masks.setdefault((tensor, axis), whole)
             mask[indices[units].reshape(-1)] = False
     cut = dict(state)
-    for (tensor, axis), mask in stays.items():
+    for (tensor, axis), mask in masks.items():
         kept = mask.nonzero()[:, 0].to(cut[tensor].device)
         cut[tensor] = cut[tensor].index_select(axis, kept)
     return cut
 
 
 def _rebuild(network: _Z, state: Mapping[str, Tensor]) -> _Z:
-    """A network of the same class with these tensors."""
-    # A layer that has lost all its channels is not there; the others keep their order.
-    gone = {name.rpartition(".")[0] for name, tensor in state.items() if tensor.numel() == 0}
-    left = {k: v for k, v in state.items() if k.rpartition(".")[0] not in gone}
+    """Build a network of the same class with these tensors."""
+    # A layer that has lost all its channels does not exist; the others keep their order.
+    removed = {name.rpartition(".")[0] for name, tensor in state.items() if tensor.numel() == 0}
+    left = {k: v for k, v in state.items() if k.rpartition(".")[0] not in removed}
     try:
         config = read_config(network, {name: tuple(x.shape) for name, x in left.items()})
         smaller = type(network)(config)
     except ValueError as cause:
-        raise ArgumentError(f"no {type(network).__name__} has these widths: {cause}") from cause
-    own = smaller.state_dict()
-    _compare(type(network).__name__, own, left)
-    # By position: names count the scales that are there, so they change when one goes.
-    smaller.load_state_dict(dict(zip(own, left.values(), strict=True)))
+        raise ArgumentError(
+            f"{type(network).__name__} cannot have these widths: {cause}"
+        ) from cause
+    expected = smaller.state_dict()
+    _compare(type(network).__name__, expected, left)
+    # By position, because names number the scales: they change when a scale is removed.
+    smaller.load_state_dict(dict(zip(expected, left.values(), strict=True)))
     return smaller.train(network.training).to(next(iter(left.values())).device)
 
 
-def _compare(kind: str, wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
-    """Refuse tensors that do not fit the network that the widths read off them make."""
-    for (name, want), (old, have) in zip(wanted.items(), state.items(), strict=False):
-        if want.shape != have.shape:
+def _compare(kind: str, expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that do not fit the network that is built from the widths read off them."""
+    for (name, wanted), (old, found) in zip(expected.items(), state.items(), strict=False):
+        if wanted.shape != found.shape:
             raise ArgumentError(
-                f"{kind} has one width, or a constant one, where {old} is left with "
-                f"{tuple(have.shape)} and {name} wants {tuple(want.shape)}; keep equally many "
-                "units in groups that share a width, and all where it is constant"
+                f"{old} has {tuple(found.shape)} left, but {name} of {kind} must have "
+                f"{tuple(wanted.shape)}; keep the same number of units in groups that share a "
+                "width, and all units of groups with a constant width"
             )
-    if len(wanted) != len(state):
+    if len(expected) != len(state):
         raise ArgumentError(f"a layer that {kind} needs has no channels left; keep at least one")
 
 
 def _shrink(network: N, state: Mapping[str, Tensor], sizes: list[int], example: Tensor) -> N:
-    """A copy of any module with these tensors in its layers; `sizes` are what groups must have."""
+    """Copy a module with these tensors in its layers; its groups must then have these `sizes`."""
     copy = deepcopy(network)
     for name, layer in copy.named_modules():
         prefix = f"{name}." if name else ""
@@ -137,19 +146,19 @@ def _shrink(network: N, state: Mapping[str, Tensor], sizes: list[int], example: 
         for key, _ in [*layer.named_buffers(recurse=False)]:
             if prefix + key in state:
                 setattr(layer, key, state[prefix + key].clone())
-        _tell_width(layer)
+        _update_widths(layer)
     try:
         found = [group.size for group in find_groups(copy, example).values()]
     except (RuntimeError, ValueError) as cause:
         raise ArgumentError(f"{_HARD_CODED.format(type(network).__name__)}: {cause}") from cause
-    # With a single channel left, depthwise layers are ordinary ones and the groups differ.
+    # With one channel left, a depthwise layer is an ordinary one, and the groups differ.
     if min(sizes, default=1) > 1 and found != sizes:
         raise ArgumentError(_HARD_CODED.format(type(network).__name__))
     return copy
 
 
-def _tell_width(layer: nn.Module) -> None:
-    """Bring a layer's own idea of its widths up to date with its tensors."""
+def _update_widths(layer: nn.Module) -> None:
+    """Set a layer's width attributes from the shapes of its tensors."""
     if isinstance(layer, nn.modules.conv._ConvNd):
         rows, columns = layer.weight.shape[:2]
         if layer.groups == layer.in_channels:  # depthwise: every channel is a group

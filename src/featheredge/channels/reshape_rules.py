@@ -1,7 +1,9 @@
-"""Rules for operations that move values about: joining, cutting, reordering, reshaping.
+"""Rules for operations that move values: concatenate, split, permute, reshape.
 
-A rule is called with the labelling, the operation's output tensors and its arguments, and returns
-the axes of the outputs; see `featheredge.channels.rules`.
+A rule takes the id table, the operation's output tensors and its arguments, and returns the axes
+of the outputs; see `featheredge.channels.rules`.
+
+Shapes: Those of the operations in PyTorch. An id array is as long as its axis.
 """
 
 from collections.abc import Sequence
@@ -11,48 +13,48 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from featheredge.channels.channel_ids import Axes, Labelling, Labels
+from featheredge.channels.channel_ids import Axes, Ids, IdTable
 from featheredge.errors import ArgumentError
 
 
-def join(
-    known: Labelling, outputs: list[Tensor], parts: Sequence[Tensor], axis: int = 0
+def concatenate(
+    table: IdTable, outputs: list[Tensor], parts: Sequence[Tensor], axis: int = 0
 ) -> list[Axes]:
-    """Labels strung together; along another axis the parts share their channels."""
+    """Concatenate the ids along `axis`; along every other axis the parts share their channels."""
     axis %= outputs[0].ndim
-    joined: list[Labels | None] = []
-    for dim, labels in enumerate(zip(*(known.axes(part) for part in parts), strict=True)):
-        if dim == axis and any(own is not None for own in labels):
+    joined: list[Ids | None] = []
+    for dim, part_ids in enumerate(zip(*(table.axes(part) for part in parts), strict=True)):
+        if dim == axis and any(ids is not None for ids in part_ids):
             sizes = [part.shape[dim] for part in parts]
-            strung = [_or_fixed(known, *pair) for pair in zip(labels, sizes, strict=True)]
-            joined.append(np.concatenate(strung))
+            filled = [_or_fixed(table, *pair) for pair in zip(part_ids, sizes, strict=True)]
+            joined.append(np.concatenate(filled))
         else:
-            joined.append(known.shared(labels))
+            joined.append(table.shared(part_ids))
     return [tuple(joined)]
 
 
-def _or_fixed(known: Labelling, labels: Labels | None, size: int) -> Labels:
-    """The labels of an axis; new ones, that stay, where it has none."""
-    if labels is None:
-        labels = known.new(size)
-        known.fix(labels)
-    return labels
+def _or_fixed(table: IdTable, ids: Ids | None, size: int) -> Ids:
+    """Return the ids of an axis, or new fixed ones if it has none."""
+    if ids is None:
+        ids = table.new(size)
+        table.fix(ids)
+    return ids
 
 
-def cut_parts(
-    known: Labelling, outputs: list[Tensor], x: Tensor, sizes: Any, axis: int = 0
+def split(
+    table: IdTable, outputs: list[Tensor], x: Tensor, sizes: Any, axis: int = 0
 ) -> list[Axes]:
-    """Labels cut as the tensor is."""
-    axes = known.axes(x)
-    labels = axes[axis]
-    if labels is None:
+    """Split the ids as the tensor is split."""
+    axes = table.axes(x)
+    ids = axes[axis]
+    if ids is None:
         return [axes] * len(outputs)
     ends = np.cumsum([output.shape[axis] for output in outputs])[:-1]
-    return [_replace(axes, axis, part) for part in np.split(labels, ends)]
+    return [_replace(axes, axis, part) for part in np.split(ids, ends)]
 
 
-def cut_range(
-    known: Labelling,
+def take_range(
+    table: IdTable,
     outputs: list[Tensor],
     x: Tensor,
     axis: int = 0,
@@ -60,55 +62,55 @@ def cut_range(
     end: int | None = None,
     step: int = 1,
 ) -> list[Axes]:
-    """A range of an axis."""
-    axes = known.axes(x)
-    labels = axes[axis]
-    return [axes if labels is None else _replace(axes, axis, labels[start:end:step])]
+    """Take a range of an axis."""
+    axes = table.axes(x)
+    ids = axes[axis]
+    return [axes if ids is None else _replace(axes, axis, ids[start:end:step])]
 
 
-def _replace(axes: Axes, axis: int, labels: Labels) -> Axes:
-    """`axes` with other labels on one of them."""
+def _replace(axes: Axes, axis: int, ids: Ids) -> Axes:
+    """Return `axes` with other ids on one of them."""
     changed = list(axes)
-    changed[axis] = labels
+    changed[axis] = ids
     return tuple(changed)
 
 
-def permute(known: Labelling, outputs: list[Tensor], x: Tensor, order: Sequence[int]) -> list[Axes]:
-    """Axes in another order."""
-    return [tuple(known.axes(x)[axis] for axis in order)]
+def permute(table: IdTable, outputs: list[Tensor], x: Tensor, order: Sequence[int]) -> list[Axes]:
+    """Reorder the axes."""
+    return [tuple(table.axes(x)[axis] for axis in order)]
 
 
 def transpose(
-    known: Labelling, outputs: list[Tensor], x: Tensor, one: int = 0, other: int = -1
+    table: IdTable, outputs: list[Tensor], x: Tensor, first: int = 0, second: int = -1
 ) -> list[Axes]:
-    """Two axes swapped; the two of a matrix where none are named."""
-    axes = list(known.axes(x))
-    axes[one], axes[other] = axes[other], axes[one]
+    """Swap two axes; by default those of a matrix."""
+    axes = list(table.axes(x))
+    axes[first], axes[second] = axes[second], axes[first]
     return [tuple(axes)]
 
 
-def pixel_shuffle(known: Labelling, outputs: list[Tensor], x: Tensor, factor: int) -> list[Axes]:
-    """factor^2 channels become one."""
-    axes = known.axes(x)
+def pixel_shuffle(table: IdTable, outputs: list[Tensor], x: Tensor, factor: int) -> list[Axes]:
+    """Merge factor^2 channels into one."""
+    axes = table.axes(x)
     assert axes[1] is not None
-    cells = axes[1].reshape(-1, factor * factor)
-    for cell in cells.T[1:]:
-        known.tie(cells[:, 0], cell)
-    return [_replace(axes, 1, cells[:, 0])]
+    merged = axes[1].reshape(-1, factor * factor)
+    for column in merged.T[1:]:
+        table.tie(merged[:, 0], column)
+    return [_replace(axes, 1, merged[:, 0])]
 
 
-def reshape(known: Labelling, outputs: list[Tensor], x: Tensor, *_: Any) -> list[Axes]:
-    """Axes joined or split, in runs of equally many elements."""
-    labels: list[Labels | None] = []
-    if x.shape == (1,) and outputs[0].ndim > 1:  # a vector's one entry, such as a slope
-        return [(None, *known.axes(x), *[None] * (outputs[0].ndim - 2))]
+def reshape(table: IdTable, outputs: list[Tensor], x: Tensor, *_: Any) -> list[Axes]:
+    """Join or split axes, in runs that hold the same number of elements before and after."""
+    axes: list[Ids | None] = []
+    if x.shape == (1,) and outputs[0].ndim > 1:  # a vector with one entry, such as a PReLU slope
+        return [(None, *table.axes(x), *[None] * (outputs[0].ndim - 2))]
     for before, after in _runs(x.shape, outputs[0].shape):
-        labels += _reshape_run(known, x, before, [outputs[0].shape[axis] for axis in after])
-    return [tuple(labels)]
+        axes += _reshape_run(table, x, before, [outputs[0].shape[axis] for axis in after])
+    return [tuple(axes)]
 
 
 def _runs(old: Sequence[int], new: Sequence[int]) -> list[tuple[list[int], list[int]]]:
-    """Axes of both shapes, cut into the shortest runs whose sizes multiply to the same number."""
+    """Split the axes of both shapes into the shortest runs whose sizes have the same product."""
     runs: list[tuple[list[int], list[int]]] = []
     i = j = 0
     while i < len(old) or j < len(new):
@@ -126,26 +128,26 @@ def _runs(old: Sequence[int], new: Sequence[int]) -> list[tuple[list[int], list[
 
 
 def _reshape_run(
-    known: Labelling, x: Tensor, before: list[int], sizes: list[int]
-) -> list[Labels | None]:
-    """The labels of new axes of these sizes, which hold the axes `before` of `x`."""
+    table: IdTable, x: Tensor, before: list[int], sizes: list[int]
+) -> list[Ids | None]:
+    """Return the ids of new axes of these sizes, which replace the axes `before` of `x`."""
     if len(before) == len(sizes) == 1:
-        return [known.axes(x)[before[0]]]
-    held = [(axis, known.axes(x)[axis]) for axis in before]
-    labelled = [(axis, own) for axis, own in held if own is not None and len(own) > 1]
-    for _, own in held:
-        if own is not None and len(own) == 1 < max(sizes, default=1):
-            known.fix(own)
+        return [table.axes(x)[before[0]]]
+    old_axes = [(axis, table.axes(x)[axis]) for axis in before]
+    with_channels = [(axis, ids) for axis, ids in old_axes if ids is not None and len(ids) > 1]
+    for _, ids in old_axes:
+        if ids is not None and len(ids) == 1 < max(sizes, default=1):
+            table.fix(ids)
     wide = [index for index, size in enumerate(sizes) if size > 1]
-    result: list[Labels | None] = [None] * len(sizes)
-    if not labelled:
+    result: list[Ids | None] = [None] * len(sizes)
+    if not with_channels:
         return result
-    if len(labelled) > 1 or len(wide) > 1:
+    if len(with_channels) > 1 or len(wide) > 1:
         raise ArgumentError(f"channels are reshaped from {tuple(x.shape)} to sizes {sizes}")
-    axis, own = labelled[0]
-    assert own is not None
-    # Along a joined axis every channel repeats once for each element of the others.
+    axis, ids = with_channels[0]
+    assert ids is not None
+    # Along a joined axis every channel repeats once for each element of the other axes.
     shape = [x.shape[other] if other == axis else 1 for other in before]
-    spread = np.broadcast_to(own.reshape(shape), [x.shape[other] for other in before])
-    result[wide[0]] = spread.reshape(-1)
+    repeated = np.broadcast_to(ids.reshape(shape), [x.shape[other] for other in before])
+    result[wide[0]] = repeated.reshape(-1)
     return result

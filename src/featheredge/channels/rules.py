@@ -1,7 +1,7 @@
-"""What each operation does to the labels of channels; see `featheredge.channels.channel_ids`.
+"""Rules for what each PyTorch operation does to channel ids.
 
-A rule is called with the labelling, the operation's output tensors and its arguments, and returns
-the axes of the outputs that have any.
+A rule takes the id table (`featheredge.channels.channel_ids`), the operation's output tensors and
+its arguments. It returns the axes of those outputs that have ids.
 
 Shapes: B batch, C channels, O I rows and columns of a kernel, H W pixels, g groups.
 """
@@ -13,39 +13,39 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from featheredge.channels import reshape_rules
-from featheredge.channels.channel_ids import Axes, Labelling, Labels
+from featheredge.channels.channel_ids import Axes, Ids, IdTable
 from featheredge.errors import ArgumentError
 
 Rule: TypeAlias = Callable[..., list[Axes]]
 
 
-def _same(known: Labelling, outputs: list[Tensor], x: Tensor, *_: Any, **__: Any) -> list[Axes]:
-    """What treats every channel alone: pooling, resizing, padding, copying."""
-    for labels, size in zip(known.axes(x), outputs[0].shape, strict=True):
-        if labels is not None and len(labels) != size:
-            raise ArgumentError(f"{len(labels)} channels become {size}")
-    return [known.axes(x)]
+def _same(table: IdTable, outputs: list[Tensor], x: Tensor, *_: Any, **__: Any) -> list[Axes]:
+    """Operations on each channel alone: pooling, resizing, padding, copying."""
+    for ids, size in zip(table.axes(x), outputs[0].shape, strict=True):
+        if ids is not None and len(ids) != size:
+            raise ArgumentError(f"it changes {len(ids)} channels to {size}")
+    return [table.axes(x)]
 
 
-def _elementwise(known: Labelling, outputs: list[Tensor], *operands: Any, **_: Any) -> list[Axes]:
-    """Sums, products, activations, with NumPy's broadcasting."""
+def _elementwise(table: IdTable, outputs: list[Tensor], *operands: Any, **_: Any) -> list[Axes]:
+    """Sums, products and activations, with NumPy's broadcasting."""
     tensors = [operand for operand in operands if isinstance(operand, Tensor)]
     shape = outputs[0].shape
-    return [tuple(_broadcast(known, tensors, axis, shape) for axis in range(-len(shape), 0))]
+    return [tuple(_broadcast(table, tensors, axis, shape) for axis in range(-len(shape), 0))]
 
 
-def _broadcast(known: Labelling, tensors: list[Tensor], axis: int, shape: Sequence[int]) -> Any:
-    """One axis of an elementwise result; `axis` counts from the end."""
-    reaching = [tensor for tensor in tensors if tensor.ndim >= -axis]
-    full = [known.axes(t)[axis] for t in reaching if t.shape[axis] == shape[axis]]
-    for tensor in reaching:
-        if tensor.shape[axis] != shape[axis]:  # one channel that acts on all, such as a gate
-            known.fix(known.axes(tensor)[axis])
-    return known.shared(full)
+def _broadcast(table: IdTable, tensors: list[Tensor], axis: int, shape: Sequence[int]) -> Any:
+    """Return one axis of an elementwise result; `axis` counts from the end."""
+    with_axis = [tensor for tensor in tensors if tensor.ndim >= -axis]
+    full = [table.axes(t)[axis] for t in with_axis if t.shape[axis] == shape[axis]]
+    for tensor in with_axis:
+        if tensor.shape[axis] != shape[axis]:  # one channel that acts on all others, such as a gate
+            table.fix(table.axes(tensor)[axis])
+    return table.shared(full)
 
 
 def _convolution(
-    known: Labelling,
+    table: IdTable,
     outputs: list[Tensor],
     x: Tensor,
     kernel: Tensor,
@@ -57,73 +57,73 @@ def _convolution(
     output_padding: Any,
     groups: int,
 ) -> list[Axes]:
-    """(B, C, H, W) and an (O, I / g, k, k) kernel; a transposed one is (I, O / g, k, k)."""
+    """(B, C, H, W) with a kernel (O, I / g, k, k); a transposed kernel is (I, O / g, k, k)."""
     if transposed and groups > 1:
-        raise ArgumentError("a transposed convolution in groups")
-    rows, columns = known.axes(kernel)[:2] if not transposed else known.axes(kernel)[1::-1]
-    channels = known.axes(x)[1]
+        raise ArgumentError("a transposed convolution with groups is not supported")
+    rows, columns = table.axes(kernel)[:2] if not transposed else table.axes(kernel)[1::-1]
+    channels = table.axes(x)[1]
     if rows is None:
-        raise ArgumentError("a kernel that is not a parameter")
+        raise ArgumentError("a kernel that is not a parameter is not supported")
     if groups == 1:
-        known.tie(channels, columns)
+        table.tie(channels, columns)
     elif channels is None:
-        known.fix(rows)
+        table.fix(rows)
     elif groups == len(channels):
         for multiple in rows.reshape(groups, -1).T:
-            known.tie(channels, multiple)
+            table.tie(channels, multiple)
     else:
-        _equal_groups(known, channels, columns, rows, groups)
-    return [_made(known, outputs[0], rows, bias)]
+        _equal_groups(table, channels, columns, rows, groups)
+    return [_layer_output(table, outputs[0], rows, bias)]
 
 
 def _equal_groups(
-    known: Labelling, channels: Labels, columns: Labels | None, rows: Labels, groups: int
+    table: IdTable, channels: Ids, columns: Ids | None, rows: Ids, groups: int
 ) -> None:
-    """Groups of several channels: to stay equal they lose the same ones."""
+    """Tie the groups of a grouped convolution: each must lose the same channels."""
     for part in channels.reshape(groups, -1):
-        known.tie(columns, part)
+        table.tie(columns, part)
     for part in rows.reshape(groups, -1)[1:]:
-        known.tie(rows[: len(part)], part)
+        table.tie(rows[: len(part)], part)
 
 
-def _made(known: Labelling, output: Tensor, rows: Labels, bias: Tensor | None) -> Axes:
-    """The axes of a layer's output, whose channels are its kernel's rows."""
-    known.made.append(rows)
+def _layer_output(table: IdTable, output: Tensor, rows: Ids, bias: Tensor | None) -> Axes:
+    """Return the axes of a layer's output, whose channels are the rows of its kernel."""
+    table.produced.append(rows)
     if bias is not None:
-        known.tie(rows, known.axes(bias)[0])
+        table.tie(rows, table.axes(bias)[0])
     return (None, rows, *[None] * (output.ndim - 2))
 
 
 def _addmm(
-    known: Labelling, outputs: list[Tensor], bias: Tensor, x: Tensor, matrix: Tensor, **_: Any
+    table: IdTable, outputs: list[Tensor], bias: Tensor, x: Tensor, matrix: Tensor, **_: Any
 ) -> list[Axes]:
-    """(B, I) times (I, O), plus (O,)."""
-    columns, rows = known.axes(matrix)
+    """Product of (B, I) and (I, O), plus (O,)."""
+    columns, rows = table.axes(matrix)
     if rows is None:
-        raise ArgumentError("a product of two matrices neither of which is a parameter")
-    known.tie(known.axes(x)[1], columns)
-    return [_made(known, outputs[0], rows, bias)]
+        raise ArgumentError("a product of two matrices is not supported unless one is a parameter")
+    table.tie(table.axes(x)[1], columns)
+    return [_layer_output(table, outputs[0], rows, bias)]
 
 
-def _mm(known: Labelling, outputs: list[Tensor], x: Tensor, matrix: Tensor) -> list[Axes]:
-    """(B, I) times (I, O)."""
-    columns, rows = known.axes(matrix)
+def _mm(table: IdTable, outputs: list[Tensor], x: Tensor, matrix: Tensor) -> list[Axes]:
+    """Product of (B, I) and (I, O)."""
+    columns, rows = table.axes(matrix)
     if rows is None:
-        raise ArgumentError("a product of two matrices neither of which is a parameter")
-    known.tie(known.axes(x)[1], columns)
-    return [_made(known, outputs[0], rows, None)]
+        raise ArgumentError("a product of two matrices is not supported unless one is a parameter")
+    table.tie(table.axes(x)[1], columns)
+    return [_layer_output(table, outputs[0], rows, None)]
 
 
-def _batch_norm(known: Labelling, outputs: list[Tensor], x: Tensor, *arguments: Any) -> list[Axes]:
-    """Weight, bias, running mean and variance, of one entry per channel each."""
+def _batch_norm(table: IdTable, outputs: list[Tensor], x: Tensor, *arguments: Any) -> list[Axes]:
+    """Tie weight, bias, running mean and variance, which have one entry per channel."""
     for vector in arguments[:4]:
         if vector is not None:
-            known.tie(known.axes(x)[1], known.axes(vector)[0])
-    return [known.axes(x)]
+            table.tie(table.axes(x)[1], table.axes(vector)[0])
+    return [table.axes(x)]
 
 
 def _group_norm(
-    known: Labelling,
+    table: IdTable,
     outputs: list[Tensor],
     x: Tensor,
     weight: Tensor | None,
@@ -134,33 +134,33 @@ def _group_norm(
     groups: int,
     eps: float,
 ) -> list[Axes]:
-    """Channels that share their mean go together: with one of them the mean would change."""
-    _batch_norm(known, outputs, x, weight, bias)
-    labels = known.axes(x)[1]
-    if labels is not None:
-        members = labels.reshape(groups, -1)
-        for member in members.T[1:]:
-            known.tie(members[:, 0], member)
-    return [known.axes(x)]
+    """Tie the channels that share a mean: removing one of them would change it."""
+    _batch_norm(table, outputs, x, weight, bias)
+    ids = table.axes(x)[1]
+    if ids is not None:
+        members = ids.reshape(groups, -1)
+        for column in members.T[1:]:
+            table.tie(members[:, 0], column)
+    return [table.axes(x)]
 
 
 def _reduce(
-    known: Labelling,
+    table: IdTable,
     outputs: list[Tensor],
     x: Tensor,
     axes: Any = None,
     keep: bool = False,
     **_: Any,
 ) -> list[Axes]:
-    """Sums and means: channels that are summed over must stay."""
-    gone = {axis % x.ndim for axis in (range(x.ndim) if axes is None else axes)}
-    labels: list[Labels | None] = []
-    for axis, own in enumerate(known.axes(x)):
-        if axis in gone:
-            known.fix(own)
-        if axis not in gone or keep:
-            labels.append(None if axis in gone else own)
-    return [tuple(labels)]
+    """Sums and means; channels that are summed over are fixed."""
+    reduced = {axis % x.ndim for axis in (range(x.ndim) if axes is None else axes)}
+    left: list[Ids | None] = []
+    for axis, ids in enumerate(table.axes(x)):
+        if axis in reduced:
+            table.fix(ids)
+        if axis not in reduced or keep:
+            left.append(None if axis in reduced else ids)
+    return [tuple(left)]
 
 
 _RULES_OF: dict[Rule, str] = {
@@ -175,9 +175,9 @@ _RULES_OF: dict[Rule, str] = {
     _mm: "mm",
     _batch_norm: "native_batch_norm _native_batch_norm_legit_no_training",
     _group_norm: "native_group_norm",
-    reshape_rules.join: "cat",
-    reshape_rules.cut_parts: "split split_with_sizes",
-    reshape_rules.cut_range: "slice",
+    reshape_rules.concatenate: "cat",
+    reshape_rules.split: "split split_with_sizes",
+    reshape_rules.take_range: "slice",
     reshape_rules.permute: "permute",
     reshape_rules.transpose: "transpose t",
     _reduce: "sum mean",
@@ -185,7 +185,7 @@ _RULES_OF: dict[Rule, str] = {
     reshape_rules.reshape: "view _unsafe_view reshape unsqueeze squeeze",
 }
 
-#: Operation -> rule.
+#: Name of an ATen operation -> its rule.
 RULES: dict[str, Rule] = dict(
     chain.from_iterable(
         ((name, rule) for name in names.split()) for rule, names in _RULES_OF.items()

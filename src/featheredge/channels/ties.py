@@ -1,8 +1,8 @@
-"""Groups of a network of the zoo that can only shrink together, because its class has one width.
+"""Find groups that must keep the same number of units, because one width sets them all.
 
-A class says all its widths in its configuration, so the groups that go together are found by
-cutting one unit of a group, reading the configuration that follows, and looking at what else has
-become narrower in the network that it builds.
+The configuration of a network of the zoo holds all its widths. So one unit of a group is cut, the
+configuration is read off the remaining shapes, and a network is built from it: the groups that are
+smaller in this network are tied.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,20 +15,20 @@ from featheredge.channels.groups import Group
 from featheredge.channels.widths import Shapes, read_config
 from featheredge.models.network import Network
 
-#: Groups that keep equally many units, by name.
+#: Names of groups that must keep the same number of units.
 Tie: TypeAlias = tuple[str, ...]
 
 
 def find_ties(network: nn.Module, groups: Mapping[str, Group]) -> list[Tie]:
-    """Sets of groups, each to be left with equally many units in all its groups.
+    """Find the sets of groups that must keep the same number of units.
 
     Args:
-        network: of the zoo, or any module that can be traced.
-        groups: of it, as `find_groups` gave them.
+        network: A network of the zoo, or any module that can be traced.
+        groups: Its groups, from `find_groups`.
 
     Returns:
-        Names in the network's order. Groups that the class cannot make narrower are in none; of
-        modules that are not of the zoo every group is by itself.
+        Names of tied groups, in the network's order. A group that the network's class cannot make
+        narrower is in none. In a module that is not of the zoo every group stands alone.
     """
     if not isinstance(network, Network):
         return [(name,) for name in groups]
@@ -41,9 +41,10 @@ def find_ties(network: nn.Module, groups: Mapping[str, Group]) -> list[Tie]:
 
 
 def _separating(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Few parts of the names that hold every name, and of any two in some part only one.
+    """Yield a few parts of the names that contain every name and separate any two of them.
 
-    If all of them can be cut alone there are no ties; building a network for each name is slow.
+    If each part can be cut by itself, no groups are tied. This saves building a network for every
+    name, which is slow.
     """
     for bit in range(len(names).bit_length()):
         yield tuple(name for number, name in enumerate(names, 1) if number >> bit & 1)
@@ -52,25 +53,28 @@ def _separating(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
 def _shrunk_with(
     network: Network, groups: Mapping[str, Group], names: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """The groups that the class makes narrower by a unit when these lose one; none if more is."""
+    """Return the groups that lose a unit in the rebuilt network when `names` lose one.
+
+    Empty if the network cannot be rebuilt, or if anything else changes in it.
+    """
     shapes = {tensor: tuple(values.shape) for tensor, values in network.state_dict().items()}
     try:
         config = read_config(network, _one_less(shapes, groups, names))
         with torch.device("meta"):
             twin = type(network)(config)
-    except ValueError:  # such as group norms that must all lose equally many groups
+    except ValueError:  # such as group norms, which must all lose the same number of groups
         return ()
-    made = {tensor: tuple(values.shape) for tensor, values in twin.state_dict().items()}
+    rebuilt = {tensor: tuple(values.shape) for tensor, values in twin.state_dict().items()}
     shrunk = tuple(
         name
         for name, group in groups.items()
-        if all(made[tensor][axis] < shapes[tensor][axis] for tensor, axis in group.axes)
+        if all(rebuilt[tensor][axis] < shapes[tensor][axis] for tensor, axis in group.axes)
     )
-    return shrunk if made == _one_less(shapes, groups, shrunk) else ()
+    return shrunk if rebuilt == _one_less(shapes, groups, shrunk) else ()
 
 
 def _one_less(shapes: Shapes, groups: Mapping[str, Group], names: Collection[str]) -> Shapes:
-    """The shapes that are left when each of these groups loses a unit."""
+    """Return the shapes that remain when each of these groups loses a unit."""
     left = {name: list(shape) for name, shape in shapes.items()}
     for name in names:
         for (tensor, axis), indices in groups[name].axes.items():

@@ -1,9 +1,9 @@
-"""A network's configuration, read off the shapes of its tensors.
+"""Read a network's configuration off the shapes of its tensors.
 
-A cut network is the same class with smaller widths; which ones, its tensors say. Fields that are
-no widths, such as strides, are those of the configuration before.
+A cut network is of the same class with smaller widths, which follow from its tensors. Fields that
+are not widths, such as strides, keep their values.
 
-Shapes: of kernels (rows, columns, k, k); a tensor that has lost all its channels is missing.
+Shapes: A kernel is (rows, columns, k, k). A tensor that has lost all its channels is missing.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -29,16 +29,20 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
 
 def read_config(network: Network, shapes: Shapes) -> "DataclassInstance":
-    """The configuration of a network of the same class whose tensors have these shapes.
+    """Return the configuration of a network of the same class whose tensors have these shapes.
 
-    Where the class has one width for several layers, the first of them says it.
+    If the class has one width for several layers, it is read off the first of them.
+
+    Args:
+        network: A network of the zoo, before the cut.
+        shapes: Tensor -> shape, after the cut.
 
     Raises:
-        ArgumentError: a class whose widths are not known here.
+        ArgumentError: The network's class is not supported, or it cannot have these widths.
     """
     if type(network.config) not in _READERS:
         raise ArgumentError(
-            f"the widths of {type(network).__name__} are not known to pruning; there are "
+            f"cannot read the widths of {type(network).__name__}; supported configurations are "
             f"{', '.join(config.__name__ for config in _READERS)}"
         )
     config: DataclassInstance = _READERS[type(network.config)](network.config, shapes)
@@ -46,19 +50,19 @@ def read_config(network: Network, shapes: Shapes) -> "DataclassInstance":
 
 
 def _rows(shapes: Shapes, *layers: str) -> int:
-    """Channels that the first of these layers which is there makes; 0 where none is."""
+    """Return the channels that the first existing layer of these produces; 0 if none exists."""
     found = [shapes[f"{layer}.weight"][0] for layer in layers if f"{layer}.weight" in shapes]
     return found[0] if found else 0
 
 
 def _four(widths: Iterable[int]) -> tuple[int, int, int, int]:
-    """Exactly four of them."""
+    """Return exactly four widths."""
     one, two, three, four = widths
     return one, two, three, four
 
 
 def _rcf(config: RCFConfig, shapes: Shapes) -> RCFConfig:
-    # The side layers read every convolution of the encoder, and are numbered as its widths are.
+    # Side layers read every convolution of the encoder and are numbered like its widths.
     one, two, three, four, five = (
         tuple(shapes[f"downs.{stage}.{index}.weight"][1] for index in range(len(old)))
         for stage, old in enumerate(config.widths)
@@ -101,7 +105,7 @@ def _feather(config: FeatherConfig, shapes: Shapes) -> FeatherConfig:
 
 
 def _bottleneck(block: Bottleneck, layer: str, shapes: Shapes) -> Bottleneck:
-    """Without an expansion the projection is one layer nearer to the front."""
+    """Read a block's widths; without an expansion its projection is one layer earlier."""
     if not block.hidden:
         return replace(block, out=_rows(shapes, f"{layer}.conv.1"))
     return replace(
@@ -111,14 +115,15 @@ def _bottleneck(block: Bottleneck, layer: str, shapes: Shapes) -> Bottleneck:
 
 def _csf(config: CSFConfig, shapes: Shapes) -> CSFConfig:
     head, old = _head(config.head, shapes), config.head
-    # Norms lose whole groups of channels, and all of them have equally many groups.
+    # Norms lose whole groups of channels, and all norms have the same number of groups.
     groups = config.norm_groups * head.merge // old.merge
     pairs = [(old.merge, head.merge), *zip(old.fuse, head.fuse, strict=True)]
     pairs += [(sum(a), sum(b)) for a, b in zip(old.dilated, head.dilated, strict=True)]
     if any(before * groups != after * config.norm_groups for before, after in pairs):
         raise ArgumentError(
-            f"all group norms of a CSF have equally many groups, {config.norm_groups} so far; of "
-            f"the channels that they had, {pairs} are left; keep the same share of each"
+            "all group norms of a CSF must have the same number of groups, now "
+            f"{config.norm_groups}; the channels per norm, before and after, are {pairs}; keep the "
+            "same share of each"
         )
     return replace(config, encoder=_resnet(config.encoder, shapes), head=head, norm_groups=groups)
 
@@ -136,14 +141,14 @@ def _resnet(config: ResNetConfig, shapes: Shapes) -> ResNetConfig:
 
 def _csnet(config: CSNetConfig, shapes: Shapes) -> CSNetConfig:
     one, two, three, four, five = (
-        tuple(_both(f"stages.{number}.{index}.mix", shapes) for index in range(len(stage)))
+        tuple(_two_scales(f"stages.{number}.{index}.mix", shapes) for index in range(len(stage)))
         for number, stage in enumerate(config.stages)
     )
     return CSNetConfig((one, two, three, four, five), _head(config.head, shapes))
 
 
-def _both(layer: str, shapes: Shapes) -> tuple[int, int]:
-    """Channels that a layer of a CSNet's stages makes at its two scales."""
+def _two_scales(layer: str, shapes: Shapes) -> tuple[int, int]:
+    """Return the channels that a layer of a CSNet stage produces at its two scales."""
     fine, coarse = _scales(layer, 2, shapes)
     return fine, coarse
 
@@ -156,14 +161,14 @@ def _head(widths: HeadWidths, shapes: Shapes) -> HeadWidths:
 
 
 def _dilated(scale: int, shapes: Shapes) -> DilatedWidths:
-    """Channels that a scale's convolutions make, by dilation."""
+    """Return the channels that the convolutions of a scale produce, by dilation."""
     layers = (f"head.context.{scale}.convs.{i}" for i in range(len(DILATIONS)))
     one, two, three, four, five = (_rows(shapes, layer) for layer in layers)
     return one, two, three, four, five
 
 
 def _scales(layer: str, targets: int, shapes: Shapes, sources: int = 0) -> tuple[int, ...]:
-    """Channels that a generalised octave convolution makes at every scale."""
+    """Return the channels that a generalised octave convolution produces at every scale."""
     return tuple(
         _rows(shapes, *(f"{layer}.paths.{s}to{t}" for s in range(max(sources, targets))))
         for t in range(targets)

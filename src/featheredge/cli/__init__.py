@@ -1,26 +1,31 @@
-"""The `featheredge` command: verbs only. Each one parses, calls and prints; the work is elsewhere.
+"""The `featheredge` command. Each verb parses its arguments, calls the library and prints.
 
-Every file beside this one holds a few commands and is registered below with
-`app.command(file.function)` (or `app.command(file.app)` for a verb with sub-commands). Their
-signatures and docstrings are the help, so all of them are imported for `--help`: they import
-nothing but the standard library, cyclopts and `featheredge.errors` at their top, and what they
-call inside the functions.
+The other files in this folder define the verbs, which are registered below with
+`app.command(file.function)`, or `app.command(file.app)` for a verb with sub-commands. Signatures
+and docstrings are the help text, so `--help` imports all files. To keep it fast, at module level
+they import only the standard library, cyclopts, `featheredge.errors`, `featheredge.extras` and
+each other. All other imports are inside functions.
 """
 
 import os
 import sys
+import warnings
+from contextlib import suppress
+from typing import NoReturn
 
 from cyclopts import App
 
 from featheredge import __version__
 from featheredge.cli import evaluate, info, lab, new_recipe, predict, report
 from featheredge.errors import FeatheredgeError
+from featheredge.extras import explain
 
 app = App(
     name="featheredge",
     help="Very small edge-detection and salient-object networks, fast on an ordinary CPU.",
     version=__version__,
     help_format="plaintext",  # markdown would load a parser and a highlighter
+    suppress_keyboard_interrupt=False,  # `main` handles Ctrl-C
 )
 app.command(predict.edges)
 app.command(predict.saliency)
@@ -38,11 +43,45 @@ app.command(report.report)
 
 
 def main() -> None:
-    """Run the command line: exit 0 done, 1 something failed (said on stderr), 2 wrong usage."""
+    """Run the command line.
+
+    Exit codes: 0 success; 1 failure, with a message on standard error; 2 wrong usage; 130 stopped
+    by Ctrl-C; 141 standard output was closed, for example by `head`.
+    """
+    warnings.showwarning = _show_warning
     try:
-        app(sys.argv[1:])
+        try:
+            app(sys.argv[1:])
+        finally:
+            sys.stdout.flush()
     except FeatheredgeError as error:
         sys.exit(f"featheredge: {error}")
-    except BrokenPipeError:  # whoever reads, such as head, has seen enough
+    except ModuleNotFoundError as error:
+        sys.exit(f"featheredge: {_missing_extra(error)}")
+    except KeyboardInterrupt:
+        _end(130, "stopped by Ctrl-C; to continue, type the same command again")
+    except BrokenPipeError:
+        _end(141, "stopped, because standard output was closed")
+    except OSError as error:  # a full disk, a folder without permission, ...
+        _end(1, f"{error.filename or 'standard output'}: {error.strerror or error}")
+
+
+def _missing_extra(error: ModuleNotFoundError) -> FeatheredgeError:
+    """Return the error for a module of an extra; raise the original error for other modules."""
+    found = explain(error, "this command")
+    if found is None:
+        raise error
+    return found
+
+
+def _end(code: int, message: str) -> NoReturn:
+    """Exit with a one-line message; discard the unwritten part of standard output."""
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    sys.stderr.write(f"featheredge: {message}\n")
+    sys.exit(code)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning on one line, like errors."""
+    sys.stderr.write(f"featheredge: warning: {message}\n")

@@ -1,5 +1,6 @@
-"""Verb that scores maps: `featheredge eval edges|saliency PRED GT`, `eval MODEL DATASET`."""
+"""The verb `eval`: score maps (`eval edges|saliency PRED GT`) or a model (`eval MODEL DATASET`)."""
 
+import difflib
 import json
 import os
 import sys
@@ -7,26 +8,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from cyclopts.validators import Path as PathKind
 
-from featheredge.cli.progress import progress_bar
+from featheredge.cli.dataset import bsds_folder, mask_folder
+from featheredge.cli.progress import Advance, counter
 from featheredge.errors import ArgumentError, EvaluationError
+from featheredge.extras import require
 
-app = App(name="eval", help="Score edge or saliency maps, or a model, against annotations.")
-
-_Progress: TypeAlias = Callable[[int, int], None]
+app = App(
+    name="eval",
+    help="Score edge or saliency maps, or a model, against annotations.",
+    suppress_keyboard_interrupt=False,  # as in `featheredge.cli`
+)
 
 
 @app.default
 def by_task(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:
-    """Score a model at its task: as `eval edges` or `eval saliency` would, with their options.
+    """Score a model at its task, like `eval edges` or `eval saliency` and with their options.
 
     Args:
-        arguments: MODEL DATASET, and options. Without any model, as `eval edges`.
+        arguments: MODEL DATASET and options. Without a model, the same as `eval edges`.
     """
     app([_task_of(arguments), *arguments])
 
@@ -34,7 +39,7 @@ def by_task(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) ->
 @app.command
 def saliency(
     prediction: str,
-    mask: Path,
+    mask: str,
     /,
     *,
     protocol: Literal["pysod", "salmetric"] = "pysod",
@@ -48,19 +53,20 @@ def saliency(
     """Score saliency maps: F-measure, weighted F, E-measure, S-measure and mean absolute error.
 
     Args:
-        prediction: A folder of maps, ID.png, white on black (a map of another size than its mask
-            is resized to it); or a model (a name from `featheredge models`, or an .onnx file),
-            which then predicts the pictures.
-        mask: A folder of masks, ID.png, salient above 127; or a folder that holds it as masks/.
+        prediction: A folder of maps ID.png, white on black, or a model (a name from `featheredge
+            models` or an .onnx file), which predicts the maps first. A map whose size differs
+            from its mask is resized.
+        mask: A folder of masks ID.png, salient above 127, or a folder with a sub-folder masks/.
         protocol: pysod (stretches every map to its own minimum and maximum) or salmetric.
-        split: Only the masks that SPLIT.txt in that folder names, one ID a line.
-        pictures: For a model: the folder, with any folders inside, of the pictures ID.jpg. Left
-            out: images/ beside masks/.
-        workers: Processes. Left out: one for each core.
+        split: Score only the masks listed in SPLIT.txt in that folder, one ID per line.
+        pictures: For a model: the folder of the images ID.jpg; sub-folders are searched. Default:
+            images/ next to masks/.
+        workers: Number of processes. Default: one per core.
         as_json: Print one JSON object.
         csv: Write the curves to this file.
         keep_maps: Keep the maps that the model predicts in this folder.
     """
+    require("eval", "`eval saliency`", "numba", "scipy")
     from featheredge.datasets.mask_sets import mask_files, picture_folder, pictures_of
     from featheredge.metrics import write
     from featheredge.metrics.map_files import pair_up
@@ -68,18 +74,19 @@ def saliency(
     from featheredge.metrics.saliency_protocol import SaliencyProtocol
     from featheredge.timing import num_cores
 
-    masks = mask_files(mask, split)
+    dataset = mask_folder(mask)
+    masks = mask_files(dataset, split)
 
-    def predict(folder: Path, advance: _Progress) -> None:
+    def predict(folder: Path, advance: Advance) -> None:
         from featheredge.metrics.benchmark import predict_pictures
 
-        folder_of_pictures = pictures or picture_folder(mask)
+        folder_of_pictures = pictures or picture_folder(dataset)
         if folder_of_pictures is None:
-            raise ArgumentError(f"{mask}: holds no pictures; give --pictures, where they are")
+            raise ArgumentError(f"{dataset}: no folder of images; add --pictures FOLDER")
         found = pictures_of(masks, folder_of_pictures)
         predict_pictures(prediction, "saliency", found, folder, advance)
 
-    with _maps(prediction, predict, keep_maps) as maps, progress_bar("scoring") as advance:
+    with _maps(prediction, predict, keep_maps) as maps, counter("scoring") as advance:
         scores = evaluate_saliency(
             pair_up(maps, masks),
             SaliencyProtocol(protocol),
@@ -99,7 +106,7 @@ def edges(
     *,
     nms: bool = True,
     nms_variant: Literal["hed", "rcf"] = "hed",
-    thresholds: Annotated[int, Parameter(validator=Number(gte=1))] = 99,
+    num_thresholds: Annotated[int, Parameter(validator=Number(gte=1))] = 99,
     max_dist: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
     split: Literal["train", "val", "test"] = "test",
     workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
@@ -113,46 +120,49 @@ def edges(
     """Score edge maps by the BSDS500 boundary benchmark: ODS, OIS, AP and R50.
 
     Args:
-        prediction: A folder of maps, ID.png, ID.npy or ID.mat, white on black and as large as the
-            pictures; or a model (a name from `featheredge models`, or an .onnx file), which then
-            predicts the pictures of the annotated BSDS500 folder.
-        annotation: A BSDS500 folder (also as bsds500:DIR), or a folder of binary ID.png (then
-            --max-dist must be given).
-        nms: Suppress non-maxima first; --no-nms for maps that are thin already.
-        nms_variant: hed (as most papers) or rcf (no smoothing, reach 2).
-        thresholds: Their number n; threshold i is i / (n + 1).
-        max_dist: Tolerance as a share of the picture's diagonal. Left out: 0.0075 for BSDS500.
-        split: Which part of BSDS500.
-        workers: Processes. Left out: one for each core.
-        cache: Keep counts by content, so that an interrupted run goes on where it stopped.
+        prediction: A folder of maps ID.png, ID.npy or ID.mat, white on black and the size of the
+            images, or a model (a name from `featheredge models` or an .onnx file), which predicts
+            the maps of the BSDS500 images first.
+        annotation: A BSDS500 folder (or bsds500:FOLDER), or a folder of binary files ID.png, which
+            needs --max-dist.
+        nms: Apply non-maximum suppression first. Use --no-nms for maps that are already thin.
+        nms_variant: hed (used by most papers) or rcf (no smoothing, reach 2).
+        num_thresholds: Number n of thresholds of the curve; threshold i is i / (n + 1).
+        max_dist: Tolerance as a share of the image diagonal. Default for BSDS500: 0.0075.
+        split: Split of BSDS500.
+        workers: Number of processes. Default: one per core.
+        cache: Store the counts of each map, so that an interrupted run resumes where it stopped.
         as_json: Print one JSON object.
         csv: Write the curve to this file.
-        plot: Draw the precision-recall curve to this .png, .svg or .pdf.
+        plot: Draw the precision-recall curve to this .png, .svg or .pdf file.
         bsds_files: Write the original benchmark's text files to this folder.
         keep_maps: Keep the maps that the model predicts in this folder.
     """
+    # Checked before scoring, which can take long.
+    require("eval", "`eval edges`", "numba", "scipy", *(["matplotlib"] if plot else []))
     from featheredge.metrics import pr_curve, write
     from featheredge.metrics.edge_evaluate import evaluate_edges
     from featheredge.metrics.edge_protocol import BSDS_MAX_DIST, EdgeProtocol
     from featheredge.metrics.map_files import annotation_files, pair_up
     from featheredge.timing import num_cores
 
-    dataset = Path(annotation.removeprefix("bsds500:"))
+    dataset = bsds_folder(annotation)
     annotations = annotation_files(dataset, split)
     is_bsds = annotations[0].suffix.lower() == ".mat"
     if max_dist is None and not is_bsds:
         raise EvaluationError(
-            f"{dataset}: holds .png annotations; give --max-dist, the tolerance as a share of the "
-            "diagonal (0.0075 is BSDS500's, 0.011 NYUD's)"
+            f"{dataset}: has .png annotations; add --max-dist SHARE, the tolerance as a share of "
+            "the diagonal (0.0075 for BSDS500, 0.011 for NYUD)"
         )
-    protocol = EdgeProtocol(nms_variant if nms else "none", thresholds, max_dist or BSDS_MAX_DIST)
+    variant = nms_variant if nms else "none"
+    protocol = EdgeProtocol(variant, num_thresholds, max_dist or BSDS_MAX_DIST)
 
-    def predict(folder: Path, advance: _Progress) -> None:
+    def predict(folder: Path, advance: Advance) -> None:
         from featheredge.metrics.benchmark import predict_bsds
 
         predict_bsds(prediction, dataset, split, folder, advance)
 
-    with _maps(prediction, predict, keep_maps) as maps, progress_bar("scoring") as advance:
+    with _maps(prediction, predict, keep_maps) as maps, counter("scoring") as advance:
         scores = evaluate_edges(
             pair_up(maps, annotations),
             protocol,
@@ -171,7 +181,7 @@ def edges(
 
 
 def _task_of(arguments: tuple[str, ...]) -> str:
-    """The task of the first model among the arguments; edges where there is none."""
+    """Return the task of the first model in the arguments; "edges" if there is no model."""
     from featheredge.catalog import list_models
     from featheredge.session import Session
 
@@ -186,23 +196,42 @@ def _task_of(arguments: tuple[str, ...]) -> str:
 
 @contextmanager
 def _maps(
-    prediction: str, predict: Callable[[Path, _Progress], None], keep: Path | None
+    prediction: str, predict: Callable[[Path, Advance], None], keep: Path | None
 ) -> Iterator[Path]:
-    """Give the folder of maps: the one named, or one that the named model fills first."""
+    """Yield the folder of maps: the given folder, or a new one with the maps of a model."""
     if Path(prediction).is_dir():
         if keep:
-            raise ArgumentError(f"--keep-maps is for models; {prediction} is a folder of maps")
+            raise ArgumentError(
+                f"{prediction} is a folder of maps; leave out --keep-maps, which is for models"
+            )
         yield Path(prediction)
         return
-    if os.sep in prediction and not Path(prediction).exists():
-        raise EvaluationError(f"{prediction}: neither a folder of maps nor the file of a model")
+    _refuse_unknown(prediction)
     with nullcontext(keep) if keep else TemporaryDirectory() as folder:
-        with progress_bar("predicting") as advance:
+        with counter("predicting") as advance:
             predict(Path(folder), advance)
         yield Path(folder)
 
 
+def _refuse_unknown(prediction: str) -> None:
+    """Raise an error with similar names if `prediction` is neither a folder nor a model."""
+    from featheredge.catalog import list_models
+    from featheredge.weights_file import is_path
+
+    models = [entry.name for entry in list_models()]
+    if prediction in models or (is_path(prediction) and Path(prediction).is_file()):
+        return
+    folder = Path(prediction).parent
+    folders = [str(path) for path in folder.glob("*/")] if folder.is_dir() else []
+    near = difflib.get_close_matches(prediction.rstrip("/"), [*folders, *models], n=2)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise EvaluationError(
+        f"{prediction}: no such folder of maps, and no such model{hint} (give a folder, a name "
+        "from `featheredge models` or an .onnx file)"
+    )
+
+
 def _cache_folder() -> Path:
-    """Where counts are kept between runs, by the XDG base directory specification."""
+    """Return the folder of the cache, following the XDG base directory specification."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "featheredge" / "eval"

@@ -1,6 +1,5 @@
-"""Verbs that need `featheredge[lab]`: train, prune, export, label, reproduce a table."""
+"""The verbs `train`, `prune`, `export`, `label` and `reproduce`, which need `featheredge[lab]`."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -9,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from featheredge.cli.progress import progress_bar, training_progress
-from featheredge.errors import ArgumentError, OutputError, ProviderError
+from featheredge.cli.dataset import bsds_folder
+from featheredge.cli.progress import counter, training_progress
+from featheredge.errors import ArgumentError, OutputError
+from featheredge.extras import require
 
 if TYPE_CHECKING:
     from featheredge.models.network import Purpose
@@ -28,17 +29,17 @@ def train(
     devices: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Train a network by a recipe, or resume an interrupted run.
+    """Train a network with a recipe, or resume a run that was stopped.
 
     Args:
-        recipe: A .toml file, or the name of a shipped recipe.
-        output: The run folder. Left out: runs/NAME.
+        recipe: A .toml file or the name of a shipped recipe.
+        output: The run folder. Default: runs/NAME.
         settings: Change a value of the recipe, as in --set data.root=/data/bsds500.
-        accelerator: cpu, cuda, mps, ...; never replaced by another.
-        devices: Number of these.
+        accelerator: cpu, cuda, mps, ... There is no fallback to another accelerator.
+        devices: Number of devices.
         dry_run: Print the plan and an estimate of the time from a few steps. Nothing is written.
     """
-    require_lab()
+    require("lab", "`train`")
     from featheredge.training.dry_run import plan_run
     from featheredge.training.loop import train as run_recipe
     from featheredge.training.recipe import load_recipe
@@ -68,23 +69,24 @@ def prune(
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
-    """Prune a trained network by a recipe, or resume an interrupted run.
+    """Prune a trained network with a recipe, or resume a run that was stopped.
 
-    Channels are chosen and cut, layers are refitted, batch norms are estimated again, and the
-    network is fine-tuned. Every step leaves a folder; a table compares score, size and time.
+    The steps are: choose channels and remove them, refit the layers, estimate the batch norms
+    again, and fine-tune the network. Every step writes a folder, and a table shows its loss of
+    accuracy and its gain in speed.
 
     Args:
-        recipe: A .toml file, or the name of a shipped recipe (prune-...). A recipe whose source is
+        recipe: A .toml file or the name of a shipped recipe (prune-...). A recipe whose source is
             FILE.py:FUNCTION runs that file.
-        output: The run folder. Left out: runs/NAME.
+        output: The run folder. Default: runs/NAME.
         settings: Change a value of the recipe, as in --set budget.latency=0.5.
         dry_run: Print the plan and an estimate of each fine-tuning's time. Nothing is written.
         as_json: Print one JSON object.
     """
-    require_lab()
+    require("lab", "`prune`")
     from featheredge.runs.prune_dry_run import plan_chain
     from featheredge.runs.prune_recipe import load_prune_recipe
-    from featheredge.runs.prune_run import run_chain
+    from featheredge.runs.prune_run import run_pruning
     from featheredge.training.cpu import keep_freed_memory
     from featheredge.training.recipe_file import find_recipe
 
@@ -95,7 +97,7 @@ def prune(
         return
     keep_freed_memory()
     with training_progress() as on_record:
-        result = run_chain(
+        result = run_pruning(
             loaded, folder, announce=lambda line: sys.stderr.write(f"{line}\n"), on_record=on_record
         )
     sys.stdout.write(f"{json.dumps(result.to_dict()) if as_json else result}\n")
@@ -112,24 +114,24 @@ def export(
     storage: Literal["fp16", "fp32"] = "fp16",
     force: Annotated[bool, Parameter(alias="-f", negative="")] = False,
 ) -> None:
-    """Write a trained network as the self-contained .onnx file that every other verb takes.
+    """Export a trained network to an .onnx file, which the other verbs accept as a model.
 
     Args:
         network: A folder that `featheredge train` printed, or NAME:FILE.safetensors.
         output: The .onnx file to write.
-        name: What the file calls itself. Left out: the output's name.
-        task: What its maps mean. Only for a network whose config.json does not say it.
-        input_px: Side of the square that pictures are stretched to, the size it was trained at.
-            Left out: what config.json says. Networks without it take pictures at their own size.
-        storage: fp16 halves the file; the arithmetic is float32 either way.
+        name: Name of the model in the file. Default: the file name of the output.
+        task: What its maps show. Only for a network whose config.json has no task.
+        input_px: Side of the square that images are resized to, the size used in training.
+            Default: the value in config.json. Without a value, images keep their own size.
+        storage: fp16 halves the file size. The arithmetic is float32 in both cases.
         force: Replace an existing file.
     """
-    require_lab()
+    require("lab", "`export`")
     from featheredge.deploy.export import export_network
     from featheredge.models import build
 
     if output.exists() and not force:
-        raise OutputError(f"{output} exists; give another name, or -f to replace it")
+        raise OutputError(f"{output} exists; give another name, or add -f to replace it")
     purpose = _purpose(network, task, input_px)
     difference = export_network(
         build.load_trained(network),
@@ -146,7 +148,7 @@ def export(
 def _purpose(
     network: str, task: Literal["edges", "saliency"] | None, input_px: int | None
 ) -> "Purpose":
-    """What a network was trained for, as it stores it or else as the options say."""
+    """Return what a network was trained for: the stored values, else those of the options."""
     from featheredge.models.network import Purpose
     from featheredge.models.purpose import read_purpose
 
@@ -159,11 +161,11 @@ def _purpose(
         return Purpose(stored.task, input_px or stored.input_px)
     if task is None:
         raise ArgumentError(
-            f"{network} does not say what it was trained for; add --task edges, or --task saliency "
-            "--input-px N, where N is the size it was trained at"
+            f"{network} does not store its task; add --task edges, or --task saliency --input-px N "
+            "with the image size N used in training"
         )
     if task == "saliency" and input_px is None:
-        raise ArgumentError("--task saliency needs --input-px, the size the network was trained at")
+        raise ArgumentError("--task saliency needs --input-px N, the image size used in training")
     return Purpose(task, input_px)
 
 
@@ -173,32 +175,54 @@ def label(
     /,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
+    also: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=False)] = (),
+    weights: Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)] = (),
     scales: Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)] = (1.0,),
     flip: bool = False,
+    max_disagreement: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 1.0,
+    min_object: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.0,
+    max_unsure: Annotated[float, Parameter(validator=Number(gte=0))] = float("inf"),
 ) -> None:
-    """Store a teacher's maps of pictures, for students to learn from.
+    """Store the maps that teachers predict, to train students on.
+
+    Example: featheredge label onnx:u2netp.onnx photos -o maps --also onnx:isnet.onnx
 
     Args:
-        teacher: A folder that `featheredge train` printed, a name from `featheredge models`, or
-            NAME:FILE.safetensors, as in pidinet:pidinet_bsds_voc.safetensors.
-        pictures: Files, or folders of .jpg and .png files.
-        output: The folder to write ID.png to. Maps that are there stay.
-        scales: Sizes of the picture that are averaged, as in --scales 0.5 1 1.5.
-        flip: Average over the mirrored picture too.
+        teacher: A folder that `featheredge train` printed, a name from `featheredge models`,
+            NAME:FILE.safetensors, as in pidinet:pidinet_bsds_voc.safetensors, or onnx:FILE.onnx
+            with a FILE.toml next to it that declares the input of the network.
+        pictures: Image files, or folders of .jpg and .png files.
+        output: The folder for the maps ID.png. Existing maps are kept.
+        also: Another teacher; the maps of all teachers are averaged. Repeat it for more teachers.
+        weights: Weight of each teacher in the average, as in --weights 1 2.
+        scales: Average over these scales of the image, as in --scales 0.5 1 1.5.
+        flip: Average over the mirrored image too.
+        max_disagreement: Refuse images whose maps differ by more between teachers, on average.
+        min_object: Refuse images whose object covers a smaller share of the pixels.
+        max_unsure: Refuse images with more pixels between 0.1 and 0.9, per pixel of the object.
     """
-    require_lab()
-    from featheredge.errors import ArgumentError
+    require("lab", "`label`")
     from featheredge.models import build
     from featheredge.training.cpu import keep_freed_memory
     from featheredge.training.teacher import Averaging, Teacher
-    from featheredge.training.teacher_maps import label as store
+    from featheredge.training.teacher_maps import Selection, store_maps
 
     files = [file for path in pictures for file in _pictures_in(path)]
     if not files:
-        raise ArgumentError(f"no .jpg or .png in {', '.join(map(str, pictures))}")
+        raise ArgumentError(
+            f"no .jpg or .png files in {', '.join(map(str, pictures))}; give a folder of images"
+        )
     keep_freed_memory()
-    with progress_bar("labelling") as advance:
-        store(Teacher(build.load_trained(teacher), Averaging(scales, flip)), files, output, advance)
+    averaging = Averaging(scales, flip)
+    teachers = [Teacher(build.load_trained(each), averaging) for each in (teacher, *also)]
+    selection = Selection(max_disagreement, min_object, max_unsure)
+    with counter("labelling") as advance:
+        refused = store_maps(
+            teachers, files, output, weights=weights, selection=selection, progress=advance
+        )
+    kept = len(files) - sum(refused.values())
+    reasons = "".join(f", {count} refused: {reason}" for reason, count in refused.items())
+    sys.stderr.write(f"{kept} maps{reasons}\n")
     sys.stdout.write(f"{output}\n")
 
 
@@ -206,27 +230,28 @@ def reproduce(
     chain: Literal["edge-distillation"],
     /,
     *,
-    data: Path,
+    data: str,
     backbone: Path,
     teacher: str,
     output: Annotated[Path, Parameter(alias="-o")] = Path("runs/edge-distillation"),
     published: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
-    """Run every experiment of a published table, score it, print it beside the paper's numbers.
+    """Run and score all experiments of a published table, and print them next to its numbers.
 
-    A chain that was stopped goes on where it was.
+    The same command resumes a run that was stopped.
 
     Args:
-        chain: Which table.
-        data: BSDS500 in its own layout.
-        backbone: MobileNetV2 trained on ImageNet, .safetensors with torchvision's keys.
+        chain: The table.
+        data: The folder of BSDS500 in its published layout, or bsds500:FOLDER.
+        backbone: MobileNetV2 trained on ImageNet, a .safetensors file with torchvision's keys.
         teacher: A folder that `featheredge train` printed, or NAME:FILE.safetensors.
         output: The folder of all runs.
-        published: Train with the published schedule (days on a CPU) instead of the fast variants.
+        published: Use the published training schedule (days on a CPU) instead of a fast one.
         as_json: Print one JSON object.
     """
-    require_lab()
+    require("lab", "`reproduce`")
+    import json
     from dataclasses import asdict
 
     from featheredge.run_folder import RECIPES_DIR
@@ -235,7 +260,7 @@ def reproduce(
 
     runs = {"edge-distillation": edge_distillation}
     setting = Setting(
-        data,
+        bsds_folder(data),
         backbone,
         teacher,
         RECIPES_DIR,
@@ -250,25 +275,7 @@ def reproduce(
 
 
 def _pictures_in(path: Path) -> list[Path]:
-    """The file itself, or the pictures of a folder by name."""
+    """Return the file itself, or the sorted images of a folder."""
     if not path.is_dir():
         return [path]
     return sorted(file for file in path.iterdir() if file.suffix.lower() in (".jpg", ".png"))
-
-
-def require_lab() -> None:
-    """Refuse to go on where the lab half is not installed.
-
-    Raises:
-        ProviderError: it says what is missing, and how to install it.
-    """
-    missing = [m for m in ("torch", "lightning_fabric", "pydantic", "onnx") if not _has(m)]
-    if missing:
-        raise ProviderError(
-            f"this needs {', '.join(missing)}, which are not installed: "
-            'pip install "featheredge[lab]"'
-        )
-
-
-def _has(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None

@@ -1,4 +1,4 @@
-"""Verb that writes a minimal recipe to start from: `featheredge new-recipe edges|saliency`."""
+"""The verb `new-recipe`, which writes a minimal recipe for your own data."""
 
 import sys
 from pathlib import Path
@@ -20,8 +20,8 @@ def new_recipe(
     """Write a minimal recipe, with comments, for training on your own data.
 
     Args:
-        task: What the network is to find.
-        output: The .toml file to write. Left out: my-edges.toml or my-saliency.toml.
+        task: The task of the network.
+        output: The .toml file to write. Default: my-edges.toml or my-saliency.toml.
         force: Replace an existing file.
     """
     from featheredge.files import write_bytes
@@ -29,7 +29,7 @@ def new_recipe(
 
     path = output or Path(f"my-{task}.toml")
     if path.exists() and not force:
-        raise OutputError(f"{path} exists; give another name, or -f to replace it")
+        raise OutputError(f"{path} exists; give another name, or add -f to replace it")
     text = (MINIMAL_RECIPES_DIR / f"{task}.toml").read_text("utf-8")
     text = text.replace("FILE", str(path)).replace("NAME", path.stem)
     write_bytes(path, text.encode())

@@ -1,4 +1,4 @@
-"""Verb that shows what every network scores and costs: `featheredge report FOLDER...`."""
+"""The verb `report`, which writes a page with the scores and costs of networks."""
 
 import json
 import sys
@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 from cyclopts.validators import Path as PathKind
 
 from featheredge.errors import EvaluationError, OutputError
+from featheredge.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ def report(
     folders: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     /,
     *,
-    out: Annotated[Path, Parameter(alias="-o", validator=PathKind(ext=("html",)))] = Path(
+    output: Annotated[Path, Parameter(alias="-o", validator=PathKind(ext=("html",)))] = Path(
         "report.html"
     ),
     plot: Annotated[Path | None, Parameter(validator=PathKind(ext=("png", "svg", "pdf")))] = None,
@@ -34,32 +35,35 @@ def report(
     force: Annotated[bool, Parameter(alias="-f", negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Make a page that sets scores against milliseconds and multiply-adds, with the Pareto front.
+    """Write a page with charts of scores against time and multiply-adds, with the Pareto front.
 
-    Every network found is timed here, all in turns; the numbers are kept beside the page,
-    as NAME-numbers.json, and its times serve again while the same networks are found on the same
-    machine.
+    All networks are timed on this machine, in interleaved rounds. The numbers are stored next to
+    the page, in NAME-numbers.json. Its times are used again if the same networks are reported on
+    the same machine.
 
     Args:
-        folders: Folders with run folders anywhere inside: network.onnx and score.json are one
-            network.
-        out: The page to write.
-        plot: Also draw the charts to this .png, .svg or .pdf.
-        pictures: Pictures to show each network's maps of. Left out: two shipped ones.
-        rounds: How often each network is timed.
-        measure_again: Do not use the times beside an earlier page.
-        catalog: Show the shipped networks too.
-        title: The page's heading.
+        folders: Folders with run folders at any depth. A network is a network.onnx with a
+            score.json.
+        output: The page to write.
+        plot: Also draw the charts to this .png, .svg or .pdf file.
+        pictures: Images for which the page shows the maps of each network. Default: two examples.
+        rounds: Number of timing rounds.
+        measure_again: Ignore the stored times of an earlier page.
+        catalog: Include the shipped networks.
+        title: Heading of the page.
         force: Replace an existing page and plot.
-        as_json: Print one JSON object with every number.
+        as_json: Print one JSON object with all numbers.
     """
+    require("lab", "`report`")
+    if plot:
+        require("eval", "`report --plot`", "matplotlib")
     from featheredge.files import write_bytes
     from featheredge.report import page, points, speed
     from featheredge.report.collect import collect
     from featheredge.report.left_out import refuse_empty, unscored_runs
 
-    numbers = out.with_name(f"{out.stem}-numbers.json")
-    _refuse_existing([path for path in (out, plot) if path], force)
+    numbers = output.with_name(f"{output.stem}-numbers.json")
+    _refuse_existing([path for path in (output, plot) if path], force)
 
     def measure(sessions: "Mapping[str, Session]") -> "Measurement":
         kept = None if measure_again else speed.stored(numbers, list(sessions), rounds)
@@ -76,21 +80,22 @@ def report(
         sys.stderr.write(f"featheredge: {failure}\n")
     if not found:
         raise EvaluationError(
-            "there is nothing to report: no folder holds a network.onnx with its score.json"
+            "nothing to report: no folder has a network.onnx with a score.json; give the folder of "
+            "your runs, as in `featheredge report runs`"
         )
     sections = points.sections(found)
     stored = json.dumps(points.to_json(sections, measured, left_out), indent=2)
     write_bytes(numbers, stored.encode())
-    write_bytes(out, page.render(sections, measured, shown, left_out, title).encode())
+    write_bytes(output, page.render(sections, measured, shown, left_out, title).encode())
     if plot:
         from featheredge.report.figure import draw
 
         draw(sections, plot)
-    sys.stdout.write(f"{stored}\n" if as_json else f"{out}  {len(found)} networks\n")
+    sys.stdout.write(f"{stored}\n" if as_json else f"{output}  {len(found)} networks\n")
     return int(bool(failures))
 
 
 def _refuse_existing(paths: list[Path], force: bool) -> None:
     for path in paths:
         if path.exists() and not force:
-            raise OutputError(f"{path} exists; give another name, or -f to replace it")
+            raise OutputError(f"{path} exists; give another name, or add -f to replace it")

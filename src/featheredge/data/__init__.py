@@ -1,1 +1,1 @@
-"""Data sets in their published layouts, and augmentation paired on image and label."""
+"""Training data: pairs of picture and label, augmentation and crops."""

@@ -1,10 +1,10 @@
-"""Augmentation drawn once and applied to image and label alike.
+"""Augmentation: random geometry for image and label together, random colours for the image.
 
-Geometry is one affine map from the crop back into the picture (flip, quarter turn, free
-rotation, scale, position), so each pixel is resampled once. Every draw comes from a seed given
-by the caller: the same seed gives the same crop, on any number of loader processes.
+All geometry (flip, quarter turn, free rotation, scale, position) is one affine map from crop to
+picture, so that each pixel is resampled once. All random numbers come from a seed of the caller:
+the same seed gives the same crop, for any number of loader processes.
 
-Shapes: C channels, H W pixels of the picture, P pixels of the square crop.
+Shapes: `C` channels; `H W` pixels of the picture; `P` pixels of a side of the square crop.
 """
 
 import math
@@ -29,20 +29,21 @@ _LUMA = _YIQ[:1]
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class Augmentation:
-    """What may happen to a training pair.
+    """The settings of augmentation.
 
     Attributes:
         crop_px: Side P of the square crop.
-        whole: Squeeze the whole picture into the square before anything else, as networks see it
-            that look at a picture at once; else pixels keep their size.
+        whole: Stretch the whole picture to the square first, as networks with an input size see
+            it; otherwise pixels keep their size. The default is true for saliency.
         flip: Mirror left-right with probability 1/2.
         quarter_turns: Turn by 0, 90, 180 or 270 degrees, equally likely.
         rotation_deg: Free rotation, uniform in [-rotation_deg, rotation_deg].
         scale: Smallest and largest magnification, drawn log-uniformly.
         brightness: Added, uniform in [-brightness, brightness]; image range is [0, 1].
-        contrast: Factor, uniform in [1 - contrast, 1 + contrast]; likewise `saturation`.
+        contrast: Factor, uniform in [1 - contrast, 1 + contrast].
+        saturation: Factor, uniform in [1 - saturation, 1 + saturation].
         hue_rad: Shift of the hue angle, uniform in [-hue_rad, hue_rad].
-        collage: Share of crops that get another picture's object pasted in; of masks only.
+        collage: Share of crops that get another picture's object pasted in; for saliency only.
     """
 
     crop_px: PositiveInt = 256
@@ -59,34 +60,34 @@ class Augmentation:
 
 
 class Draw:
-    """Uniform draws from one seed."""
+    """Uniform random numbers from one seed."""
 
     def __init__(self, seed: int) -> None:
         self._generator = torch.Generator().manual_seed(seed)
 
     def uniform(self, low: float, high: float) -> float:
-        """A number in [low, high)."""
+        """Draw a number in [low, high)."""
         return low + (high - low) * torch.rand((), generator=self._generator).item()
 
     def choice(self, options: int) -> int:
-        """One of 0 ... options - 1."""
+        """Draw one of 0 ... options - 1."""
         return int(torch.randint(options, (), generator=self._generator).item())
 
 
 def augment(
     image: Tensor, label: Tensor, settings: Augmentation, seed: int
 ) -> tuple[Tensor, Tensor]:
-    """Cut one augmented crop.
+    """Return one augmented crop.
 
     Args:
         image: (3, H, W) float in [0, 1], RGB.
         label: (C, H, W) float in [0, 1].
-        settings: What may be drawn.
-        seed: Decides every draw.
+        settings: The ranges of the random numbers.
+        seed: Seed of all random numbers.
 
     Returns:
-        image (3, P, P) float in [0, 1] and label (C, P, P) float in [0, 1]. Where the crop
-        reaches beyond the picture, both are continued by reflection.
+        Image (3, P, P) float in [0, 1] and label (C, P, P) float in [0, 1]. Outside the picture,
+        both are padded by reflection.
     """
     draw = Draw(seed)
     height, width = image.shape[-2:]
@@ -96,12 +97,15 @@ def augment(
 
 
 def _resample(picture: Tensor, matrix: Tensor, side: int) -> Tensor:
-    """The (C, P, P) crop of a (C, H, W) picture, bilinear, continued by reflection.
+    """Sample a crop bilinearly, with padding by reflection.
 
     Args:
-        picture: Float.
-        matrix: 3x3, float64, from crop pixel (x, y, 1) to picture pixel.
+        picture: (C, H, W) float.
+        matrix: (3, 3) float64, maps crop pixel (x, y, 1) to picture pixel.
         side: P.
+
+    Returns:
+        (C, P, P) float.
     """
     height, width = picture.shape[-2:]
     x = torch.arange(side, dtype=torch.float64)
@@ -118,7 +122,7 @@ def _resample(picture: Tensor, matrix: Tensor, side: int) -> Tensor:
 
 
 def _crop_to_picture(draw: Draw, settings: Augmentation, height: int, width: int) -> Tensor:
-    """The 3x3 affine matrix, float64, that takes crop pixel (x, y, 1) to picture pixel."""
+    """Return the (3, 3) float64 affine matrix from crop pixel (x, y, 1) to picture pixel."""
     low, high = settings.scale
     scale = math.exp(draw.uniform(math.log(low), math.log(high)))
     mirror = -1.0 if settings.flip and draw.choice(2) else 1.0
@@ -142,9 +146,9 @@ def _crop_to_picture(draw: Draw, settings: Augmentation, height: int, width: int
 
 
 def _centre(draw: Draw, size: int, reach: Tensor) -> float:
-    """Where the crop's centre falls on one axis: inside the picture if it fits, else mid-way.
+    """Draw the crop's centre on one axis; the picture's centre if the crop does not fit inside.
 
-    Whole-pixel offsets keep an unrotated, unscaled crop free of resampling.
+    Offsets are whole pixels, so that a crop without rotation and scaling is not resampled.
     """
     first, last = reach.item(), size - 1 - reach.item()
     if last <= first:
@@ -153,10 +157,10 @@ def _centre(draw: Draw, size: int, reach: Tensor) -> float:
 
 
 def colour_matrix(draw: Draw, settings: Augmentation) -> Tensor:
-    """Brightness, contrast, saturation and hue as one affine map of colours, (3, 4) float32.
+    """Draw brightness, contrast, saturation and hue as one affine map of colours, (3, 4) float32.
 
-    Contrast is about mid-grey and saturation about the luma of ITU-R BT.601; hue turns the
-    chroma plane of YIQ, which keeps the luma. Colours are clipped once, after all of them.
+    Contrast is relative to mid-grey, saturation to the luma of ITU-R BT.601. Hue rotates the chroma
+    plane of YIQ, which keeps the luma. Colours are clipped once, at the end.
     """
     matrix = torch.eye(3, dtype=torch.float64)
     if settings.hue_rad:
@@ -171,13 +175,13 @@ def colour_matrix(draw: Draw, settings: Augmentation) -> Tensor:
 
 
 def recolour(image: Tensor, matrix: Tensor) -> Tensor:
-    """A (3, P, P) image in [0, 1] whose colours a (3, 4) matrix maps, clipped to [0, 1]."""
+    """Apply a (3, 4) colour matrix to a (3, P, P) image in [0, 1] and clip to [0, 1]."""
     mapped = torch.addmm(matrix[:, 3:], matrix[:, :3], image.flatten(1)).clamp_(0, 1)
     return mapped.view_as(image)
 
 
 def _turned_hue(angle: float) -> Tensor:
-    """(3, 3): colours with the chroma plane turned by `angle` radians."""
+    """Return the (3, 3) matrix that rotates the chroma plane of YIQ by `angle` radians."""
     cos, sin = math.cos(angle), math.sin(angle)
     turn = torch.tensor([[1, 0, 0], [0, cos, -sin], [0, sin, cos]], dtype=torch.float64)
     turned: Tensor = torch.linalg.inv(_YIQ) @ turn @ _YIQ

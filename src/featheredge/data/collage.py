@@ -1,11 +1,11 @@
-"""One picture's salient object put onto another picture, so that networks meet several at once.
+"""Collages: the salient object of one picture pasted into another, to train on several objects.
 
-Data sets of salient objects mostly show one, large and in the middle; a network that learns from
-nothing else expects nothing else. After the copy-paste of Ghiasi et al., "Simple Copy-Paste is a
-Strong Data Augmentation Method for Instance Segmentation" (CVPR 2021).
+Pictures in salient-object data sets mostly show one large object in the centre, and a network
+trained only on them expects this. Follows Ghiasi et al., "Simple Copy-Paste is a Strong Data
+Augmentation Method for Instance Segmentation" (CVPR 2021).
 
-Shapes: C channels of a label, of which the first is the mask, H W pixels of a picture, P pixels of
-a square crop.
+Shapes: `C` channels of a label, the first is the mask; `H W` pixels of a picture; `P` pixels of a
+side of a square crop.
 """
 
 import torch
@@ -14,22 +14,23 @@ from torch import Tensor
 
 from featheredge.data.augment import Draw
 
-#: Longest side of what is pasted, as a share of the crop's.
+#: Minimum and maximum longer side of the pasted object, as a share of the crop's side.
 _SIZES = (0.2, 0.6)
 
 
 def paste(
     crop: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor], draw: Draw
 ) -> tuple[Tensor, Tensor]:
-    """Put what is inside the mask of `other` somewhere into `crop`, smaller, perhaps mirrored.
+    """Paste the object of `other` into `crop` at a random size and position, possibly mirrored.
 
     Args:
         crop: Image (3, P, P) and label (C, P, P), float in [0, 1].
-        other: Image (3, H, W) and label (C, H, W) likewise; an empty mask changes nothing.
-        draw: Decides size and place.
+        other: Image (3, H, W) and label (C, H, W), float in [0, 1]. If its mask is empty, the
+            crop is returned unchanged.
+        draw: Source of random numbers.
 
     Returns:
-        The crop with it: there, the label is the larger of both.
+        The new crop. Its label is the maximum of both labels.
     """
     box = _bounding_box(other[1][0])
     if box is None:
@@ -52,7 +53,7 @@ def paste(
 
 
 def _bounding_box(mask: Tensor) -> tuple[slice, slice] | None:
-    """The rows and columns that an (H, W) mask reaches above 1/2; None where it never does."""
+    """Return the rows and columns where an (H, W) mask is above 1/2; None if it never is."""
     inside = mask > 0.5
     spans = [inside.any(axis).nonzero().flatten() for axis in (1, 0)]
     if not len(spans[0]):

@@ -1,6 +1,6 @@
-"""The crops that a network trains on: an endless stream, each by its number.
+"""Training crops: an endless, reproducible stream over a finite set of pairs.
 
-Shapes: C channels of a label, P pixels of the square crop.
+Shapes: `C` channels of a label; `P` pixels of a side of the square crop.
 """
 
 import random
@@ -13,11 +13,12 @@ from featheredge.data.pairs import Pair, Pairs
 
 
 class Crops(Dataset[Pair]):
-    """An endless, reproducible stream of augmented crops over a finite set of pairs.
+    """An endless, reproducible stream of augmented crops.
 
-    Item `n` depends on `seed` and `n` alone: every pass visits each pair once in an order of
-    its own, and the augmentation of item `n` has a seed of its own. A run that stops after any
-    number of steps can therefore go on exactly where it was, without any state to keep.
+    Item `n` is image (3, P, P) and label (C, P, P), float32 in [0, 1]. It depends only on `seed`
+    and `n`: each epoch visits every pair once, in its own random order, and each item has its own
+    seed for augmentation. A run that stops after any step can therefore resume without any stored
+    state of the data.
     """
 
     def __init__(self, pairs: Pairs, how: Augmentation, seed: int) -> None:

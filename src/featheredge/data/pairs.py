@@ -1,9 +1,8 @@
-"""Training data: pairs of a picture and what a network should find in it.
+"""Training pairs: a picture and its label.
 
-A label is what annotators say; where a teacher's map was stored for the picture, that map follows
-as a second channel.
+The first channel of a label is the annotation. The second, if any, is a stored teacher map.
 
-Shapes: H W pixels of a picture, C channels of a label (1, or 2 with a teacher's map).
+Shapes: `H W` pixels of a picture; `C` channels of a label (1, or 2 with a teacher map).
 """
 
 from pathlib import Path
@@ -23,16 +22,16 @@ from featheredge.errors import EvaluationError, ImageError
 Pair = tuple[Tensor, Tensor]
 Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
-#: Share of annotators, of 255, that stands for "nobody was asked". A share above 0 and below the
-#: loss's threshold is neither edge nor background, so such a pixel weighs nothing.
+#: Label value, of 255, for pixels without annotation. It is above 0 and below the threshold of
+#: the loss, so that the pixel is neither edge nor background and has no weight.
 UNKNOWN = 1
 
-#: What one set of pairs keeps in memory.
+#: Maximum memory for the decoded pictures of one set of pairs.
 KEPT_BYTES = 2 * 2**30
 
 
 class Pairs(Protocol):
-    """A finite number of pairs: image (3, H, W) float32 in [0, 1], RGB; label (C, H, W)."""
+    """A finite sequence of pairs: image (3, H, W) and label (C, H, W), float32 in [0, 1]."""
 
     def __len__(self) -> int: ...
 
@@ -40,10 +39,10 @@ class Pairs(Protocol):
 
 
 class Decoded:
-    """Pairs that are kept in memory as 8-bit arrays once they were read, up to `KEPT_BYTES`.
+    """Pairs that stay in memory as 8-bit arrays after the first read, up to `KEPT_BYTES`.
 
-    Half a thousand pictures of BSDS500 take about 300 MB, ten thousand of 320 px 4 GB. What does
-    not fit is read again each time, which takes about 2 ms for a picture of 320 px.
+    The 500 pictures of BSDS500 need about 300 MB, 10,000 pictures of 320 px need 4 GB. Pairs that
+    do not fit are read again each time, which takes about 2 ms for a picture of 320 px.
     """
 
     def __init__(self) -> None:
@@ -63,7 +62,7 @@ class Decoded:
         return arrays
 
     def _read(self, index: int) -> Arrays:
-        """(H, W, 3) and (C, H, W), uint8."""
+        """Read the picture, (H, W, 3) uint8, and the label, (C, H, W) uint8."""
         raise NotImplementedError
 
 
@@ -77,12 +76,12 @@ class EdgePairs(Decoded):
         """List the pictures.
 
         Args:
-            root: BSDS500 in its own layout.
-            splits: Which parts, joined.
-            maps: Folder with a teacher's map `ID.png` for each picture.
+            root: BSDS500 in its published layout.
+            splits: One or more of "train", "val" and "test".
+            maps: Folder with a teacher map `ID.png` for each picture.
 
         Raises:
-            EvaluationError: The data set is not complete.
+            EvaluationError: The data set is incomplete.
         """
         super().__init__()
         self.samples = [sample for split in splits for sample in bsds500.samples(root, split)]
@@ -103,9 +102,9 @@ class EdgePairs(Decoded):
 
 
 class MaskPairs(Decoded):
-    """Pictures with the mask of what stands out in them.
+    """Pictures with masks of their salient objects.
 
-    Item `i` is image (3, H, W) float32 in [0, 1], RGB, and label (C, H, W) float32: 1 inside.
+    Item `i` is image (3, H, W) float32 in [0, 1], RGB, and label (C, H, W) float32; 1 is inside.
     """
 
     def __init__(
@@ -120,12 +119,12 @@ class MaskPairs(Decoded):
 
         Args:
             root: A data set in one of `featheredge.datasets.mask_sets.LAYOUTS`.
-            splits: Lists `SPLIT.txt` in `root` of one ID a line, joined; "all" is every mask.
-            maps: Folder with a teacher's map `ID.png` for each picture.
-            taught_by_masks: Whether, without `maps`, the mask itself stands for the teacher's.
+            splits: Names of lists `SPLIT.txt` in `root`, one ID per line; "all" selects all masks.
+            maps: Folder with a teacher map `ID.png` for each picture.
+            taught_by_masks: Whether to use the mask as the teacher map if `maps` is None.
 
         Raises:
-            EvaluationError: No such list, or masks or pictures are missing.
+            EvaluationError: A list, a mask or a picture is missing.
         """
         super().__init__()
         self._maps, self._taught_by_masks = maps, taught_by_masks
@@ -142,7 +141,7 @@ class MaskPairs(Decoded):
         if mask.shape != pixels.shape[:2]:
             raise EvaluationError(
                 f"{path}: is {mask.shape[1]}x{mask.shape[0]}, its picture "
-                f"{pixels.shape[1]}x{pixels.shape[0]}; expected a mask as large as the picture"
+                f"{pixels.shape[1]}x{pixels.shape[0]}; expected a mask of the picture's size"
             )
         if self._maps is None:
             return pixels, np.stack([mask, mask]) if self._taught_by_masks else mask[None]
@@ -150,36 +149,36 @@ class MaskPairs(Decoded):
 
 
 class TeacherPairs(Decoded):
-    """Pictures that no annotator saw, with a teacher's maps of them.
+    """Pictures without annotation, with the maps of a teacher.
 
-    Item `i` is image (3, H, W) float32 in [0, 1], RGB, and label (2, H, W): what stands for the
-    annotators' label, and the map. Of edges that is unknown; of masks it is where the map is above
-    a half.
+    Item `i` is image (3, H, W) float32 in [0, 1], RGB, and label (2, H, W): a replacement for the
+    annotation, and the map. For edges, the replacement is `UNKNOWN`; for saliency, it is the map
+    binarised at 1/2.
     """
 
     def __init__(self, task: Task, pictures: Path, maps: Path) -> None:
-        """List every map `ID.png` in `maps` and the picture `ID.jpg` or `ID.png` it is of.
+        """List every map `ID.png` in `maps` and its picture `ID.jpg` or `ID.png`.
 
         Args:
-            task: What the maps are of.
+            task: What the maps show.
             pictures: The folder of the pictures.
             maps: The folder of the maps.
 
         Raises:
-            EvaluationError: There is no map, or the picture of one is missing.
+            EvaluationError: There are no maps, or the picture of a map is missing.
         """
         super().__init__()
-        there = {path.stem: path for end in ("jpg", "png") for path in pictures.glob(f"*.{end}")}
+        by_id = {path.stem: path for end in ("jpg", "png") for path in pictures.glob(f"*.{end}")}
         self._maps, self._task = sorted(maps.glob("*.png")), task
         if not self._maps:
-            raise EvaluationError(f"{maps}: holds no map ID.png; `featheredge label` writes them")
-        missing = [map.stem for map in self._maps if map.stem not in there]
+            raise EvaluationError(f"{maps}: no maps ID.png; type `featheredge label` to make them")
+        missing = [map.stem for map in self._maps if map.stem not in by_id]
         if missing:
             raise EvaluationError(
                 f"{pictures}: no .jpg or .png for {len(missing)} of the maps in {maps}, the first "
                 f"is {missing[0]}"
             )
-        self._pictures = [there[map.stem] for map in self._maps]
+        self._pictures = [by_id[map.stem] for map in self._maps]
 
     def __len__(self) -> int:
         return len(self._maps)
@@ -193,7 +192,7 @@ class TeacherPairs(Decoded):
 
 
 class ConcatPairs:
-    """Several sets of pairs one after another, each as often as is said."""
+    """Several sets of pairs in sequence, each repeated a given number of times."""
 
     def __init__(self, *parts: tuple[Pairs, int]) -> None:
         self._items = [
@@ -214,39 +213,43 @@ def annotated_pairs(
     splits: tuple[str, ...],
     maps: Path | None = None,
 ) -> Pairs:
-    """Pictures of these splits that people annotated, with a teacher's maps if there are any.
+    """Return the annotated pictures of some splits, with teacher maps if there are any.
 
     Args:
-        task: "edges" reads BSDS500's layout, "saliency" those of masks.
-        root: The data set.
-        splits: Which parts, joined.
-        maps: Folder with a teacher's map `ID.png` for each picture.
+        task: "edges" reads the layout of BSDS500, "saliency" the layouts of mask data sets.
+        root: Folder of the data set.
+        splits: One or more splits of the data set.
+        maps: Folder with a teacher map `ID.png` for each picture.
 
     Raises:
-        EvaluationError: The data set is not complete.
+        EvaluationError: The data set is incomplete.
     """
     kind = EdgePairs if task == "edges" else MaskPairs
     return kind(root, splits, maps)
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 RGB -> (3, H, W) float32 in [0, 1]."""
+    """Convert (H, W, 3) uint8 RGB to (3, H, W) float32 in [0, 1]."""
     return torch.from_numpy(pixels).permute(2, 0, 1).float() / 255
 
 
 def read_map(path: Path, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A stored map, (H, W) uint8, as large as the picture (H, W, 3) it is of.
+    """Read a stored map, (H, W) uint8.
+
+    Args:
+        path: The file of the map.
+        pixels: (H, W, 3), its picture.
 
     Raises:
-        EvaluationError: It is missing, unreadable or of another size.
+        EvaluationError: The map is missing, unreadable or of another size than its picture.
     """
     try:
         map: NDArray[np.uint8] = image.load(path)[..., 0]
     except ImageError as cause:
-        raise EvaluationError(f"{path}: no map of this picture: {cause}") from cause
+        raise EvaluationError(f"{path}: cannot read the map of this picture: {cause}") from cause
     if map.shape != pixels.shape[:2]:
         raise EvaluationError(
             f"{path}: is {map.shape[1]}x{map.shape[0]}, its picture "
-            f"{pixels.shape[1]}x{pixels.shape[0]}; make the maps anew from these pictures"
+            f"{pixels.shape[1]}x{pixels.shape[0]}; make the maps again from these pictures"
         )
     return map

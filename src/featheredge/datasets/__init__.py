@@ -1,1 +1,1 @@
-"""Published data sets as they lie on disk: which files belong together, read without PyTorch."""
+"""Published data sets on disk: find and pair their files, without PyTorch."""

@@ -1,8 +1,9 @@
-"""The BSDS500 data set in its published layout: `images/SPLIT/ID.jpg`, `groundTruth/SPLIT/ID.mat`.
+"""BSDS500 in its published layout: pictures and boundary annotations.
 
-Reading the .mat files needs scipy (`featheredge[eval]` or `featheredge[lab]`).
+The files are `images/SPLIT/ID.jpg` and `groundTruth/SPLIT/ID.mat`. Reading the .mat files needs
+scipy (`featheredge[eval]` or `featheredge[lab]`).
 
-Shapes: G annotators, H W pixels.
+Shapes: `G` annotators; `H W` pixels.
 """
 
 from dataclasses import dataclass
@@ -12,16 +13,23 @@ import numpy as np
 import numpy.typing as npt
 
 from featheredge.errors import EvaluationError
+from featheredge.extras import require
 
 SPLITS = ("train", "val", "test")
 
-# What scipy and the layout give rise to in a file that is something else.
+# Exceptions that scipy, or the access to a field, raises on a file that is not an annotation file.
 _MALFORMED = (OSError, ValueError, KeyError, IndexError, TypeError, NotImplementedError)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture of the data set and the file with its annotations."""
+    """One picture of the data set.
+
+    Attributes:
+        id: Stem of both files.
+        image: The .jpg file.
+        annotations: The .mat file.
+    """
 
     id: str
     image: Path
@@ -29,18 +37,22 @@ class Sample:
 
 
 def samples(root: Path, split: str) -> list[Sample]:
-    """The pictures of one split, sorted by identifier.
+    """List the pictures of one split, sorted by ID.
+
+    Args:
+        root: The folder that holds `images` and `groundTruth`.
+        split: One of `SPLITS`.
 
     Raises:
-        EvaluationError: unknown split, no such folder, or a picture without annotations.
+        EvaluationError: The split is unknown, the folder does not exist, or a picture has no
+            annotations.
     """
-    if split not in SPLITS:
-        raise EvaluationError(f"BSDS500 has the splits {', '.join(SPLITS)}; got {split!r}")
+    check_split(split)
     images = sorted((root / "images" / split).glob("*.jpg"))
     if not images:
         raise EvaluationError(
-            f"{root}: no pictures in images/{split}; expected BSDS500 in its own layout, "
-            "images/{train,val,test}/*.jpg and groundTruth/{train,val,test}/*.mat"
+            f"{root}: no pictures in images/{split}; give the BSDS500 folder in its published "
+            "layout, images/{train,val,test}/*.jpg and groundTruth/{train,val,test}/*.mat"
         )
     found = [
         Sample(image.stem, image, root / "groundTruth" / split / f"{image.stem}.mat")
@@ -49,18 +61,32 @@ def samples(root: Path, split: str) -> list[Sample]:
     missing = [sample.id for sample in found if not sample.annotations.is_file()]
     if missing:
         raise EvaluationError(
-            f"{root}/groundTruth/{split}: no .mat file for {len(missing)} pictures, "
-            f"the first is {missing[0]}"
+            f"{root}/groundTruth/{split}: {len(missing)} of {len(found)} pictures have no .mat "
+            f"file; the first is {missing[0]}.mat"
         )
     return found
 
 
+def check_split(split: str) -> None:
+    """Raise EvaluationError if BSDS500 has no such split."""
+    if split not in SPLITS:
+        raise EvaluationError(f"unknown split {split!r} of BSDS500; use {', '.join(SPLITS)}")
+
+
 def boundaries(path: Path) -> npt.NDArray[np.bool_]:
-    """The annotators' boundary maps of one picture: (G, H, W) bool, True on a boundary.
+    """Read the boundary maps of all annotators of one picture.
+
+    Args:
+        path: The .mat file.
+
+    Returns:
+        (G, H, W) bool, True on a boundary.
 
     Raises:
-        EvaluationError: not a BSDS500 annotation file, or one without annotators.
+        EvaluationError: The file is not a BSDS500 annotation file, or has no annotator.
+        MissingExtraError: scipy is not installed.
     """
+    require("eval", f"reading {path.name}", "scipy")
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
@@ -69,15 +95,22 @@ def boundaries(path: Path) -> npt.NDArray[np.bool_]:
         maps = [np.asarray(cell["Boundaries"][0, 0], bool) for cell in cells]
     except (*_MALFORMED, MatReadError) as cause:
         raise EvaluationError(
-            f"{path}: not a BSDS500 annotation file, which is a .mat with "
-            f"groundTruth{{g}}.Boundaries: {cause}"
+            f"{path}: not a BSDS500 annotation file ({cause}); expected a .mat file with "
+            "groundTruth{g}.Boundaries"
         ) from cause
     if not maps:
-        raise EvaluationError(f"{path}: holds no annotator; every picture needs at least one")
+        raise EvaluationError(f"{path}: has no annotator; expected at least one")
     return np.stack(maps)
 
 
 def consensus(annotations: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """The share of annotators who marked each pixel: (G, H, W) bool -> (H, W) float32 in [0, 1]."""
+    """Return the share of annotators who marked each pixel.
+
+    Args:
+        annotations: (G, H, W) bool.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+    """
     shares: npt.NDArray[np.float32] = annotations.mean(axis=0, dtype=np.float32)
     return shares

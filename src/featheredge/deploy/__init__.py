@@ -1,1 +1,1 @@
-"""From a trained network to a file that runs anywhere: export."""
+"""Deployment: export of trained networks to ONNX files."""

@@ -1,13 +1,12 @@
 """Export to the self-contained ONNX file that `featheredge.Session` runs.
 
-The file takes pictures as they are and gives maps as they are used: input `image`, uint8
-(B, H, W, 3) RGB of any size; output `map`, float32 (B, H, W) in [0, 1]. Normalisation and
-sigmoid are inside, so no caller can get them wrong. Batch norms are kept apart from their
-convolutions (ONNX Runtime folds them when it loads the file, at no cost in speed), which leaves
-every trained parameter in the file under its own name: `featheredge.models.build` reads
-them back for fine-tuning.
+The input `image` is uint8 (B, H, W, 3) RGB of any size; the output `map` is float32 (B, H, W) in
+[0, 1]. Normalisation and sigmoid are part of the model, so that callers do no preprocessing. Batch
+norms are not folded into the convolutions: ONNX Runtime folds them when it loads the file, at no
+cost in speed. Every trained parameter therefore keeps its own name in the file, and
+`featheredge.models.build` can load the file for fine-tuning.
 
-Shapes: B batch, H W pixels.
+Shapes: `B` batch; `H W` pixels.
 """
 
 import copy
@@ -24,7 +23,6 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 import onnx_ir
-import onnxruntime
 import torch
 from onnx_ir.passes.common import IdentityEliminationPass, RemoveUnusedNodesPass
 from onnxscript import optimizer
@@ -33,8 +31,10 @@ from torch import Tensor, nn
 from featheredge.catalog import Task
 from featheredge.errors import ArgumentError, WeightsError
 from featheredge.files import write_bytes
-from featheredge.models.build import is_parameter
 from featheredge.models.network import Network
+from featheredge.models.tensors import is_parameter
+from featheredge.onnx_runtime import onnx_session
+from featheredge.weights_file import MAX_INPUT_PX
 
 Storage = Literal["fp16", "fp32"]
 
@@ -42,12 +42,9 @@ METADATA_KEY = "featheredge"
 PARITY_SIZES = ((33, 47), (1, 1), (121, 80))
 MAX_DIFFERENCE = 1e-4
 
-#: Numbers below this become zero. Dead channels collect such numbers, and a product of two or three
-#: of them is subnormal, which processors are slow at; in a sum with others they are lost anyway.
+#: Smaller numbers become zero. They occur in dead channels, and a product of two or three of them
+#: is subnormal, which is slow on CPUs. In sums with normal numbers they have no effect.
 _NEGLIGIBLE = 1e-12
-
-#: Larger squares would fill the memory.
-_MAX_INPUT_PX = 8192
 
 _OPSET = 20
 _PREFIX = "network."
@@ -61,7 +58,7 @@ class _Deployed(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, H, W, 3) uint8 -> (B, H, W) float32 in [0, 1]."""
+        """Convert images, (B, H, W, 3) uint8, to maps, (B, H, W) float32 in [0, 1]."""
         pixels = image.permute(0, 3, 1, 2).float() / 255
         logits: Tensor = self.network(self.network.normalise(pixels)).final
         return logits.sigmoid().squeeze(1)
@@ -79,29 +76,29 @@ def export_network(
     """Write `network` to `path` as ONNX and check the file against PyTorch.
 
     Args:
-        network: What to export; it is not changed.
-        path: The .onnx file to write, atomically, once the check has passed.
-        name: What the catalog calls it.
-        task: What its maps mean.
-        input_px: Side of the square that pictures are stretched to for it, a multiple of its
-            stride: the size it was trained at. None for a network that takes them as they are.
-        storage: How convolution weights are stored; "fp16" halves the file, and the arithmetic
-            stays float32. Batch norms stay float32: dead channels have variances below fp16.
+        network: The network to export; it is not changed.
+        path: The .onnx file, written atomically after the check.
+        name: Name of the model in the metadata.
+        task: What its maps show.
+        input_px: Side of the square that images are resized to, a multiple of the stride; the
+            size used in training. None for a network that processes images at their own size.
+        storage: Type of the stored convolution weights. "fp16" halves the file; the arithmetic
+            stays float32. Batch norms stay float32: variances of dead channels underflow in fp16.
 
     Returns:
-        The largest absolute difference between the two, over `PARITY_SIZES` or at `input_px`;
-        with "fp16" both use the rounded weights.
+        The largest absolute difference between ONNX Runtime and PyTorch, over `PARITY_SIZES` or at
+        `input_px`. With "fp16", both use the rounded weights.
 
     Raises:
-        ArgumentError: `input_px` is no multiple of the stride.
-        WeightsError: The difference exceeds `MAX_DIFFERENCE`; nothing is written.
+        ArgumentError: `input_px` is not a multiple of the stride, or is too large.
+        WeightsError: The difference is larger than `MAX_DIFFERENCE`; nothing is written.
     """
     if input_px is not None and not (
-        1 <= input_px <= _MAX_INPUT_PX and input_px % network.stride == 0
+        1 <= input_px <= MAX_INPUT_PX and input_px % network.stride == 0
     ):
         raise ArgumentError(
             f"input_px is {input_px}; expected a multiple of {network.stride}, the network's "
-            f"stride, up to {_MAX_INPUT_PX}"
+            f"stride, up to {MAX_INPUT_PX}"
         )
     network = copy.deepcopy(network).eval().cpu().deployable()
     deployed = _Deployed(network)
@@ -109,7 +106,7 @@ def export_network(
     model = _to_onnx(deployed)
     if storage == "fp16":
         _store_as_half(model)
-    facts = {
+    metadata = {
         "name": name,
         "task": task,
         "stride": network.stride,
@@ -117,15 +114,15 @@ def export_network(
         "network": type(network).__name__,
         "config": asdict(network.config),
     }
-    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(facts)})
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
     onnx.checker.check_model(model, full_check=True)
     data = model.SerializeToString()
     sizes = PARITY_SIZES if input_px is None else ((input_px, input_px),)
     difference = parity(deployed, data, sizes)
     if not difference <= MAX_DIFFERENCE:
         raise WeightsError(
-            f"the exported {name} differs from PyTorch by {difference:.2g}, more than "
-            f"{MAX_DIFFERENCE:g}; the file was not written"
+            f"the exported {name} differs from PyTorch by {difference:.2g}; at most "
+            f"{MAX_DIFFERENCE:g} is allowed; the file was not written"
         )
     write_bytes(path, data)
     return difference
@@ -133,8 +130,14 @@ def export_network(
 
 @torch.inference_mode()
 def parity(deployed: nn.Module, data: bytes, sizes: Sequence[tuple[int, int]]) -> float:
-    """Largest absolute difference between PyTorch and ONNX Runtime on noise of these (H, W)."""
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    """Return the largest absolute difference between PyTorch and ONNX Runtime on noise images.
+
+    Args:
+        deployed: Maps (B, H, W, 3) uint8 to (B, H, W) float32.
+        data: The exported .onnx file.
+        sizes: (H, W) of the images.
+    """
+    session = onnx_session(data)
     random = np.random.default_rng(0)
     worst = 0.0
     for size in sizes:
@@ -146,10 +149,10 @@ def parity(deployed: nn.Module, data: bytes, sizes: Sequence[tuple[int, int]]) -
 
 
 def _round(module: nn.Module, storage: Storage) -> None:
-    """Round parameters and buffers to what will be stored.
+    """Round parameters and buffers to the values that the file stores.
 
-    What is negligible becomes zero; with "fp16", what `_store_as_half` stores becomes the nearest
-    fp16 number.
+    Negligible values become zero. With "fp16", the parameters that `_store_as_half` converts are
+    rounded to fp16.
     """
     for tensor in (*module.parameters(), *module.buffers()):
         if tensor.is_floating_point():
@@ -161,7 +164,7 @@ def _round(module: nn.Module, storage: Storage) -> None:
 
 
 def _to_onnx(deployed: nn.Module) -> onnx.ModelProto:
-    """Trace with any batch size, height and width, and fold constants but no batch norm."""
+    """Trace with a dynamic batch size, height and width; fold constants, except batch norms."""
     image = torch.zeros(2, 65, 97, 3, dtype=torch.uint8)
     with quiet():
         program = torch.onnx.export(
@@ -191,7 +194,7 @@ def _to_onnx(deployed: nn.Module) -> onnx.ModelProto:
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Drop tensors that no node reads, and annotations of tensors, which readers can infer."""
+    """Remove tensors that no node reads, and shape annotations, which readers can infer."""
     used = {name for node in graph.node for name in node.input}
     kept = [tensor for tensor in graph.initializer if tensor.name in used]
     _replace(graph.initializer, kept)
@@ -199,9 +202,9 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
 
 
 def _store_as_half(model: onnx.ModelProto) -> None:
-    """Store parameters of more than one axis as fp16, each cast back where it is read.
+    """Store parameters with more than one axis as fp16, each with a cast back to float32.
 
-    The graph's own constants, mean and deviation of the pixels among them, stay as they are.
+    Constants of the graph, such as mean and standard deviation of the pixels, are not changed.
     """
     graph = model.graph
     stored, casts = [], []
@@ -230,7 +233,7 @@ def _replace(field: Any, values: Iterable[Any]) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """The exporter prints progress and warns about libraries that are not used here."""
+    """Silence the exporter, which prints progress and warns about unused libraries."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

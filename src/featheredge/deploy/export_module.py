@@ -1,7 +1,9 @@
-"""Export of any module to ONNX, for inputs of one size, checked against PyTorch.
+"""Export of any PyTorch module to ONNX, for inputs of one size, checked against PyTorch.
 
-Networks of the zoo have `featheredge.deploy.export`, whose files every verb takes. Here a file is
-just the module: what it is given, and what it returns.
+The file contains only the module, without normalisation or metadata, so that the verbs cannot use
+it as a model. For the networks of featheredge, use `featheredge.deploy.export`.
+
+Shapes: `B` batch; `C` channels; `H W` pixels.
 """
 
 from copy import deepcopy
@@ -9,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx_ir
-import onnxruntime
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
@@ -17,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 from featheredge.deploy.export import MAX_DIFFERENCE, quiet
 from featheredge.errors import WeightsError
 from featheredge.files import write_bytes
+from featheredge.onnx_runtime import onnx_session
 
 _OPSET = 20
 
@@ -26,22 +28,22 @@ def export_module(network: nn.Module, path: Path, example: Tensor) -> float:
     """Write a module to `path` as ONNX and check the file against PyTorch.
 
     Args:
-        network: Takes one tensor, returns tensors; it is not changed.
-        path: The .onnx file to write, atomically, once the check has passed. Its input is called
-            `input`.
-        example: (B, C, H, W), the size that the file takes.
+        network: A module with one input tensor and tensors as output; it is not changed.
+        path: The .onnx file, written atomically after the check. Its input is named `input`.
+        example: (B, C, H, W), an input of the size that the file accepts.
 
     Returns:
-        The largest difference between the two on noise, as a share of the largest answer.
+        The largest difference between ONNX Runtime and PyTorch on noise, relative to the largest
+        output.
 
     Raises:
-        WeightsError: The difference exceeds `MAX_DIFFERENCE`, or it cannot be exported at all;
-            nothing is written.
+        WeightsError: The module cannot be exported, or the difference is larger than
+            `MAX_DIFFERENCE`; nothing is written.
     """
     network = deepcopy(network).eval().cpu()
     data = _to_onnx(network, example)
     noise = torch.rand(example.shape, generator=torch.Generator().manual_seed(0))
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    session = onnx_session(data)
     ours = [leaf.numpy() for leaf in tree_leaves(network(noise)) if isinstance(leaf, Tensor)]
     theirs = session.run(None, {"input": noise.numpy()})
     difference = max(
@@ -51,14 +53,14 @@ def export_module(network: nn.Module, path: Path, example: Tensor) -> float:
     if not difference <= MAX_DIFFERENCE:
         raise WeightsError(
             f"the exported {type(network).__name__} differs from PyTorch by {difference:.2g} of "
-            f"its largest answer, more than {MAX_DIFFERENCE:g}; the file was not written"
+            f"its largest output; at most {MAX_DIFFERENCE:g} is allowed; the file was not written"
         )
     write_bytes(path, data)
     return difference
 
 
 def _to_onnx(network: nn.Module, example: Tensor) -> bytes:
-    """The file's content."""
+    """Return the bytes of the .onnx file."""
     with quiet():
         try:
             program = torch.onnx.export(

@@ -1,6 +1,6 @@
-"""Scores: the BSDS500 edge benchmark, and saliency.
+"""Scores of edge maps (the BSDS500 benchmark) and of saliency maps.
 
-What compiles (numba) is loaded when it is first used.
+Importing this package compiles nothing: modules that use numba are imported on first use.
 """
 
 from featheredge.metrics.edge_metric import EdgeMetric

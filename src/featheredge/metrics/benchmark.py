@@ -1,4 +1,4 @@
-"""Let a model predict the pictures of a benchmark, as the files that are then scored."""
+"""Run a model on the pictures of a benchmark, and score the maps that it writes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 from featheredge.catalog import Task
 from featheredge.datasets.bsds500 import samples
 from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
-from featheredge.image import save_map
 from featheredge.metrics.edge_evaluate import evaluate_edges
 from featheredge.metrics.edge_protocol import EdgeProtocol
 from featheredge.metrics.edge_scores import EdgeScores
@@ -14,6 +13,7 @@ from featheredge.metrics.map_files import annotation_files, pair_up
 from featheredge.metrics.saliency_evaluate import evaluate_saliency
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
 from featheredge.metrics.saliency_scores import SaliencyScores
+from featheredge.png import save_map
 from featheredge.session import Session
 
 
@@ -24,20 +24,22 @@ def predict_bsds(
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write the map of every picture to ``folder/ID.png``, as `featheredge edges` does.
+    """Write the edge map of every picture of a BSDS500 split to `folder/ID.png`.
 
     Args:
-        model: a name in the catalog or the path of an .onnx file.
-        dataset: BSDS500 in its own layout.
-        split: train, val or test.
-        folder: where to; maps of the same name are replaced.
-        progress: called with the number of pictures done and their total.
+        model: A name in the catalog or the path of an .onnx file.
+        dataset: BSDS500 in its published layout.
+        split: One of `train`, `val` and `test`.
+        folder: Where the maps go; existing maps are replaced.
+        progress: Called with the number of pictures done and their total.
 
     Raises:
-        UnknownModelError: the catalog has no such name.
-        WeightsError: the model's file is missing, damaged, not one of ours, or not for edges.
-        EvaluationError: the data set is not complete.
-        ImageError: a picture cannot be read, or a map cannot be written.
+        UnknownModelError: The catalog has no such name.
+        WeightsError: The file is missing or damaged, is not a Featheredge model, or is not for
+            edges.
+        EvaluationError: The data set is not complete.
+        ImageError: A picture cannot be read.
+        OutputError: A map cannot be written.
     """
     pictures = {picture.id: picture.image for picture in samples(dataset, split)}
     predict_pictures(model, "edges", pictures, folder, progress)
@@ -46,14 +48,14 @@ def predict_bsds(
 def score_bsds(
     model: str, dataset: Path, folder: Path, *, splits: Sequence[str] = ("test",), workers: int = 1
 ) -> EdgeScores:
-    """Let a model predict pictures of BSDS500, and score it by the default protocol.
+    """Run an edge model on BSDS500 and score its maps with the default protocol.
 
     Args:
-        model: a name in the catalog or the path of an .onnx file.
-        dataset: BSDS500 in its own layout.
-        folder: where the maps go.
-        splits: train, val and test, joined.
-        workers: processes that score.
+        model: A name in the catalog or the path of an .onnx file.
+        dataset: BSDS500 in its published layout.
+        folder: Where the maps go; existing maps are replaced.
+        splits: One or more of `train`, `val` and `test`; their pictures are scored as one set.
+        workers: Number of processes that score.
     """
     for split in splits:
         predict_bsds(model, dataset, split, folder)
@@ -64,14 +66,15 @@ def score_bsds(
 def score_masks(
     model: str, dataset: Path, folder: Path, *, splits: Sequence[str] = ("all",), workers: int = 1
 ) -> SaliencyScores:
-    """Let a model predict the pictures of a saliency set, and score it by the default protocol.
+    """Run a saliency model on a data set and score its maps with the default protocol.
 
     Args:
-        model: a name in the catalog or the path of an .onnx file.
-        dataset: a folder in one of `featheredge.datasets.mask_sets.LAYOUTS`.
-        folder: where the maps go.
-        splits: lists `SPLIT.txt` in it, joined; "all" is every mask.
-        workers: processes that score.
+        model: A name in the catalog or the path of an .onnx file.
+        dataset: A data set in one of `featheredge.datasets.mask_sets.LAYOUTS`.
+        folder: Where the maps go; existing maps are replaced.
+        splits: Names of lists `SPLIT.txt` in the data set, or "all" for every mask; their
+            pictures are scored as one set.
+        workers: Number of processes that score.
     """
     masks = split_masks(dataset, splits)
     pictures = pictures_of(masks, picture_folder(dataset) or dataset)
@@ -86,19 +89,21 @@ def predict_pictures(
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write the map of every picture to ``folder/ID.png``.
+    """Write the map of every picture to `folder/ID.png`.
 
     Args:
-        model: a name in the catalog or the path of an .onnx file.
-        task: what the model must be for.
+        model: A name in the catalog or the path of an .onnx file.
+        task: The task that the model must have.
         pictures: ID -> file.
-        folder: where to; maps of the same name are replaced.
-        progress: called with the number of pictures done and their total.
+        folder: Where the maps go; existing maps are replaced.
+        progress: Called with the number of pictures done and their total.
 
     Raises:
-        UnknownModelError: the catalog has no such name.
-        WeightsError: the model's file is missing, damaged, not one of ours, or for another task.
-        ImageError: a picture cannot be read, or a map cannot be written.
+        UnknownModelError: The catalog has no such name.
+        WeightsError: The file is missing or damaged, is not a Featheredge model, or is for
+            another task.
+        ImageError: A picture cannot be read.
+        OutputError: A map cannot be written.
     """
     session = Session(model, task=task)
     for done, (id, picture) in enumerate(pictures.items(), start=1):

@@ -1,11 +1,12 @@
-"""Count which predicted and annotated edge pixels find each other, at every threshold.
+"""Counts of matched edge pixels at every threshold, for one edge map and its annotations.
 
-This is the step of the BSDS500 benchmark (Arbeláez et al., "Contour Detection and Hierarchical
-Image Segmentation", PAMI 2011, section 3.1; Martin et al., PAMI 2004, appendix) between maps and
-scores. The compiled work is in `featheredge.metrics.thinning` and `featheredge.metrics.matching`;
-here is what surrounds it.
+This is the matching step of the BSDS500 benchmark (Arbeláez et al., "Contour Detection and
+Hierarchical Image Segmentation", PAMI 2011, section 3.1; Martin et al., PAMI 2004, appendix). The
+compiled loops are in `featheredge.metrics.thinning` and `featheredge.metrics.matching`; this module
+prepares their inputs and sums their outputs.
 
-Shape legend: ``H W`` pixels; ``G`` annotators; ``T`` thresholds; ``N`` cells of the padded grid.
+Shapes: `H W` pixels; `G` annotators; `T` thresholds; `P` predicted pixels of all thresholds
+together.
 """
 
 from collections.abc import Sequence
@@ -14,38 +15,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from featheredge.errors import ProviderError
+from featheredge.extras import require
 
 if TYPE_CHECKING:
     from featheredge.metrics.matching import Graph
 
-COLUMNS = ("cntR", "sumR", "cntP", "sumP")  # the benchmark's own names
-VERSION = 1  # raised whenever a count may change, so that stored counts are not used again
+COLUMNS = ("cntR", "sumR", "cntP", "sumP")  # the names that the original benchmark uses
+VERSION = 1  # increase it when a count may change, so that counts stored before are not used
 _UNITS_PER_PX = 100  # distances are rounded to a hundredth of a pixel
 _PENALTY_PER_TOLERANCE = 100  # an unmatched pixel costs as much as 100 pairs at the tolerance
 
 
 def require_numba() -> None:
-    """Raise ProviderError, saying what to install, unless numba is there."""
-    try:
-        import numba  # noqa: F401
-    except ImportError as error:
-        raise ProviderError(
-            f"scoring needs numba ({error}); install it: pip install featheredge[eval]"
-        ) from error
+    """Raise MissingExtraError, which says what to install, unless numba is installed."""
+    require("eval", "scoring", "numba", "scipy")
 
 
 def thin(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Thin every stroke to one pixel (the definition of MATLAB's ``bwmorph(mask, 'thin', inf)``).
+    """Thin every stroke to a width of one pixel, as MATLAB's `bwmorph(mask, 'thin', inf)`.
 
     Args:
-        mask: (H, W).
+        mask: (H, W) bool.
 
     Returns:
-        (H, W).
+        (H, W) bool.
 
     Raises:
-        ProviderError: numba is not installed.
+        MissingExtraError: numba is not installed.
     """
     require_numba()
     from featheredge.metrics.thinning import thin_levels
@@ -63,21 +59,22 @@ def count_matches(
     thresholds: NDArray[np.float64],
     max_dist: float,
 ) -> NDArray[np.int64]:
-    """Threshold, thin and match one map against each of its annotations.
+    """Threshold and thin one map, and match it with each of its annotations.
 
     Args:
-        edge_map: (H, W), values in [0, 1], after non-maximum suppression.
-        annotations: G masks (H, W), one per annotator.
-        thresholds: (T,) ascending, above 0; a pixel is predicted where ``map >= threshold``.
-        max_dist: farthest a pair may lie apart, as a share of the picture's diagonal.
+        edge_map: (H, W) float64 in [0, 1], after non-maximum suppression.
+        annotations: G masks (H, W) bool, one per annotator.
+        thresholds: (T,) ascending, above 0; a pixel is predicted where `map >= threshold`.
+        max_dist: The largest distance at which two pixels match, as a share of the picture's
+            diagonal.
 
     Returns:
-        (T, 4): annotated pixels matched and annotated pixels in all, both summed over annotators
-        (recall); predicted pixels matched to any annotator and predicted pixels in all
-        (precision).
+        (T, 4) int64, in the order of `COLUMNS`. For recall: matched annotated pixels and all
+        annotated pixels, both summed over annotators. For precision: predicted pixels that match
+        any annotator, and all predicted pixels.
 
     Raises:
-        ProviderError: numba is not installed.
+        MissingExtraError: numba is not installed.
     """
     require_numba()
     from featheredge.metrics.matching import track
@@ -88,10 +85,10 @@ def count_matches(
     levels = np.pad(np.searchsorted(thresholds, edge_map, side="right"), margin).astype(np.int16)
     cells, starts = thin_levels(levels, len(thresholds))
     # The graph has one vertex for every pixel that is predicted at any threshold.
-    predicted_ever = np.zeros(levels.size, np.bool_)
-    predicted_ever[cells] = True
-    predicted = np.flatnonzero(predicted_ever).astype(np.int32)
-    pixels = (np.cumsum(predicted_ever, dtype=np.int32) - 1)[cells]
+    is_predicted = np.zeros(levels.size, np.bool_)
+    is_predicted[cells] = True
+    predicted = np.flatnonzero(is_predicted).astype(np.int32)
+    pixels = (np.cumsum(is_predicted, dtype=np.int32) - 1)[cells]
     matched_by_any = np.zeros(len(pixels), np.bool_)
     counts = np.zeros((len(thresholds), 4), np.int64)
     for annotation in annotations:
@@ -106,7 +103,10 @@ def count_matches(
 
 
 def _per_level(flags: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(P,) -> (T,) how many are set at each threshold; the kernels run from the highest down."""
+    """Count the set flags of each threshold: (P,) -> (T,), thresholds ascending.
+
+    The kernels go through the thresholds in descending order, so the result is reversed.
+    """
     total = np.concatenate(([0], np.cumsum(flags, dtype=np.int64)))
     return np.diff(total[starts])[::-1]
 
@@ -114,15 +114,16 @@ def _per_level(flags: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[n
 def pixel_graph(
     predicted: NDArray[np.int32], annotation: NDArray[np.bool_], max_dist_px: float
 ) -> "Graph":
-    """Lay out the matching problem of one annotator, with no pixel predicted yet.
+    """Build the matching problem of one annotator, before any pixel is predicted.
 
     Args:
-        predicted: flat indices into the annotation of the pixels predicted at any level, ascending.
-        annotation: (rows, columns), with an empty margin of at least ``max_dist_px`` all round.
-        max_dist_px: farthest a pair may lie apart.
+        predicted: Ascending flat indices into the annotation, of all pixels that are predicted at
+            any threshold.
+        annotation: (rows, columns) bool, with an empty margin of at least `max_dist_px` pixels.
+        max_dist_px: The largest distance at which two pixels match.
 
     Returns:
-        The graph, ready for `featheredge.metrics.matching.track`.
+        The graph that `featheredge.metrics.matching.track` takes.
     """
     require_numba()
     from featheredge.metrics.matching import connect
@@ -134,9 +135,9 @@ def pixel_graph(
     offsets = (dy * annotation.shape[1] + dx).astype(np.int64)[near]
     annotated = np.flatnonzero(annotation).astype(np.int32)
     penalty = int(np.ceil(_PENALTY_PER_TOLERANCE * _UNITS_PER_PX * max_dist_px))
-    # Costs are shifted up, and below them every pair gets its own pseudo-random number. All of
-    # them together stay under one cost unit, so they only choose among optima of equal cost:
-    # the choice is the same whatever the order in which pixels came.
+    # Costs go into the high bits, a pseudo-random number for each pair into the low bits. The sum
+    # of all these numbers stays below one unit of cost, so they only break ties between optima,
+    # and the optimum does not depend on the order in which pixels are inserted.
     shift = 61 - penalty.bit_length()
     noise_bits = shift - len(annotated).bit_length()
     gains = (penalty - costs) << shift

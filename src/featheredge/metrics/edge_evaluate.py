@@ -1,7 +1,7 @@
-"""Score a folder of edge maps: check everything first, then count images in parallel, once each.
+"""Evaluation of a folder of edge maps: check all files, then count in parallel, with a cache.
 
-Counts are stored by content (map, annotations, protocol, version of the counting), so a run that
-was interrupted goes on where it stopped, and a changed map is counted anew.
+Counts are stored under a hash of the map, the annotations, the protocol and the version of the
+counting. An interrupted evaluation therefore resumes, and a changed map is counted again.
 """
 
 import hashlib
@@ -26,7 +26,12 @@ from featheredge.metrics.workers import Progress, in_order, process_pool, refuse
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a first look at a pair found: the key of its content, or else what is wrong with it."""
+    """The result of checking one pair.
+
+    Attributes:
+        key: Hash of its content; empty if the pair cannot be scored.
+        problem: Why the pair cannot be scored, or None.
+    """
 
     key: str
     problem: str | None = None
@@ -40,19 +45,22 @@ def evaluate_edges(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> EdgeScores:
-    """Score every pair; the result does not depend on the number of workers.
+    """Score every pair of a map and its annotations.
+
+    The result does not depend on the number of workers.
 
     Args:
-        pairs: what to score.
-        protocol: how.
-        workers: processes. With more than one, a script needs its ``__main__`` guard.
-        cache: folder of stored counts; None to store none and use none.
-        progress: called with the number of images counted and their total.
+        pairs: Maps and their annotations.
+        protocol: Settings of the benchmark.
+        workers: Number of processes. A script that uses more than one needs a
+            `if __name__ == "__main__":` guard.
+        cache: Folder of stored counts; None switches the cache off.
+        progress: Called with the number of images counted and their total.
 
     Raises:
-        EvaluationError: pairs that cannot be scored (all are named), before any is counted; or a
-            worker process that died.
-        ProviderError: numba or scipy is not installed.
+        EvaluationError: Some pairs cannot be scored; the message names them, and no image has
+            been counted. Or a worker process died.
+        MissingExtraError: numba or scipy is not installed.
     """
     require_numba()
     metric = EdgeMetric(protocol)
@@ -86,7 +94,7 @@ def _inspect(protocol: EdgeProtocol, pair: Pair) -> Inspection:
 
 
 def _count(protocol: EdgeProtocol, job: tuple[Pair, Path | None]) -> Counts:
-    """Count one image, or read what was counted before; (T, 4)."""
+    """Count one image, or read its stored counts; (T, 4)."""
     pair, stored = job
     if stored and stored.is_file():
         counts: Counts = np.load(stored, allow_pickle=False)

@@ -1,6 +1,6 @@
-"""The edge metric: maps and annotations in, benchmark scores out.
+"""`EdgeMetric`: takes edge maps and annotations one by one and computes the benchmark's scores.
 
-Shape legend: ``H W`` pixels; ``G`` annotators; ``T`` thresholds.
+Shapes: `H W` pixels; `G` annotators; `T` thresholds.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ Counts = NDArray[np.int64]
 
 
 class EdgeMetric:
-    """Collects counts image by image; metrics of the same protocol add up with ``+``.
+    """Counts images one by one; metrics of the same protocol can be added with `+`.
 
     Example:
         >>> metric = EdgeMetric(EdgeProtocol(nms="none"))
@@ -28,7 +28,7 @@ class EdgeMetric:
     """
 
     def __init__(self, protocol: EdgeProtocol | None = None) -> None:
-        """Start with no image; the protocol defaults to that of published BSDS500 scores."""
+        """Start without images; the default protocol is that of published BSDS500 scores."""
         self.protocol = protocol or EdgeProtocol()
         self._counts: dict[str, Counts] = {}
 
@@ -42,29 +42,36 @@ class EdgeMetric:
 
         Args:
             edge_map: (H, W), uint8, or floating point or bool in [0, 1].
-            annotations: G masks (H, W), one per annotator; what is not 0 is edge.
-            name: what to call the image; left out, its number.
+            annotations: G masks (H, W), one per annotator; non-zero pixels are edges.
+            name: Name of the image, unique in this metric; its number by default.
 
         Raises:
-            EvaluationError: values outside [0, 1], sizes that differ, or no annotation.
-            ProviderError: numba is not installed.
+            EvaluationError: Values are outside [0, 1], sizes differ, there is no annotation, or
+                the name is taken.
+            MissingExtraError: numba is not installed.
         """
         self.add(name or str(len(self._counts)), count_edges(edge_map, annotations, self.protocol))
 
     def add(self, name: str, counts: Counts) -> None:
-        """Take over counts, (T, 4), that were made elsewhere under the same protocol.
+        """Add the counts of one image that `count_edges` returned for the same protocol.
+
+        Args:
+            name: Name of the image.
+            counts: (T, 4) int64.
 
         Raises:
-            EvaluationError: an image of this name has been counted already.
+            EvaluationError: An image of this name has already been counted.
         """
         if name in self._counts:
-            raise EvaluationError(f"image {name!r} is counted already; each counts once")
+            raise EvaluationError(
+                f"image {name!r} has already been counted; give every image its own name"
+            )
         self._counts[name] = counts
 
     def __add__(self, other: "EdgeMetric") -> "EdgeMetric":
         if self.protocol != other.protocol:
             raise EvaluationError(
-                "metrics of different protocols do not add up: "
+                "cannot add metrics of different protocols: "
                 f"{self.protocol.describe()} / {other.protocol.describe()}"
             )
         total = EdgeMetric(self.protocol)
@@ -74,10 +81,10 @@ class EdgeMetric:
         return total
 
     def compute(self) -> EdgeScores:
-        """Score all images counted so far.
+        """Compute the scores of all images counted so far.
 
         Raises:
-            EvaluationError: there are none.
+            EvaluationError: No image has been counted.
         """
         names = tuple(sorted(self._counts))
         counts = np.array([self._counts[name] for name in names], np.int64)
@@ -93,19 +100,19 @@ def count_edges(
 
     Args:
         edge_map: (H, W), uint8, or floating point or bool in [0, 1].
-        annotations: G masks (H, W), one per annotator; what is not 0 is edge.
-        protocol: settings.
+        annotations: G masks (H, W), one per annotator; non-zero pixels are edges.
+        protocol: Settings of the benchmark.
 
     Returns:
-        (T, 4): cntR, sumR, cntP, sumP, see `featheredge.metrics.edge_counts.count_matches`.
+        (T, 4) int64: cntR, sumR, cntP, sumP, see `featheredge.metrics.edge_counts.count_matches`.
 
     Raises:
-        EvaluationError: values outside [0, 1], sizes that differ, or no annotation.
-        ProviderError: numba is not installed.
+        EvaluationError: Values are outside [0, 1], sizes differ, or there is no annotation.
+        MissingExtraError: numba is not installed.
     """
     masks = [np.asarray(annotation).astype(np.bool_) for annotation in annotations]
     if not masks:
-        raise EvaluationError("there is no annotation; every image needs at least one")
+        raise EvaluationError("no annotation; every image needs at least one")
     for mask in masks:
         check_same_size(edge_map.shape, mask.shape)
     return count_matches(protocol.prepare(edge_map), masks, protocol.levels(), protocol.max_dist)
@@ -114,7 +121,8 @@ def count_edges(
 def check_same_size(edge_map: tuple[int, ...], annotation: tuple[int, ...]) -> None:
     """Raise EvaluationError unless map and annotation have the same (H, W)."""
     if edge_map != annotation:
-        hint = "one of them is transposed" if edge_map == annotation[::-1] else "do not resize maps"
+        transposed = edge_map == annotation[::-1]
+        hint = "one of them is transposed" if transposed else "write maps at the picture's size"
         raise EvaluationError(
             f"the map has (height, width) {edge_map} but its annotation {annotation}; {hint}"
         )

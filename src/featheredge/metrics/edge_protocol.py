@@ -1,4 +1,7 @@
-"""What a score of edges was taken with: the settings of the BSDS500 boundary benchmark."""
+"""`EdgeProtocol`: the settings of the BSDS500 boundary benchmark, named in every edge score.
+
+Shapes: `H W` pixels; `T` thresholds.
+"""
 
 from dataclasses import dataclass
 
@@ -6,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.errors import EvaluationError
-from featheredge.image import quantise
 from featheredge.metrics.map_values import unit_values
 from featheredge.nms import VARIANTS, suppress
+from featheredge.png import quantise
 
 BSDS_MAX_DIST = 0.0075
 
@@ -18,11 +21,14 @@ class EdgeProtocol:
     """Settings of the benchmark; the defaults are those of published BSDS500 scores.
 
     Attributes:
-        nms: variant of non-maximum suppression applied first, see `featheredge.nms.VARIANTS`;
-            ``none`` for maps that are already thin.
-        num_thresholds: their number n; threshold i is i / (n + 1).
-        max_dist: farthest a predicted and an annotated pixel may lie apart and still match, as a
+        nms: Variant of non-maximum suppression that is applied first, one of
+            `featheredge.nms.VARIANTS`; `none` for maps that are already thin.
+        num_thresholds: Number T of thresholds; threshold i is i / (T + 1), i from 1 to T.
+        max_dist: The largest distance at which a predicted and an annotated pixel match, as a
             share of the picture's diagonal (0.0075 for BSDS500, 0.011 for NYUD).
+
+    Raises:
+        EvaluationError: A setting is outside the values it can take.
     """
 
     nms: str = "hed"
@@ -31,15 +37,17 @@ class EdgeProtocol:
 
     def __post_init__(self) -> None:
         if self.nms not in VARIANTS:
-            raise EvaluationError(f"no NMS variant {self.nms!r}; choose one of {[*VARIANTS]}")
+            raise EvaluationError(
+                f"unknown NMS variant {self.nms!r}; choose one of {', '.join(VARIANTS)}"
+            )
         if not 1 <= self.num_thresholds <= 10_000:
             raise EvaluationError(
-                f"the number of thresholds must be 1 to 10000; got {self.num_thresholds}"
+                f"got num_thresholds = {self.num_thresholds}; give a number from 1 to 10000"
             )
         if not 0 < self.max_dist <= 0.1:
             raise EvaluationError(
-                "max_dist is a share of the picture's diagonal, above 0 and at most 0.1 "
-                f"(0.0075 for BSDS500); got {self.max_dist}"
+                f"got max_dist = {self.max_dist}; give a share of the picture's diagonal, above 0 "
+                "and at most 0.1 (0.0075 for BSDS500)"
             )
 
     def levels(self) -> NDArray[np.float64]:
@@ -48,14 +56,14 @@ class EdgeProtocol:
         return np.linspace(step, 1 - step, self.num_thresholds)
 
     def describe(self) -> str:
-        """Return the settings in words, for every place where a score is printed."""
+        """Return the settings in words; every printed score comes with them."""
         return (
             f"BSDS500 boundary protocol, NMS {self.nms}, {self.num_thresholds} thresholds, "
             f"tolerance {self.max_dist:g} of the diagonal, minimum-cost matching"
         )
 
     def to_dict(self) -> dict[str, str | int | float]:
-        """Return the settings by name, with the matching said too."""
+        """Return the settings and the kind of matching, ready for JSON."""
         return {
             "name": "bsds500-boundaries",
             "nms": self.nms,
@@ -65,19 +73,19 @@ class EdgeProtocol:
         }
 
     def prepare(self, edge_map: NDArray[np.generic]) -> NDArray[np.float64]:
-        """Turn a raw map into the one that is thresholded.
+        """Apply non-maximum suppression to a map, so that it can be thresholded.
 
-        A suppressed map is rounded to 8 bits, because the protocol stores it as a PNG. Without
-        suppression the values stay as they are.
+        A suppressed map is rounded to 8 bits, because the benchmark stores it as a PNG. With
+        `nms = "none"` the values are not changed.
 
         Args:
             edge_map: (H, W), uint8, or floating point or bool in [0, 1].
 
         Returns:
-            (H, W) in [0, 1].
+            (H, W) float64 in [0, 1].
 
         Raises:
-            EvaluationError: not two-dimensional, or values that are NaN or outside [0, 1].
+            EvaluationError: The map is not two-dimensional, or values are NaN or outside [0, 1].
         """
         values = unit_values(edge_map)
         if self.nms == "none":

@@ -1,7 +1,7 @@
-"""From counts of matched pixels to the benchmark's scores: ODS, OIS, AP and R50.
+"""`EdgeScores`: the benchmark's scores ODS, OIS, AP and R50, computed from counts of pixels.
 
-Shape legend: ``I`` images; ``T`` thresholds; the last axis of counts holds
-cntR, sumR, cntP, sumP (see `featheredge.metrics.edge_counts`).
+Shapes: `I` images; `T` thresholds. The last axis of counts holds cntR, sumR, cntP, sumP (see
+`featheredge.metrics.edge_counts`).
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,14 @@ Curve = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """One point of a precision-recall curve; ``threshold`` is None where each image has its own."""
+    """One point of a precision-recall curve.
+
+    Attributes:
+        f: F-measure.
+        precision: Precision.
+        recall: Recall.
+        threshold: The threshold of the point, or None if every image has its own.
+    """
 
     f: float
     precision: float
@@ -25,20 +32,21 @@ class OperatingPoint:
     threshold: float | None = None
 
     def to_dict(self) -> dict[str, float]:
-        """Return the numbers by name, without a threshold if there is none."""
+        """Return the numbers by name, without the threshold if it is None."""
         return {key: value for key, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
 class EdgeScores:
-    """Scores of a set of edge maps; printing it gives the table.
+    """Scores of a set of edge maps; `str` of it is a table.
 
     Attributes:
-        ods: best F with one threshold for all images (optimal data set scale).
-        ois: F of the sum of every image's counts at its own best threshold (optimal image scale).
-        ap: average precision as the benchmark computes it.
-        r50: recall where precision is one half.
-        protocol: what the scores were taken with.
+        ods: The best F with one threshold for all images (optimal dataset scale).
+        ois: F of the counts summed over images, each at its own best threshold (optimal image
+            scale).
+        ap: Average precision as the original benchmark computes it.
+        r50: Recall at precision 0.5.
+        protocol: The protocol of the scores.
         names: I names, ascending.
         counts: (I, T, 4) int64.
     """
@@ -53,15 +61,15 @@ class EdgeScores:
 
     @property
     def num_images(self) -> int:
-        """Number of images scored."""
+        """Number of scored images."""
         return len(self.names)
 
     def curve(self) -> tuple[Curve, Curve, Curve]:
-        """Return thresholds, recall and precision of all images together, each (T,)."""
+        """Return thresholds, and recall and precision of the summed counts, each (T,)."""
         return self.protocol.levels(), *rates(self.counts.sum(axis=0))
 
     def to_dict(self) -> dict[str, object]:
-        """Return the scores and what they were taken with, ready for JSON."""
+        """Return the scores, their protocol and the number of images, ready for JSON."""
         return {
             "ods": self.ods.to_dict(),
             "ois": self.ois.to_dict(),
@@ -93,15 +101,15 @@ def score_edges(
     """Compute all scores.
 
     Args:
-        counts: (I, T, 4).
+        counts: (I, T, 4) int64.
         names: I names, one per image.
-        protocol: what the counts were taken with.
+        protocol: The protocol of the counts.
 
     Raises:
-        EvaluationError: there is no image.
+        EvaluationError: There is no image.
     """
     if not names:
-        raise EvaluationError("there is nothing to score: no image has been counted")
+        raise EvaluationError("nothing to score: no image has been counted; call `update` first")
     total = counts.sum(axis=0)
     recall, precision = rates(total)
     return EdgeScores(
@@ -116,19 +124,35 @@ def score_edges(
 
 
 def rates(counts: NDArray[np.int64]) -> tuple[Curve, Curve]:
-    """(..., 4) -> recall and precision, each (...); 0 where there is nothing to divide by."""
+    """Compute recall and precision; where the divisor is 0, the rate is 0.
+
+    Args:
+        counts: (..., 4) int64.
+
+    Returns:
+        Recall and precision, each (...) float64.
+    """
     matched_r, all_r, matched_p, all_p = np.moveaxis(counts, -1, 0)
     return matched_r / np.maximum(all_r, 1), matched_p / np.maximum(all_p, 1)
 
 
 def f_measure(recall: Curve, precision: Curve, beta_sq: float = 1.0) -> Curve:
-    """Harmonic mean of recall, which weighs beta^2, and precision; 0 where both are 0."""
+    """Compute the F-measure: the harmonic mean of precision and recall, recall weighted by beta^2.
+
+    Where both are 0, it is 0.
+    """
     total = recall + beta_sq * precision
     return (1 + beta_sq) * recall * precision / np.where(total == 0, 1, total)
 
 
 def best_point(thresholds: Curve, recall: Curve, precision: Curve) -> OperatingPoint:
-    """Highest F on the curve, (T,) each, with 100 points laid linearly between neighbours."""
+    """Find the highest F on a curve, with 100 linear steps between neighbouring thresholds.
+
+    Args:
+        thresholds: (T,).
+        recall: (T,).
+        precision: (T,).
+    """
     if len(thresholds) > 1:
         share = np.linspace(0, 1, 100)
         thresholds, recall, precision = (
@@ -141,20 +165,20 @@ def best_point(thresholds: Curve, recall: Curve, precision: Curve) -> OperatingP
 
 
 def average_precision(recall: Curve, precision: Curve) -> float:
-    """Area under the curve, by the benchmark's own rule.
+    """Compute the area under the curve with the rule of the original benchmark.
 
-    Precision is interpolated at the 101 recalls 0, 0.01 .. 1, taken as 0 outside the curve, and
-    the sum is divided by 100 (so a perfect curve would score 1.01).
+    The rule interpolates precision at the 101 recalls 0, 0.01 .. 1, takes it as 0 outside the
+    curve, and divides the sum by 100. A perfect curve therefore scores 1.01.
     """
     recalls, first = np.unique(recall, return_index=True)
     if len(recalls) < 2:
         return 0.0
-    at = np.linspace(0, 1, 101)
-    return float(np.interp(at, recalls, precision[first], left=0, right=0).sum() / 100)
+    grid = np.linspace(0, 1, 101)
+    return float(np.interp(grid, recalls, precision[first], left=0, right=0).sum() / 100)
 
 
 def _recall_at_half(recall: Curve, precision: Curve) -> float:
-    """Recall at precision 0.5, or at the lowest precision where the curve stays above that."""
+    """Return recall at precision 0.5, or at the lowest precision if that is above 0.5."""
     if not len(recall):
         return 0.0
     precisions, first = np.unique(precision, return_index=True)

@@ -1,6 +1,6 @@
-"""Files that are scored against each other: predicted maps, annotations, and which belong together.
+"""Files of predicted maps, edge annotations and masks: find them, pair them, read them.
 
-Shape legend: ``H W`` pixels; ``G`` annotators.
+Shapes: `H W` pixels; `G` annotators.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featheredge.datasets.bsds500 import SPLITS, boundaries
+from featheredge.datasets.bsds500 import boundaries, check_split
 from featheredge.datasets.mask_sets import refuse_missing
-from featheredge.errors import EvaluationError, ImageError
+from featheredge.errors import EvaluationError, ImageError, MissingExtraError
+from featheredge.extras import require
 from featheredge.image import load
 
 PREDICTION_SUFFIXES = (".png", ".npy", ".mat")
@@ -20,7 +21,13 @@ PREDICTION_SUFFIXES = (".png", ".npy", ".mat")
 
 @dataclass(frozen=True)
 class Pair:
-    """A predicted map and the annotations it is scored against."""
+    """A predicted map and its annotation.
+
+    Attributes:
+        name: Stem of both files.
+        prediction: The file of the map.
+        annotation: The file of the annotations or the mask.
+    """
 
     name: str
     prediction: Path
@@ -28,43 +35,54 @@ class Pair:
 
 
 def annotation_files(folder: Path, split: str) -> list[Path]:
-    """Find the annotations: a BSDS500 folder, or a folder of .mat or of .png files.
+    """Find the edge annotations of a data set.
 
     Args:
-        folder: BSDS500 itself, its ``groundTruth``, or the folder that holds the files.
-        split: train, val or test; only looked at where the folder has splits.
+        folder: BSDS500, its `groundTruth`, or a folder of either .mat or .png files.
+        split: One of `train`, `val` and `test`; selects a sub-folder if the folder has splits.
 
     Raises:
-        EvaluationError: there are none, both kinds, or no such split.
+        EvaluationError: There is no annotation, there are both .mat and .png files, or the split
+            is unknown.
     """
-    if split not in SPLITS:
-        raise EvaluationError(f"BSDS500 has the splits {', '.join(SPLITS)}; got {split!r}")
+    check_split(split)
     for place in (folder / "groundTruth" / split, folder / split, folder):
         found = sorted(p for p in place.glob("*") if p.suffix.lower() in (".mat", ".png"))
         if len({p.suffix.lower() for p in found}) > 1:
-            raise EvaluationError(f"{place}: holds .mat and .png files; expected one kind")
+            raise EvaluationError(f"{place}: has both .mat and .png files; keep one kind")
         if found:
             return found
     raise EvaluationError(
-        f"{folder}: no annotations; expected a BSDS500 folder (groundTruth/{split}/*.mat) or a "
-        "folder of binary .png files"
+        f"{folder}: no annotations; give a BSDS500 folder (groundTruth/{split}/*.mat) or a folder "
+        "of binary .png files"
     )
 
 
 def pair_up(predictions: Path, annotations: list[Path]) -> list[Pair]:
     """Find the prediction of every annotation by its stem.
 
+    Args:
+        predictions: Folder of predicted maps, .png, .npy or .mat.
+        annotations: Files of annotations or masks.
+
+    Returns:
+        A pair for each annotation, in their order.
+
     Raises:
-        EvaluationError: predictions are missing (they are named), or there are two of one name.
+        EvaluationError: Predictions are missing (the message names them), or two have the same
+            stem.
     """
     if not predictions.is_dir():
-        raise EvaluationError(f"{predictions}: not a folder; expected predicted .png, .npy or .mat")
+        raise EvaluationError(
+            f"{predictions}: not a folder; give a folder of predicted .png, .npy or .mat files"
+        )
     by_stem: dict[str, Path] = {}
     for path in sorted(predictions.iterdir()):
         if path.suffix.lower() in PREDICTION_SUFFIXES:
             if path.stem in by_stem:
                 raise EvaluationError(
-                    f"{path} and {by_stem[path.stem].name}: two predictions of one image; keep one"
+                    f"{path} and {by_stem[path.stem].name} are predictions of the same image; "
+                    "remove one of them"
                 )
             by_stem[path.stem] = path
     wanted = [path.stem for path in annotations]
@@ -74,61 +92,81 @@ def pair_up(predictions: Path, annotations: list[Path]) -> list[Pair]:
 
 
 def read_prediction(path: Path) -> NDArray[np.generic]:
-    """Read a map: (H, W), uint8 as stored or floating point.
+    """Read a predicted map.
 
-    A .png may be grey of 8 or 16 bits; a .mat holds one matrix under any name, or ``ucm2``, an
-    ultrametric contour map in double size, of which every second row and column is the map.
+    Args:
+        path: A .png in shades of grey, 8 or 16 bits; a .npy; or a .mat with exactly one matrix, or
+            with `ucm2`, an ultrametric contour map of twice the size, of which every second row
+            and column is used.
+
+    Returns:
+        (H, W), uint8 from 8 bits, otherwise the stored values; 16-bit pixels are divided by 65535.
 
     Raises:
-        EvaluationError: the file cannot be read as a map.
+        EvaluationError: The file cannot be read as a map.
     """
     readers = {".png": _read_grey, ".npy": _read_npy, ".mat": _read_matrix}
     try:
         return readers[path.suffix.lower()](path)
-    except EvaluationError:
+    except (EvaluationError, MissingExtraError):
         raise
     except Exception as error:  # each decoder has its own ways to fail on a damaged file
         raise EvaluationError(f"{path}: cannot be read as a map: {error}") from error
 
 
 def read_annotations(path: Path) -> NDArray[np.bool_]:
-    """Read the annotations of one image: (G, H, W) from BSDS .mat, G = 1 from a binary .png.
+    """Read the annotations of one image.
+
+    Args:
+        path: A BSDS500 .mat file, or a binary .png, which counts as one annotator.
+
+    Returns:
+        (G, H, W) bool, True on a boundary.
 
     Raises:
-        EvaluationError: the file cannot be read, holds no annotator or is not binary.
+        EvaluationError: The file cannot be read, has no annotator, or is not binary.
     """
     try:
         if path.suffix.lower() == ".mat":
             return boundaries(path)
         values = _read_grey(path)
-    except EvaluationError:
+    except (EvaluationError, MissingExtraError):
         raise
     except Exception as error:  # each decoder has its own ways to fail on a damaged file
         raise EvaluationError(f"{path}: cannot be read as an annotation: {error}") from error
     seen = np.unique(values)
     if len(seen) > 2 or (len(seen) == 2 and seen[0] != 0):
         raise EvaluationError(
-            f"{path}: has {len(seen)} grey values from {seen[0]} to {seen[-1]}; expected 0 and one "
-            "other (a binary annotation: threshold it first)"
+            f"{path}: has {len(seen)} grey values from {seen[0]} to {seen[-1]}; a binary "
+            "annotation has 0 and one other value: threshold the picture first"
         )
     mask: NDArray[np.bool_] = values != 0
     return mask[None]
 
 
 def read_saliency_map(path: Path) -> NDArray[np.generic]:
-    """Read a saliency map: (H, W), uint8 from a .png, otherwise as `read_prediction`.
+    """Read a saliency map.
+
+    Args:
+        path: A .png, or any other file that `read_prediction` reads.
+
+    Returns:
+        (H, W), uint8 from a .png of any depth, otherwise as `read_prediction`.
 
     Raises:
-        EvaluationError: the file cannot be read as a map.
+        EvaluationError: The file cannot be read as a map.
     """
     return read_mask(path) if path.suffix.lower() == ".png" else read_prediction(path)
 
 
 def read_mask(path: Path) -> NDArray[np.uint8]:
-    """Read a grey picture of any depth, black to white in 8 bits: (H, W).
+    """Read a picture in shades of grey, of any depth.
+
+    Returns:
+        (H, W) uint8, 0 for black and 255 for white.
 
     Raises:
-        EvaluationError: the file cannot be read, or has colours.
+        EvaluationError: The file cannot be read, or is in colour.
     """
     try:
         pixels = load(path)
@@ -136,7 +174,7 @@ def read_mask(path: Path) -> NDArray[np.uint8]:
         raise EvaluationError(str(error)) from error
     grey: NDArray[np.uint8] = pixels[..., 0]
     if not (np.array_equal(grey, pixels[..., 1]) and np.array_equal(grey, pixels[..., 2])):
-        raise EvaluationError(f"{path}: is a picture in colour; expected shades of grey")
+        raise EvaluationError(f"{path}: picture in colour; expected shades of grey")
     return grey
 
 
@@ -148,7 +186,9 @@ def _read_grey(path: Path) -> NDArray[np.generic]:
     if values.ndim == 3 and (values == values[..., :1]).all():
         values = values[..., 0]
     if values.ndim != 2:
-        raise EvaluationError(f"{path}: is a {image.mode} picture; expected a grey edge map")
+        raise EvaluationError(
+            f"{path}: {image.mode} picture; expected an edge map in shades of grey"
+        )
     if image.mode.startswith("I"):
         return values / 65535
     return values
@@ -160,6 +200,7 @@ def _read_npy(path: Path) -> NDArray[np.generic]:
 
 
 def _read_matrix(path: Path) -> NDArray[np.generic]:
+    require("eval", f"reading {path.name}", "scipy")
     from scipy.io import loadmat
 
     content = loadmat(path)
@@ -172,5 +213,5 @@ def _read_matrix(path: Path) -> NDArray[np.generic]:
         if isinstance(value, np.ndarray) and value.ndim == 2 and value.size > 1
     }
     if len(matrices) != 1:
-        raise EvaluationError(f"{path}: holds matrices {sorted(matrices)}; expected exactly one")
+        raise EvaluationError(f"{path}: has the matrices {sorted(matrices)}; expected exactly one")
     return next(iter(matrices.values()))

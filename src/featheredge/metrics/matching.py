@@ -1,20 +1,22 @@
-"""Compiled correspondence of predicted and annotated pixels, at every threshold of a map.
+"""Compiled matching of predicted and annotated pixels at every threshold of a map.
 
-Correspondence is an assignment problem on the bipartite graph of predicted and annotated pixels
-that lie within the tolerance of each other. It minimises
+Matching is an assignment problem on the bipartite graph of predicted and annotated pixels that lie
+within the tolerance of each other. It minimises
 
     sum over pairs of rint(100 d)  +  penalty x (number of unmatched predicted pixels),
 
-d in pixels, which is what the benchmark's own solver aims at. Neighbouring thresholds share nearly
-all their pixels, so the optimum is carried along: a pixel that appears or vanishes costs one
-shortest augmenting path from where it stands, a few pixels long as a rule.
+with d in pixels, which is the objective of the original benchmark's solver. Neighbouring thresholds
+share nearly all their pixels, so the optimum of one threshold is updated to that of the next: each
+pixel that appears or disappears costs one shortest augmenting path, usually a few pixels long.
 
-numba compiles on first use and keeps the machine code beside this file (or in the user's cache
-folder), so nothing may import this module while a package is being imported.
+numba compiles these functions on first use and stores the machine code beside this file or in the
+user's cache folder. Import this module inside functions only, so that importing a package never
+compiles.
 
-Shape legend: ``N`` cells of a padded picture, flattened; ``K`` offsets within the tolerance; ``V``
-vertices, predicted pixels (of any level) first, then annotated ones; ``E`` edges, twice the number
-of pairs; ``L`` levels (one per threshold); ``P`` predicted pixels of all levels together.
+Shapes: `N` cells of a padded picture, flattened; `K` offsets within the tolerance; `V` vertices:
+first the pixels that are predicted at any level, then the annotated ones; `E` directed edges, two
+for each pair of vertices; `L` levels, one per threshold; `P` predicted pixels of all levels
+together.
 """
 
 from typing import NamedTuple
@@ -23,33 +25,45 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-FREE, ABSENT = -1, -2  # instead of a mate: unmatched pixel, pixel that is not there now
-FAR = np.int64(2**62)
+FREE, ABSENT = -1, -2  # in place of a mate: an unmatched pixel, a pixel not predicted at this level
+FAR = np.int64(2**62)  # distance of a vertex that a search has not reached
 
 
 class Graph(NamedTuple):
-    """Bipartite graph of pixels with a matching that is optimal, and the prices that prove it.
+    """Bipartite graph of pixels, an optimal matching, and the dual prices that prove it optimal.
 
     Invariants (linear programming duality): prices are >= 0; the prices of two neighbours sum to
-    at least the gain of pairing them, and to exactly that when they are paired; an unmatched pixel
-    has price 0.
+    at least the gain of pairing them, and to exactly that gain if they are paired; the price of an
+    unmatched pixel is 0.
+
+    Attributes:
+        starts: (V + 1,) where the edges of each vertex begin.
+        neighbours: (E,) the vertex at the other end of each edge.
+        gains: (E,) the cost that a pair saves, with its tie-breaking number.
+        mates: (V,) the matched vertex, or FREE, or ABSENT.
+        prices: (V,) dual prices.
+        reach: (V,) buffer of a search: distances; FAR between searches.
+        parents: (V,) buffer of a search: the previous vertex on the path.
+        reached: (V,) buffer of a search: the vertices it has reached.
+        queue: (E + 1,) buffer of a search: a binary heap of vertices.
+        keys: (E + 1,) buffer of a search: the distances of the vertices in the heap.
     """
 
-    starts: NDArray[np.int64]  # (V + 1,) where the edges of each vertex begin
-    neighbours: NDArray[np.int32]  # (E,)
-    gains: NDArray[np.int64]  # (E,) what pairing saves, tie-breaking included
-    mates: NDArray[np.int32]  # (V,) the partner, or FREE, or ABSENT
-    prices: NDArray[np.int64]  # (V,)
-    reach: NDArray[np.int64]  # (V,) scratch of one search: distance; FAR between searches
-    parents: NDArray[np.int32]  # (V,) scratch of one search: from where it was reached
-    reached: NDArray[np.int32]  # (V,) scratch of one search: what it reached
-    queue: NDArray[np.int32]  # (E + 1,) scratch of one search: binary heap of vertices,
-    keys: NDArray[np.int64]  # (E + 1,) and their distances
+    starts: NDArray[np.int64]
+    neighbours: NDArray[np.int32]
+    gains: NDArray[np.int64]
+    mates: NDArray[np.int32]
+    prices: NDArray[np.int64]
+    reach: NDArray[np.int64]
+    parents: NDArray[np.int32]
+    reached: NDArray[np.int32]
+    queue: NDArray[np.int32]
+    keys: NDArray[np.int64]
 
 
 @njit(cache=True)
 def _noise(predicted: int, annotated: int, mask: int) -> int:
-    """Pseudo-random number of a pair of cells, the same in every run."""
+    """Hash a pair of cells to a pseudo-random number, the same in every run."""
     x = predicted * 0x1E3779B97F4A7C15 + annotated * 0x42B2AE3D27D4EB4F
     x = (x ^ (x >> 31)) * 0x5851F42D4C957F2D
     return (x ^ (x >> 29)) & mask
@@ -64,15 +78,15 @@ def connect(
     gains: NDArray[np.int64],
     noise_mask: int,
 ) -> Graph:
-    """Build the graph, with every annotated pixel there and no predicted one yet.
+    """Build the graph with all annotated pixels present and all predicted pixels absent.
 
     Args:
-        predicted: flat indices of the cells that are predicted at any level, ascending.
-        annotated: flat indices of the cells that are annotated, ascending.
-        num_cells: N; no offset may lead out of the padded picture.
-        offsets: (K,) steps to every cell within the tolerance, as differences of flat indices.
-        gains: (K,) what a pair at that offset saves, before tie-breaking.
-        noise_mask: 2**bits - 1; a pseudo-random number of so many bits is taken off each gain.
+        predicted: Ascending flat indices of the cells that are predicted at any level.
+        annotated: Ascending flat indices of the annotated cells.
+        num_cells: N; every offset from a predicted cell must stay inside the padded picture.
+        offsets: (K,) differences of flat indices to every cell within the tolerance.
+        gains: (K,) the cost that a pair at each offset saves, before tie-breaking.
+        noise_mask: 2**b - 1; a pseudo-random number of b bits is subtracted from each gain.
     """
     vertex_at = np.full(num_cells, -1, np.int32)
     for j in range(annotated.size):
@@ -121,7 +135,7 @@ def _unmatched(
 def _push(
     queue: NDArray[np.int32], keys: NDArray[np.int64], size: int, vertex: int, key: int
 ) -> int:
-    """Put a vertex into the heap, smallest key first; return the heap's new size."""
+    """Add a vertex to the heap, smallest key first; return the new size of the heap."""
     i = size
     while i > 0 and keys[(i - 1) // 2] > key:
         keys[i], queue[i] = keys[(i - 1) // 2], queue[(i - 1) // 2]
@@ -132,7 +146,7 @@ def _push(
 
 @njit(cache=True)
 def _pop(queue: NDArray[np.int32], keys: NDArray[np.int64], size: int) -> int:
-    """Drop the first vertex of the heap; return the heap's new size."""
+    """Remove the first vertex of the heap; return the new size of the heap."""
     size -= 1
     key, vertex, i = keys[size], queue[size], 0
     while 2 * i + 1 < size:
@@ -149,15 +163,16 @@ def _pop(queue: NDArray[np.int32], keys: NDArray[np.int64], size: int) -> int:
 
 @njit(cache=True)
 def _settle(graph: Graph, root: int) -> None:
-    """Restore the optimum when ``root`` is unmatched although its price is not 0.
+    """Restore the optimum where `root` is unmatched but its price is not 0.
 
-    Dijkstra's search over alternating paths from root, with the prices as potentials. It ends at
-    the nearest of: an unmatched pixel of the other side (the path gains a pair), or a pixel of
-    root's side whose price runs out (it gives up its partner; this may be root itself).
+    Runs Dijkstra's algorithm over alternating paths from `root`, with the prices as potentials.
+    The search ends at the nearest of two kinds of pixels: an unmatched pixel of the other side,
+    then the path adds a pair; or a pixel of root's own side whose price drops to 0, then this
+    pixel becomes unmatched (it may be `root` itself).
     """
     starts, neighbours, gains, mates = graph.starts, graph.neighbours, graph.gains, graph.mates
     prices, reach, parents = graph.prices, graph.reach, graph.parents
-    best, loser, winner = prices[root], root, -1
+    best, released, gained = prices[root], root, -1
     queue, keys, reached = graph.queue, graph.keys, graph.reached
     num_reached, size = 0, _push(queue, keys, 0, root, 0)
     while size:
@@ -166,50 +181,51 @@ def _settle(graph: Graph, root: int) -> None:
         if distance >= best:
             break
         if u != root and distance > reach[mates[u]]:
-            continue  # u was reached again, by a shorter path, since this entry was made
+            continue  # a shorter path has reached u since this entry was added
         if distance + prices[u] < best:
-            best, loser, winner = distance + prices[u], u, -1
+            best, released, gained = distance + prices[u], u, -1
         for edge in range(starts[u], starts[u + 1]):
             v = neighbours[edge]
             if mates[v] == ABSENT:
                 continue
-            onward = distance + prices[u] + prices[v] - gains[edge]
-            if onward >= best or onward >= reach[v]:
+            new_distance = distance + prices[u] + prices[v] - gains[edge]
+            if new_distance >= best or new_distance >= reach[v]:
                 continue
             if reach[v] == FAR:
                 reached[num_reached] = v
                 num_reached += 1
-            reach[v] = onward
+            reach[v] = new_distance
             parents[v] = u
             if mates[v] == FREE:
-                best, winner = onward, v
+                best, gained = new_distance, v
             else:
-                size = _push(queue, keys, size, mates[v], onward)
+                size = _push(queue, keys, size, mates[v], new_distance)
     prices[root] -= best
     for v in reached[:num_reached]:
         if reach[v] < best:
             prices[v] += best - reach[v]
             prices[mates[v]] -= best - reach[v]
         reach[v] = FAR
-    if winner < 0:
-        winner = mates[loser]
-        mates[loser] = FREE
-    _flip(mates, parents, root, winner)
+    if gained < 0:
+        gained = mates[released]
+        mates[released] = FREE
+    _flip(mates, parents, root, gained)
 
 
 @njit(cache=True)
 def _flip(mates: NDArray[np.int32], parents: NDArray[np.int32], root: int, end: int) -> None:
-    """Pair ``end`` with the pixel it was reached from, whose partner with its own, up to root."""
+    """Swap matched and unmatched edges along the path from `root` to `end`."""
     while end >= 0:
         u = parents[end]
-        following = mates[u]
+        former_mate = mates[u]
         mates[u] = end
         mates[end] = u
-        end = following if u != root else FREE
+        end = former_mate if u != root else FREE
 
 
 @njit(cache=True)
 def _insert(graph: Graph, u: int) -> None:
+    """Add a predicted pixel and restore the optimum."""
     price = np.int64(0)
     for edge in range(graph.starts[u], graph.starts[u + 1]):
         v = graph.neighbours[edge]
@@ -223,42 +239,43 @@ def _insert(graph: Graph, u: int) -> None:
 
 @njit(cache=True)
 def _remove(graph: Graph, u: int) -> None:
-    widow = graph.mates[u]
+    """Remove a predicted pixel and restore the optimum."""
+    mate = graph.mates[u]
     graph.mates[u] = ABSENT
     graph.prices[u] = 0
-    if widow >= 0:
-        graph.mates[widow] = FREE
-        _settle(graph, widow)
+    if mate >= 0:
+        graph.mates[mate] = FREE
+        _settle(graph, mate)
 
 
 @njit(cache=True)
 def track(graph: Graph, pixels: NDArray[np.int32], starts: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Match every level in turn, each from the optimum of the one before.
+    """Match level after level, starting each from the optimum of the level before.
 
     Args:
-        graph: has no predicted pixel yet; is left at the last level.
+        graph: Output of `connect`; changed in place, and left at the last level.
         pixels: (P,) vertices, ascending within each level.
-        starts: (L + 1,) where each level begins in ``pixels``.
+        starts: (L + 1,) where each level begins in `pixels`.
 
     Returns:
-        (P,) whether each predicted pixel has a partner at its level.
+        (P,) bool, whether each predicted pixel is matched at its level.
     """
     matched = np.zeros(pixels.size, np.bool_)
-    before = pixels[:0]
+    previous = pixels[:0]
     for level in range(starts.size - 1):
-        now = pixels[starts[level] : starts[level + 1]]
+        current = pixels[starts[level] : starts[level + 1]]
         i = 0
-        for u in now:
-            while i < before.size and before[i] < u:
-                _remove(graph, before[i])
+        for u in current:
+            while i < previous.size and previous[i] < u:
+                _remove(graph, previous[i])
                 i += 1
-            if i < before.size and before[i] == u:
+            if i < previous.size and previous[i] == u:
                 i += 1
             else:
                 _insert(graph, u)
-        for u in before[i:]:
+        for u in previous[i:]:
             _remove(graph, u)
-        for j in range(now.size):
-            matched[starts[level] + j] = graph.mates[now[j]] >= 0
-        before = now
+        for j in range(current.size):
+            matched[starts[level] + j] = graph.mates[current[j]] >= 0
+        previous = current
     return matched

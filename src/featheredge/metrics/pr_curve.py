@@ -1,4 +1,4 @@
-"""The precision-recall plot of edge scores."""
+"""Plot of the precision-recall curves of edge scores."""
 
 from collections.abc import Mapping
 from itertools import cycle
@@ -13,23 +13,24 @@ from featheredge.plotting import new_figure, save_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-HUMAN_BSDS500 = (0.7235, 0.9014)  # recall, precision of one annotator against the others (test)
+# Recall and precision of one annotator scored against the others, on the test set.
+HUMAN_BSDS500 = (0.7235, 0.9014)
 _INKS, _FAINT = ("#1b4f72", "#148f77", "#ca6f1e", "#884ea0", "#7b241c"), "#9aa5ad"
 
 
 def plot(
     curves: Mapping[str, EdgeScores], path: Path, human: tuple[float, float] | None = None
 ) -> None:
-    """Draw precision-recall curves over lines of equal F.
+    """Draw precision-recall curves, with lines of equal F in the background.
 
     Args:
-        curves: what to draw, by its name in the legend; all of one protocol and as many images.
-        path: .png, .svg or .pdf; replaced when it exists.
-        human: recall and precision of a person, drawn as a point.
+        curves: Name in the legend -> scores; all with the same protocol and number of images.
+        path: A .png, .svg or .pdf file; an existing one is replaced.
+        human: Recall and precision of a person, drawn as a point; None draws no point.
 
     Raises:
-        ProviderError: matplotlib is not installed.
-        EvaluationError: the suffix is none of these.
+        MissingExtraError: matplotlib is not installed.
+        EvaluationError: The suffix is not .png, .svg or .pdf.
     """
     figure = new_figure(5.6, 5.6)
     axes = figure.subplots()
@@ -57,7 +58,7 @@ def plot(
 
 
 def _draw_equal_f(axes: "Axes") -> None:
-    """Lines of recall and precision whose F is 0.1, 0.2 .. 0.9, labelled at the right edge."""
+    """Draw the lines where F is 0.1, 0.2 .. 0.9, labelled at the right edge."""
     for f in np.arange(1, 10) / 10:
         recall = np.linspace(f / (2 - f), 1, 200)
         precision = f * recall / (2 * recall - f)

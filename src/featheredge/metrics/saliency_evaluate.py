@@ -1,4 +1,4 @@
-"""Score a folder of saliency maps: check everything first, then count images in parallel."""
+"""Evaluation of a folder of saliency maps: check all files, then count in parallel."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -28,18 +28,21 @@ def evaluate_saliency(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> SaliencyScores:
-    """Score every pair of a map and its mask; the result does not depend on the workers.
+    """Score every pair of a map and its mask.
+
+    The result does not depend on the number of workers.
 
     Args:
-        pairs: what to score.
-        protocol: how.
-        workers: processes. With more than one, a script needs its ``__main__`` guard.
-        progress: called with the number of images counted and their total.
+        pairs: Maps and their masks.
+        protocol: Conventions of the scores.
+        workers: Number of processes. A script that uses more than one needs a
+            `if __name__ == "__main__":` guard.
+        progress: Called with the number of images counted and their total.
 
     Raises:
-        EvaluationError: pairs that cannot be scored (all are named), before any is counted; or a
-            worker process that died.
-        ProviderError: numba is not installed.
+        EvaluationError: Some pairs cannot be scored; the message names them, and no image has
+            been counted. Or a worker process died.
+        MissingExtraError: numba is not installed.
     """
     require_numba()
     metric = SaliencyMetric(protocol)
@@ -54,7 +57,7 @@ def evaluate_saliency(
 
 
 def _problem(pair: Pair) -> str | None:
-    """Say what is wrong with a pair, if anything is."""
+    """Return why a pair cannot be scored, or None."""
     try:
         map, mask = _read(pair)
         check_not_transposed(map_levels(map).shape, mask_levels(mask).shape)

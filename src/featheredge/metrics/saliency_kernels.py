@@ -1,10 +1,11 @@
-"""Compiled passes over the pixels of one saliency map.
+"""Compiled loops over the pixels of one saliency map: histograms, nearest mask pixels, smoothing.
 
-numba compiles on first use and keeps the machine code beside this file (or in the user's cache
-folder), so nothing may import this module while a package is being imported.
+numba compiles these functions on first use and stores the machine code beside this file or in the
+user's cache folder. Import this module inside functions only, so that importing a package never
+compiles.
 
-Shape legend: ``H W`` pixels; ``L`` the 256 levels of an 8-bit map; ``K`` taps of a smoothing
-kernel, an odd number.
+Shapes: `H W` pixels; `L` the 256 levels of an 8-bit map; `K` taps of a smoothing kernel, an odd
+number; `D` squared distances, from 0.
 """
 
 import numpy as np
@@ -14,17 +15,17 @@ from numpy.typing import NDArray
 
 @njit(cache=True)
 def quadrant_histograms(levels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Count levels inside and outside the mask, in the four parts that meet at its centre.
+    """Count levels inside and outside the mask, in the four quadrants around its centroid.
 
-    The part above and left of the centre includes it: it has round(mean row) + 1 rows and
-    round(mean column) + 1 columns (halves to the even number).
+    The top left quadrant includes the centroid: it has round(mean row) + 1 rows and
+    round(mean column) + 1 columns, where halves round to the even number.
 
     Args:
-        levels: (H, W).
-        mask: (H, W).
+        levels: (H, W) uint8.
+        mask: (H, W) bool.
 
     Returns:
-        (4, 2, L): top left, top right, bottom left, bottom right; outside, inside.
+        (4, 2, L) int64: top left, top right, bottom left, bottom right; outside, inside.
     """
     height, width = mask.shape
     num_salient = row_sum = column_sum = 0
@@ -48,7 +49,14 @@ def quadrant_histograms(levels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> N
 
 @njit(cache=True)
 def _nearest_rows(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """(H, W) the row of the nearest mask pixel in the same column, the upper of two; -1: none."""
+    """Find the row of the nearest mask pixel in the same column.
+
+    Args:
+        mask: (H, W) bool.
+
+    Returns:
+        (H, W), the upper row of two equally near ones; -1 in columns without a mask pixel.
+    """
     height, width = mask.shape
     rows = np.full((height, width), -1, np.int32)
     below = np.full(width, -1, np.int32)
@@ -74,16 +82,16 @@ def _nearest_columns(
     sites: NDArray[np.int64],
     starts: NDArray[np.int64],
 ) -> None:
-    """Find for every pixel of one row the column that holds the nearest mask pixel.
+    """Find the column of the nearest mask pixel for every pixel of one row.
 
-    This is the lower envelope of parabolas of Meijster, Roerdink and Hesselink, "A general
-    algorithm for computing distance transforms in linear time" (2000), second phase.
+    This is the lower envelope of parabolas in the second phase of Meijster, Roerdink and
+    Hesselink, "A general algorithm for computing distance transforms in linear time" (2000).
 
     Args:
-        gaps_sq: (W,) squared distance to the nearest mask pixel of each column, -1: none.
-        columns: (W,) is filled; the left of two that are equally near.
-        sites: (W,) room for the columns that are nearest anywhere.
-        starts: (W,) room for where the span of each begins.
+        gaps_sq: (W,) squared distance to the nearest mask pixel in each column, -1 for none.
+        columns: (W,) output; the left column of two equally near ones.
+        sites: (W,) buffer: columns that are the nearest somewhere in the row.
+        starts: (W,) buffer: where the span of each of them begins.
     """
     last = -1
     for column in range(gaps_sq.size):
@@ -115,21 +123,21 @@ def spread_errors(
     weights: NDArray[np.float64],
     reach: int,
 ) -> tuple[NDArray[np.float64], float]:
-    """Give pixels outside the mask the error of their nearest pixel inside.
+    """Copy errors to pixels outside the mask, each from its nearest pixel inside.
 
-    Of several nearest the leftmost counts, then the uppermost (scipy's own choice).
+    Of several nearest pixels the leftmost is used, then the uppermost, as scipy does.
 
     Args:
-        levels: (H, W).
-        mask: (H, W), not empty.
+        levels: (H, W) uint8.
+        mask: (H, W) bool, not empty.
         errors: (2, L) error of each level outside and inside the mask.
-        weights: (D,) weight of an error outside by its squared distance to the mask; the last
-            entry holds from there on.
-        reach: how many rows and columns away from the mask errors are wanted.
+        weights: (D,) weight of an error outside, by its squared distance to the mask; the last
+            entry also holds for larger distances.
+        reach: Number of rows and columns around the mask to which errors are copied.
 
     Returns:
-        (H + 2 reach, W + 2 reach) the errors with a border of zeros, 0 out of reach, and the
-        weighted sum of those outside.
+        (H + 2 reach, W + 2 reach): the errors, with a border of zeros, and 0 farther away than
+        `reach`; and the weighted sum of the errors outside the mask.
     """
     height, width = mask.shape
     rows = _nearest_rows(mask)
@@ -153,14 +161,14 @@ def spread_errors(
 
 @njit(cache=True)
 def smooth(padded: NDArray[np.float64], taps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Convolve with the symmetric separable kernel ``taps x taps``.
+    """Convolve with the symmetric separable kernel `taps x taps`.
 
     Args:
-        padded: (H + K - 1, W + K - 1).
-        taps: (K,).
+        padded: (H + K - 1, W + K - 1) float64.
+        taps: (K,) float64.
 
     Returns:
-        (H, W).
+        (H, W) float64.
     """
     height, width = padded.shape[0] - taps.size + 1, padded.shape[1] - taps.size + 1
     across = np.zeros((padded.shape[0], width))
@@ -183,13 +191,13 @@ def sum_inside(
     errors: NDArray[np.float64],
     limit: NDArray[np.float64],
 ) -> float:
-    """Sum the errors inside the mask, each at most as large as ``limit`` says for its pixel.
+    """Sum the errors inside the mask, each limited to a maximum of its pixel.
 
     Args:
-        levels: (H, W).
-        mask: (H, W).
+        levels: (H, W) uint8.
+        mask: (H, W) bool.
         errors: (L,) error of each level inside the mask.
-        limit: (H, W).
+        limit: (H, W) the largest error that counts at each pixel.
     """
     total = 0.0
     for y in range(mask.shape[0]):

@@ -1,25 +1,26 @@
-"""The saliency metric: maps and masks in, scores out.
+"""`SaliencyMetric`: takes saliency maps and masks one by one and computes their scores.
 
-Nearly everything follows from one histogram of levels inside and outside the mask.
+All measures except weighted F and salmetric's MAE follow from one histogram of levels inside and
+outside the mask.
 
-Shape legend: ``H W`` pixels; ``L`` the 256 levels of an 8-bit map.
+Shapes: `H W` pixels; `L` the 256 levels of an 8-bit map; `T'` thresholds with the adaptive one.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.errors import EvaluationError
-from featheredge.image import quantise
 from featheredge.metrics.edge_counts import require_numba
 from featheredge.metrics.map_values import unit_values
 from featheredge.metrics.saliency_measures import s_measure, weighted_f
 from featheredge.metrics.saliency_protocol import MASK_THRESHOLD, SaliencyProtocol, Scale
 from featheredge.metrics.saliency_scores import SaliencyCounts, SaliencyScores, score_saliency
+from featheredge.png import quantise
 from featheredge.resize import resize
 
 
 class SaliencyMetric:
-    """Collects counts image by image; metrics of the same protocol add up with ``+``.
+    """Counts images one by one; metrics of the same protocol can be added with `+`.
 
     Example:
         >>> metric = SaliencyMetric()
@@ -30,7 +31,7 @@ class SaliencyMetric:
     """
 
     def __init__(self, protocol: SaliencyProtocol | None = None) -> None:
-        """Start with no image; the protocol defaults to ``pysod``."""
+        """Start without images; the default protocol is `pysod`."""
         self.protocol = protocol or SaliencyProtocol()
         self._counts: dict[str, SaliencyCounts] = {}
 
@@ -40,32 +41,35 @@ class SaliencyMetric:
         """Count one image.
 
         Args:
-            map: (H, W), uint8, or floating point or bool in [0, 1]; scored as the 8-bit map that
-                it is saved as, and resized bilinearly to the mask where sizes differ.
-            mask: (H, W), bool, or uint8 in which a pixel above 127 is salient.
-            name: what to call the image; left out, its number.
+            map: (H, W), uint8, or floating point or bool in [0, 1]; rounded to 8 bits, as a saved
+                map is, and resized bilinearly to the mask if sizes differ.
+            mask: (H, W), bool, or uint8 where a value above 127 is salient.
+            name: Name of the image, unique in this metric; its number by default.
 
         Raises:
-            EvaluationError: values outside [0, 1], a mask of another kind, a transposed map.
-            ProviderError: numba is not installed.
+            EvaluationError: Values are outside [0, 1], the mask is neither bool nor 8-bit, the
+                map is transposed, or the name is taken.
+            MissingExtraError: numba is not installed.
         """
         name = name or str(len(self._counts))
         self.add(name, count_saliency(map, mask, self.protocol))
 
     def add(self, name: str, counts: SaliencyCounts) -> None:
-        """Take over counts that were made elsewhere under the same protocol.
+        """Add the counts of one image that `count_saliency` returned for the same protocol.
 
         Raises:
-            EvaluationError: an image of this name has been counted already.
+            EvaluationError: An image of this name has already been counted.
         """
         if name in self._counts:
-            raise EvaluationError(f"image {name!r} is counted already; each counts once")
+            raise EvaluationError(
+                f"image {name!r} has already been counted; give every image its own name"
+            )
         self._counts[name] = counts
 
     def __add__(self, other: "SaliencyMetric") -> "SaliencyMetric":
         if self.protocol != other.protocol:
             raise EvaluationError(
-                "metrics of different protocols do not add up: "
+                "cannot add metrics of different protocols: "
                 f"{self.protocol.name} / {other.protocol.name}"
             )
         total = SaliencyMetric(self.protocol)
@@ -75,10 +79,10 @@ class SaliencyMetric:
         return total
 
     def compute(self) -> SaliencyScores:
-        """Score all images counted so far.
+        """Compute the scores of all images counted so far.
 
         Raises:
-            EvaluationError: there are none.
+            EvaluationError: No image has been counted.
         """
         return score_saliency(self._counts, self.protocol)
 
@@ -86,7 +90,7 @@ class SaliencyMetric:
 def count_saliency(
     map: NDArray[np.generic], mask: NDArray[np.generic], protocol: SaliencyProtocol
 ) -> SaliencyCounts:
-    """Count one image; for the arguments and errors see `SaliencyMetric.update`."""
+    """Count one image; `SaliencyMetric.update` describes the arguments and the errors."""
     require_numba()
     from featheredge.metrics.saliency_kernels import quadrant_histograms
 
@@ -112,10 +116,16 @@ def count_saliency(
 
 
 def map_levels(map: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Return a map as the 8-bit levels that it is saved with, (H, W), C-contiguous.
+    """Round a map to the 8-bit levels of a saved map.
+
+    Args:
+        map: (H, W), uint8, or floating point or bool in [0, 1].
+
+    Returns:
+        (H, W) uint8, C-contiguous.
 
     Raises:
-        EvaluationError: not two-dimensional, or values that are NaN or outside [0, 1].
+        EvaluationError: The map is not two-dimensional, or values are NaN or outside [0, 1].
     """
     if map.dtype == np.uint8 and map.ndim == 2 and map.size:
         return np.ascontiguousarray(map, np.uint8)
@@ -123,27 +133,36 @@ def map_levels(map: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 
 def mask_levels(mask: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Return a mask in 8 bits, (H, W).
+    """Convert a mask to 8 bits.
+
+    Args:
+        mask: (H, W), bool or uint8.
+
+    Returns:
+        (H, W) uint8.
 
     Raises:
-        EvaluationError: not two-dimensional, neither bool nor uint8, or stored as 0 and 1.
+        EvaluationError: The mask is not two-dimensional, is neither bool nor uint8, or has no
+            salient value although it is not empty, as a mask of 0 and 1.
     """
     if mask.ndim != 2 or mask.size == 0:
-        raise EvaluationError(f"a mask is (H, W) with pixels in it; got {mask.shape}")
+        raise EvaluationError(f"the mask has shape {mask.shape}; expected (H, W), not empty")
     if mask.dtype == np.bool_:
         return mask.astype(np.uint8) * np.uint8(255)
     if mask.dtype != np.uint8:
-        raise EvaluationError(f"a mask is bool, or uint8 from 0 to 255; got {mask.dtype}")
+        raise EvaluationError(
+            f"the mask has dtype {mask.dtype}; expected bool, or uint8 from 0 to 255"
+        )
     if 0 < (highest := int(mask.max())) <= MASK_THRESHOLD:
         raise EvaluationError(
-            f"the mask's values end at {highest}, and none is salient, which is above "
-            f"{MASK_THRESHOLD}; expected 0 to 255 (multiply 0 and 1 by 255)"
+            f"the mask's highest value is {highest}, but only values above {MASK_THRESHOLD} are "
+            "salient; expected 0 to 255: multiply a mask of 0 and 1 by 255"
         )
     return mask.astype(np.uint8)
 
 
 def check_not_transposed(map: tuple[int, ...], mask: tuple[int, ...]) -> None:
-    """Raise EvaluationError where height and width are swapped; other sizes can be resized."""
+    """Raise EvaluationError if height and width are swapped; any other size can be resized."""
     if map != mask and map == mask[::-1]:
         raise EvaluationError(
             f"the map has (height, width) {map} but its mask {mask}; one of them is transposed"
@@ -153,12 +172,12 @@ def check_not_transposed(map: tuple[int, ...], mask: tuple[int, ...]) -> None:
 def _count_predicted(
     histogram: NDArray[np.int64], scale: Scale, protocol: SaliencyProtocol
 ) -> NDArray[np.int64]:
-    """(2, L) -> (T', 2), see `SaliencyCounts.predicted`."""
+    """Count predicted pixels at all thresholds: (2, L) -> (T', 2), see `SaliencyCounts`."""
     binned = np.zeros_like(histogram)
     for row, counts in zip(binned, histogram, strict=True):
         np.add.at(row, scale.bins, counts)
     at_thresholds = protocol.at_thresholds(binned)
-    # value >= min(2 * mean, 1), in integers, so that a tie is a tie
+    # The adaptive threshold, value >= min(2 * mean, 1), in integers, so that ties are exact.
     num_pixels = int(histogram.sum())
     twice_sum = 2 * int(histogram.sum(axis=0) @ scale.steps)
     bright = scale.steps * num_pixels >= min(twice_sum, scale.num_steps * num_pixels)
@@ -168,11 +187,11 @@ def _count_predicted(
 
 
 def _error(histogram: NDArray[np.int64], scale: Scale) -> float:
-    """Mean absolute error against the binary mask, from (2, L)."""
+    """Return the mean absolute error against the binary mask, from (2, L)."""
     steps = np.stack([scale.steps, scale.num_steps - scale.steps])
     return int((histogram * steps).sum()) / (scale.num_steps * int(histogram.sum()))
 
 
 def _grey_error(levels: NDArray[np.uint8], grey: NDArray[np.uint8]) -> float:
-    """Mean absolute error of the map as it is against the grey mask, (H, W) each."""
+    """Return the mean absolute error of the unstretched map against the grey mask, each (H, W)."""
     return float(np.abs(levels.astype(np.int16) - grey).mean() / 255)

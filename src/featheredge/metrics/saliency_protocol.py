@@ -1,6 +1,6 @@
-"""What a score of saliency was taken with: the two protocols that published numbers follow.
+"""`SaliencyProtocol`: the two conventions of published saliency scores, named in every score.
 
-Shape legend: ``L`` the 256 levels of an 8-bit map.
+Shapes: `L` the 256 levels of an 8-bit map.
 """
 
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Scale:
-    """What the levels of one map stand for, from 0 to 1.
+    """The values of the levels of one map.
 
     Attributes:
-        steps: (L,) int64; level l has the value ``steps[l] / num_steps`` in [0, 1].
-        num_steps: steps from 0 to 1.
-        bins: (L,) int64 in 0..255; what thresholds are compared with.
+        steps: (L,) int64; level l has the value `steps[l] / num_steps` in [0, 1].
+        num_steps: Number of steps from 0 to 1.
+        bins: (L,) int64 in 0..255; the numbers that are compared with thresholds.
     """
 
     steps: NDArray[np.int64]
@@ -41,44 +41,49 @@ class Scale:
 
     @property
     def values(self) -> NDArray[np.float64]:
-        """(L,) in [0, 1]."""
+        """(L,) float64 in [0, 1]."""
         return self.steps / self.num_steps
 
 
 @dataclass(frozen=True)
 class SaliencyProtocol:
-    """Conventions by name.
+    """Conventions of saliency scores.
 
     Attributes:
-        name: ``pysod``, as PySODMetrics 1.6.2 computes, or
-            ``salmetric``, as the tool of that name (CSNet, PoolNet).
+        name: `pysod`, the conventions of PySODMetrics 1.6.2, or `salmetric`, those of the tool of
+            that name, which CSNet and PoolNet use.
+
+    Raises:
+        EvaluationError: The name is unknown.
     """
 
     name: str = "pysod"
 
     def __post_init__(self) -> None:
         if self.name not in _WORDS:
-            raise EvaluationError(f"no protocol {self.name!r}; choose one of {[*_WORDS]}")
+            raise EvaluationError(
+                f"unknown protocol {self.name!r}; choose one of {', '.join(_WORDS)}"
+            )
 
     @property
     def stretches(self) -> bool:
-        """Whether every map is stretched to its own minimum and maximum before it is scored."""
+        """Whether every map is stretched to its own minimum and maximum before scoring."""
         return self.name == "pysod"
 
     @property
     def averages_rates(self) -> bool:
-        """Whether F is that of the mean precision and recall, not the mean of each image's F."""
+        """Whether F is computed from mean precision and recall, not averaged over images."""
         return self.name == "salmetric"
 
     def describe(self) -> str:
-        """Return the conventions in words, for every place where a score is printed."""
+        """Return the conventions in words; every printed score comes with them."""
         return (
             f"Protocol {self.name}: {_WORDS[self.name]}; {NUM_LEVELS} thresholds, "
             f"beta^2 {BETA_SQ:g}, salient where mask > {MASK_THRESHOLD}"
         )
 
     def to_dict(self) -> dict[str, str | int | float | bool]:
-        """Return the conventions by name."""
+        """Return the conventions by name, ready for JSON."""
         return {
             "name": self.name,
             "maps_stretched": self.stretches,
@@ -88,30 +93,30 @@ class SaliencyProtocol:
         }
 
     def scale(self, lowest: int, highest: int) -> Scale:
-        """Say what the levels of a map stand for.
+        """Return the values of a map's levels. A map of a single level is never stretched.
 
         Args:
-            lowest: least level in the map, 0..255.
-            highest: greatest. A map of one level only is never stretched.
+            lowest: The lowest level in the map, 0..255.
+            highest: The highest level in the map, 0..255.
         """
         steps = np.arange(NUM_LEVELS)
         if not self.stretches or lowest == highest:
             return Scale(steps, NUM_LEVELS - 1, steps)
-        # Cut to 8 bits from float64, as PySODMetrics does: now and then rounding makes it one less
-        # than the level, and that moves the score.
+        # Truncate float64 to 8 bits, as PySODMetrics does: rounding sometimes makes the result one
+        # less than the level, and that changes the score.
         unit = steps / 255
         stretched = (unit - lowest / 255) / (highest / 255 - lowest / 255)
         bins = (stretched.clip(0, 1) * 255).astype(np.int64)
         return Scale((steps - lowest).clip(0, highest - lowest), highest - lowest, bins)
 
     def at_thresholds(self, histogram: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Count the pixels that are predicted at every threshold, from the lowest to the highest.
+        """Count the predicted pixels at every threshold.
 
         Args:
-            histogram: (..., L) pixels in each bin.
+            histogram: (..., L) number of pixels in each bin.
 
         Returns:
-            (..., L).
+            (..., L), thresholds ascending.
         """
         at_least = np.cumsum(histogram[..., ::-1], axis=-1)[..., ::-1]
         if self.name == "pysod":

@@ -1,8 +1,7 @@
-"""From counts of predicted pixels to the scores of a set of saliency maps.
+"""`SaliencyScores`: F, E, S, weighted F and MAE of a set of maps, computed from counts of pixels.
 
-Shape legend: ``I`` images; ``T`` the 256 thresholds, ascending; ``T'`` these and, last, the
-adaptive one of the map; the last axis of counts holds the salient pixels that are predicted and
-all that are predicted.
+Shapes: `I` images; `T` the 256 thresholds, ascending; `T'` the same and then the adaptive threshold
+of the map. The last axis of counts holds the predicted salient pixels and all predicted pixels.
 """
 
 import hashlib
@@ -18,21 +17,21 @@ from featheredge.metrics.saliency_measures import EPS
 from featheredge.metrics.saliency_protocol import BETA_SQ, NUM_LEVELS, SaliencyProtocol
 
 Curve = NDArray[np.float64]
-_SMOOTHING = 1e-4  # salmetric: added above and below the line of precision and recall
+_SMOOTHING = 1e-4  # salmetric adds it to numerator and denominator of precision and recall
 
 
 @dataclass(frozen=True)
 class SaliencyCounts:
-    """What is known about one map and its mask.
+    """Counts and measures of one map and its mask.
 
     Attributes:
         predicted: (T', 2) int64.
-        num_salient: pixels of the mask.
-        num_pixels: pixels of the picture.
-        mae: mean absolute error.
+        num_salient: Number of salient pixels of the mask.
+        num_pixels: Number of pixels of the mask.
+        mae: Mean absolute error.
         s_measure: S-measure.
-        weighted_f: weighted F-measure.
-        resized: whether the map had to be resized to its mask.
+        weighted_f: Weighted F-measure.
+        resized: Whether the map was resized to the size of its mask.
     """
 
     predicted: NDArray[np.int64]
@@ -46,21 +45,21 @@ class SaliencyCounts:
 
 @dataclass(frozen=True)
 class SaliencyScores:
-    """Scores of a set of saliency maps; printing it gives the table.
+    """Scores of a set of saliency maps; `str` of it is a table.
 
     Attributes:
         precision: (T,) mean over images.
         recall: (T,) mean over images.
         f: (T,) F-measure of the set at every threshold.
         e: (T,) E-measure of the set at every threshold.
-        adaptive_f: F-measure where each map is cut at twice its mean (at most 1).
-        adaptive_e: E-measure there.
-        weighted_f: mean weighted F-measure.
-        s_measure: mean S-measure.
-        mae: mean of the mean absolute errors.
-        protocol: what the scores were taken with.
+        adaptive_f: F-measure with each map thresholded at twice its mean (at most 1).
+        adaptive_e: E-measure with the same thresholds.
+        weighted_f: Mean weighted F-measure.
+        s_measure: Mean S-measure.
+        mae: Mean absolute error, averaged over images.
+        protocol: The protocol of the scores.
         names: I names, ascending.
-        num_resized: maps that were resized to their masks.
+        num_resized: Number of maps that were resized to the size of their mask.
     """
 
     precision: Curve
@@ -78,7 +77,7 @@ class SaliencyScores:
 
     @property
     def num_images(self) -> int:
-        """Number of images scored."""
+        """Number of scored images."""
         return len(self.names)
 
     @property
@@ -88,11 +87,11 @@ class SaliencyScores:
 
     @property
     def names_sha256(self) -> str:
-        """Digest of the names, one a line: by it two scores can be told to be of one set."""
+        """Hash of the names, one per line: it tells whether two scores are of the same images."""
         return hashlib.sha256("\n".join(self.names).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, object]:
-        """Return the scores and what they were taken with, ready for JSON."""
+        """Return the scores, their protocol and the set of images, ready for JSON."""
         return {
             "max_f": float(self.f.max()),
             "mean_f": float(self.f.mean()),
@@ -111,9 +110,9 @@ class SaliencyScores:
 
     def __str__(self) -> str:
         plural = "image" if self.num_images == 1 else "images"
-        many = self.num_resized != 1
-        resized = f"{self.num_resized} " + ("maps" if many else "map") + " resized to "
-        resized += "their masks" if many else "its mask"
+        several = self.num_resized != 1
+        resized = f"{self.num_resized} " + ("maps" if several else "map") + " resized to "
+        resized += "their masks" if several else "its mask"
         f, e = self.f, self.e
         return "\n".join(
             [
@@ -135,14 +134,14 @@ def score_saliency(
     """Compute all scores; they do not depend on the order of the images.
 
     Args:
-        counts: by name of the image.
-        protocol: what they were taken with.
+        counts: Name of the image -> its counts.
+        protocol: The protocol of the counts.
 
     Raises:
-        EvaluationError: there is no image.
+        EvaluationError: There is no image.
     """
     if not counts:
-        raise EvaluationError("there is nothing to score: no image has been counted")
+        raise EvaluationError("nothing to score: no image has been counted; call `update` first")
     names = tuple(sorted(counts))
     images = [counts[name] for name in names]
     predicted = np.stack([image.predicted for image in images])
@@ -170,7 +169,7 @@ def score_saliency(
 def _rates(
     predicted: NDArray[np.int64], num_salient: NDArray[np.int64], protocol: SaliencyProtocol
 ) -> tuple[Curve, Curve]:
-    """(I, T', 2) and (I, 1) -> recall and precision of every image, each (I, T')."""
+    """Compute recall and precision of every image: (I, T', 2), (I, 1) -> (I, T') each."""
     hits, alarms = np.moveaxis(predicted, -1, 0)
     if protocol.averages_rates:
         recall = (hits + _SMOOTHING) / (num_salient + _SMOOTHING)
@@ -179,7 +178,7 @@ def _rates(
 
 
 def _f(recall: Curve, precision: Curve, protocol: SaliencyProtocol) -> Curve:
-    """(I, T') each -> F of the set, (T',)."""
+    """Compute F of the set: (I, T') each -> (T',)."""
     if protocol.averages_rates:
         return f_measure(recall.mean(axis=0), precision.mean(axis=0), BETA_SQ)
     return np.asarray(f_measure(recall, precision, BETA_SQ).mean(axis=0))
@@ -190,18 +189,18 @@ def e_measure(
 ) -> Curve:
     """E-measure: Fan et al., "Enhanced-alignment Measure for Binary Foreground Map Evaluation".
 
-    IJCAI 2018. Map and mask are binary, so pixels are of four kinds and each kind has one
-    alignment. The sum is divided by one less than the number of pixels, so that a perfect map of
-    N pixels has N / (N - 1).
+    IJCAI 2018. Map and mask are binary, so there are four kinds of pixels, each with one
+    alignment. The sum is divided by the number of pixels minus one, so a perfect map of N pixels
+    scores N / (N - 1).
 
     Args:
-        predicted: (..., T, 2) salient pixels predicted, pixels predicted.
-        num_salient: (..., 1) pixels of the mask.
-        num_pixels: (..., 1).
+        predicted: (..., T, 2) int64, predicted salient pixels and all predicted pixels.
+        num_salient: (..., 1) int64, salient pixels of the mask.
+        num_pixels: (..., 1) int64, pixels of the mask.
 
     Returns:
-        (..., T). Where the mask is empty, the share of pixels that are not predicted; where it is
-        full, the share of those that are.
+        (..., T). For an empty mask, the share of pixels that are not predicted; for a full mask,
+        the share that is.
     """
     hits, alarms = np.moveaxis(predicted, -1, 0)
     kinds = [

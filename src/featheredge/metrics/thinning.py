@@ -1,10 +1,11 @@
 """Compiled thinning of masks to strokes one pixel wide, at every threshold of a map.
 
-numba compiles on first use and keeps the machine code beside this file (or in the user's cache
-folder), so nothing may import this module while a package is being imported.
+numba compiles these functions on first use and stores the machine code beside this file or in the
+user's cache folder. Import this module inside functions only, so that importing a package never
+compiles.
 
-Shape legend: ``N`` cells of a padded picture, flattened; ``L`` levels (one per threshold); ``P``
-stroke pixels of all levels together.
+Shapes: `N` cells of a padded picture, flattened; `L` levels, one per threshold; `P` stroke pixels
+of all levels together.
 """
 
 import numpy as np
@@ -13,14 +14,14 @@ from numpy.typing import NDArray
 
 
 def _deletable() -> NDArray[np.bool_]:
-    """Which 8-neighbourhoods let a pixel be peeled off, for the two halves of an iteration.
+    """Tabulate which 8-neighbourhoods allow a pixel to be deleted, in each half of an iteration.
 
     Bit i of the index is neighbour x_(i+1), counted anticlockwise from the east. The conditions
     are G1, G2, G3 and G3' of Lam, Lee and Suen, "Thinning methodologies" (1992), section on the
     parallel algorithm of Guo and Hall.
 
     Returns:
-        (2, 256).
+        (2, 256) bool.
     """
     table = np.zeros((2, 256), np.bool_)
     for code in range(256):
@@ -38,50 +39,55 @@ _DELETABLE = _deletable()
 
 
 @njit(cache=True)
-def _peel(
-    codes: NDArray[np.uint8], alive: NDArray[np.int32], steps: NDArray[np.int64]
+def _delete_all(
+    codes: NDArray[np.uint8], pixels: NDArray[np.int32], steps: NDArray[np.int64]
 ) -> NDArray[np.int32]:
-    """Thin until nothing changes; ``codes`` (N,) are the 8-neighbourhoods and are kept up to date.
+    """Delete pixels until nothing changes.
+
+    Args:
+        codes: (N,) the 8-neighbourhood of every cell; updated in place.
+        pixels: Flat indices of the mask.
+        steps: (8,) differences of flat indices to the neighbours.
 
     Returns:
-        The survivors of ``alive``, in its order.
+        The pixels that remain, in the order of `pixels`.
     """
-    survivors = alive.copy()
-    doomed = np.empty(alive.size, np.int32)
-    count, before = alive.size, -1
-    while count != before:
-        before = count
+    remaining = pixels.copy()
+    deleted = np.empty(pixels.size, np.int32)
+    count, previous_count = pixels.size, -1
+    while count != previous_count:
+        previous_count = count
         for half in range(2):
-            kept = fallen = 0
+            num_kept = num_deleted = 0
             for i in range(count):
-                pixel = survivors[i]
+                pixel = remaining[i]
                 if _DELETABLE[half, codes[pixel]]:
-                    doomed[fallen] = pixel
-                    fallen += 1
+                    deleted[num_deleted] = pixel
+                    num_deleted += 1
                 else:
-                    survivors[kept] = pixel
-                    kept += 1
-            for pixel in doomed[:fallen]:
+                    remaining[num_kept] = pixel
+                    num_kept += 1
+            for pixel in deleted[:num_deleted]:
                 for bit in range(8):
                     codes[pixel + steps[bit]] &= ~np.uint8(1 << ((bit + 4) % 8))
-            count = kept
-    return survivors[:count]
+            count = num_kept
+    return remaining[:count]
 
 
 @njit(cache=True)
 def thin_levels(
     levels: NDArray[np.int16], num_levels: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Threshold at every level, from the highest down, and thin each mask by itself.
+    """Threshold at every level, in descending order, and thin each mask separately.
 
     Args:
-        levels: (rows, columns) how many levels each pixel reaches, at most ``num_levels``; the
-            outermost rows and columns must be 0.
+        levels: (rows, columns) int16, number of levels that each pixel reaches, 0 to `num_levels`;
+            0 in the outermost rows and columns.
         num_levels: L.
 
     Returns:
         (P,) flat indices of the stroke pixels, ascending within each level, and (L + 1,) where
-        each level begins among them; the mask of level number i is ``levels >= L - i``.
+        each level begins among them. The mask of level i is `levels >= L - i`.
     """
     row = levels.shape[1]
     flat = levels.ravel()
@@ -92,16 +98,16 @@ def thin_levels(
     pixels = np.empty(0, np.int32)
     for i in range(num_levels):
         level = num_levels - i
-        alive = candidates[flat[candidates] >= level]
-        for pixel in alive:
+        mask_pixels = candidates[flat[candidates] >= level]
+        for pixel in mask_pixels:
             if flat[pixel] == level:
                 for bit in range(8):
                     codes[pixel + steps[bit]] |= np.uint8(1 << ((bit + 4) % 8))
-        strokes = _peel(codes.copy(), alive, steps)
+        strokes = _delete_all(codes.copy(), mask_pixels, steps)
         starts[i + 1] = starts[i] + strokes.size
         if starts[i + 1] > pixels.size:
-            grown = np.empty(2 * starts[i + 1], np.int32)
-            grown[: starts[i]] = pixels[: starts[i]]
-            pixels = grown
+            larger = np.empty(2 * starts[i + 1], np.int32)
+            larger[: starts[i]] = pixels[: starts[i]]
+            pixels = larger
         pixels[starts[i] : starts[i + 1]] = strokes
     return pixels[: starts[-1]], starts

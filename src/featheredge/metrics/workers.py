@@ -1,4 +1,4 @@
-"""Worker processes that go through the pairs of any kind of map, and how bad pairs are refused."""
+"""Worker processes for edge and saliency evaluation, and the error that names all bad pairs."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from featheredge.errors import EvaluationError
+from featheredge.parent_process import end_with_parent
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -18,23 +19,27 @@ Progress = Callable[[int, int], None]
 
 @contextmanager
 def process_pool(workers: int, num_pairs: int) -> Iterator[ProcessPoolExecutor | None]:
-    """Give worker processes, or None where one process is all that is asked for.
+    """Yield a pool of worker processes, or None for one worker: this process then does the work.
+
+    Args:
+        workers: Number of processes.
+        num_pairs: Number of pairs to work on; the pool is never larger.
 
     Raises:
-        EvaluationError: a worker died.
+        EvaluationError: A worker process died.
     """
     if workers == 1:
         yield None
         return
-    # Fresh processes: forking a process that has threads (plots, networks) can hang the child.
+    # New processes: a child forked from a process with threads (plots, networks) can hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, num_pairs), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, num_pairs), context, end_with_parent) as pool:
         try:
             yield pool
         except BrokenProcessPool as error:
             raise EvaluationError(
-                "a worker process died, perhaps for want of memory; what is counted and stored is "
-                f"kept: run again, with fewer than {workers} workers"
+                "a worker process died, perhaps because memory ran out; run the command again with "
+                f"fewer than {workers} workers (stored counts are used again)"
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
@@ -43,12 +48,17 @@ def process_pool(workers: int, num_pairs: int) -> Iterator[ProcessPoolExecutor |
 def in_order(
     function: Callable[[T], R], items: Sequence[T], pool: ProcessPoolExecutor | None
 ) -> Iterator[R]:
-    """Yield results in the order of the items, computed here or by the pool."""
+    """Apply a function to all items, in the pool or in this process; results keep the order."""
     return pool.map(function, items) if pool else map(function, items)
 
 
 def refuse(problems: Sequence[str], num_pairs: int) -> None:
-    """Raise EvaluationError that names every pair with a problem, if there is any."""
+    """Raise EvaluationError if there are problems; the message lists up to 20 of them.
+
+    Args:
+        problems: A sentence for each pair that cannot be scored.
+        num_pairs: Number of all pairs.
+    """
     if problems:
         shown = "\n  ".join([*problems[:20], *["..."] * (len(problems) > 20)])
-        raise EvaluationError(f"{len(problems)} of {num_pairs} cannot be scored:\n  {shown}")
+        raise EvaluationError(f"{len(problems)} of {num_pairs} pairs cannot be scored:\n  {shown}")

@@ -1,4 +1,4 @@
-"""Write scores down: as CSV, and as the text files of the original BSDS500 benchmark."""
+"""Writers of scores: CSV files, and the text files of the original BSDS500 benchmark."""
 
 import io
 from pathlib import Path
@@ -11,7 +11,7 @@ from featheredge.metrics.saliency_scores import SaliencyScores
 
 
 def write_edge_csv(scores: EdgeScores, path: Path) -> None:
-    """Write the curve: threshold, recall, precision, f and the four counts, one row each."""
+    """Write the curve as CSV, a row per threshold: recall, precision, f and the four counts."""
     thresholds, recall, precision = scores.curve()
     rows = ["threshold,recall,precision,f,cntR,sumR,cntP,sumP"]
     columns = (thresholds, recall, precision, f_measure(recall, precision))
@@ -21,7 +21,7 @@ def write_edge_csv(scores: EdgeScores, path: Path) -> None:
 
 
 def write_saliency_csv(scores: SaliencyScores, path: Path) -> None:
-    """Write the curves: threshold, recall, precision, f and e, one row for each threshold."""
+    """Write the curves as CSV, a row per threshold: recall, precision, f and e."""
     text = io.StringIO()
     columns = (scores.thresholds, scores.recall, scores.precision, scores.f, scores.e)
     header = "threshold,recall,precision,f,e"
@@ -30,12 +30,14 @@ def write_saliency_csv(scores: SaliencyScores, path: Path) -> None:
 
 
 def write_bsds_files(scores: EdgeScores, folder: Path) -> None:
-    """Write the text files of the original benchmark, for tools that read those.
+    """Write the text files of the original benchmark, for tools that read them.
 
-    ``ID_ev1.txt``: threshold, cntR, sumR, cntP, sumP. ``eval_bdry_img.txt``: number, threshold,
-    recall, precision, F of every image at its best. ``eval_bdry_thr.txt``: threshold, recall,
-    precision, F. ``eval_bdry.txt``: threshold, recall, precision, F of ODS; recall, precision, F
-    of OIS; AP.
+    - `ID_ev1.txt`: threshold, cntR, sumR, cntP, sumP.
+    - `eval_bdry_img.txt`: for every image its number, and the threshold, recall, precision and F
+      of its best threshold.
+    - `eval_bdry_thr.txt`: threshold, recall, precision, F.
+    - `eval_bdry.txt`: threshold, recall, precision and F of ODS; recall, precision and F of OIS;
+      AP.
     """
     thresholds, recall, precision = scores.curve()
     best = []

@@ -1,1 +1,1 @@
-"""Networks: PyTorch modules that are built from a small, explicit configuration of widths."""
+"""Define networks: PyTorch modules that are built from a configuration of widths."""

@@ -1,4 +1,4 @@
-"""Building blocks that more than one network uses.
+"""Define the building blocks that several networks share.
 
 Shapes: B batch, C channels, H W pixels. Every block takes and returns (B, C, H, W) float tensors.
 """
@@ -17,9 +17,9 @@ _ACTIVATIONS: dict[Activation, type[nn.Module]] = {"relu": nn.ReLU, "relu6": nn.
 
 
 class ConvNormAct(nn.Sequential):
-    """Convolution without bias, batch norm, activation; "same" padding at stride 1.
+    """Convolution without bias, batch norm and activation; "same" padding at stride 1.
 
-    Child names `0`, `1`, `2` are torchvision's, so that its checkpoints load unchanged.
+    The child names `0`, `1` and `2` are torchvision's, so its checkpoints load unchanged.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,10 +59,10 @@ class ConvNormAct(nn.Sequential):
 
 
 def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
-    """A convolution without bias and the batch norm after it.
+    """Apply a convolution without bias and the batch norm after it.
 
-    In a network that trains while this norm does not, both are one convolution, whose kernel and
-    bias pass gradients on to the norm. The output, and its gradient, are then written once.
+    If the network trains and this norm is fixed, both run as one convolution, whose kernel and bias
+    pass gradients to the norm's parameters. So the output and its gradient are stored once.
 
     Args:
         conv: An `nn.Conv2d`.
@@ -83,7 +83,7 @@ def conv_norm(conv: nn.Module, norm: nn.Module, x: Tensor) -> Tensor:
     kernel = conv.weight * scale[:, None, None, None]
     bias = norm.bias - norm.running_mean * scale
     if conv.groups > 1 and conv.stride != (1, 1):
-        # oneDNN's gradient of such a layer's input takes eight times as long in bfloat16.
+        # With oneDNN in bfloat16 the gradient of this layer's input takes eight times as long.
         with torch.autocast(x.device.type, enabled=False):
             return _convolve(conv, x.float(), kernel, bias)
     return _convolve(conv, x, kernel, bias)
@@ -102,7 +102,7 @@ def depthwise(
     dilation: int = 1,
     activation: Activation = "relu",
 ) -> ConvNormAct:
-    """A depthwise `ConvNormAct`, 3x3 unless said otherwise: one filter per channel."""
+    """Return a depthwise `ConvNormAct`, 3x3 by default: one filter per channel."""
     return ConvNormAct(
         channels,
         channels,
@@ -115,10 +115,10 @@ def depthwise(
 
 
 class ScaleEnhancement(nn.Module):
-    """Scale-enhancement module: a 3x3 depthwise layer, then dilated ones in parallel, summed.
+    """Scale-enhancement module: a 3x3 depthwise layer, then a sum of parallel dilated ones.
 
-    It widens the view of a decoder step at the price of a few depthwise filters. After the
-    module of the same name in BDCN (He et al., CVPR 2019, section 3.2), made depthwise.
+    It enlarges the receptive field of a decoder step at the cost of a few depthwise filters. It is
+    a depthwise form of the module in BDCN (He et al., CVPR 2019, section 3.2).
     """
 
     def __init__(self, channels: int, dilations: Sequence[int]) -> None:
@@ -134,7 +134,7 @@ class ScaleEnhancement(nn.Module):
 
 
 def resize_like(x: Tensor, reference: Tensor) -> Tensor:
-    """Bilinear resize of `x` to the height and width of `reference`, pixel centres aligned."""
+    """Resize `x` bilinearly to the height and width of `reference`, with aligned pixel centres."""
     size = reference.shape[-2:]
     resized: Tensor = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
     return resized

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-adds, and what each of its channels adds to these.
+"""Count the parameters and multiply-adds of a network, in total and per channel.
 
 Shapes: C channels, h w cells of a map.
 """
@@ -15,19 +15,19 @@ from featheredge.models.network import Network
 
 
 def num_params(network: nn.Module) -> int:
-    """How many numbers are trained."""
+    """Return the number of parameters."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def multiply_adds(make: Callable[[], nn.Module], height: int, width: int) -> float:
-    """Multiply-adds of convolutions and matrix products for one picture of `height` x `width`.
+    """Count the multiply-adds of convolutions and matrix products for one picture.
 
-    Counted by PyTorch on tensors without content, so nothing is computed.
+    PyTorch counts them on the meta device, so nothing is computed.
 
     Args:
-        make: builds the network; it is called where tensors have no content.
-        height: pixels.
-        width: pixels.
+        make: Builds the network; called on the meta device.
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
     """
     with torch.device("meta"):
         network, image = make().eval(), torch.empty(1, 3, height, width)
@@ -38,44 +38,45 @@ def multiply_adds(make: Callable[[], nn.Module], height: int, width: int) -> flo
 
 
 def channel_multiply_adds(network: Network, size_px: int) -> dict[str, float]:
-    """Multiply-adds per channel of the convolutions whose sum each batch norm normalises.
+    """Count the multiply-adds per channel of the convolutions that each batch norm follows.
 
-    Every path to a scale counts at the size that it convolves at, so a channel that is also made
-    from coarser maps costs what these convolutions cost at their own resolution.
+    Every path to a scale is counted at the size of its own convolution. So a channel that is also
+    computed from coarser maps costs what these convolutions cost at their resolution.
 
     Args:
-        network: it is rebuilt from its configuration without content; nothing is computed.
-        size_px: height and width of the picture.
+        network: It is rebuilt from its configuration on the meta device; nothing is computed.
+        size_px: Height and width of the picture in pixels.
 
     Returns:
-        By the norms' names. Where a norm takes several maps side by side, the mean over these.
+        Name of the norm -> multiply-adds per channel. If a norm takes several concatenated maps,
+        the mean over all their channels.
     """
-    made: dict[Node, float] = {}
+    counted: dict[Node, float] = {}
     costs: dict[nn.Module, float] = {}
 
-    def note_conv(conv: nn.Module, inputs: Any, output: Tensor) -> None:
+    def record_conv(conv: nn.Module, inputs: Any, output: Tensor) -> None:
         assert isinstance(conv, nn.Conv2d)
         assert output.grad_fn is not None
-        made[output.grad_fn] = float(output[0].numel() * conv.weight[0].numel())
+        counted[output.grad_fn] = float(output[0].numel() * conv.weight[0].numel())
 
-    def note_norm(norm: nn.Module, inputs: tuple[Tensor]) -> None:
-        costs[norm] = _made_before(inputs[0].grad_fn, made) / inputs[0].shape[1]
+    def record_norm(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+        costs[norm] = _multiply_adds_before(inputs[0].grad_fn, counted) / inputs[0].shape[1]
 
     with torch.device("meta"):
-        twin, image = type(network)(network.config).eval(), torch.empty(1, 3, size_px, size_px)
-    for module in twin.modules():
+        copy, image = type(network)(network.config).eval(), torch.empty(1, 3, size_px, size_px)
+    for module in copy.modules():
         if isinstance(module, nn.Conv2d):
-            module.register_forward_hook(note_conv)
+            module.register_forward_hook(record_conv)
         elif isinstance(module, nn.BatchNorm2d):
-            module.register_forward_pre_hook(note_norm)
-    twin(image)
-    return {name: costs[module] for name, module in twin.named_modules() if module in costs}
+            module.register_forward_pre_hook(record_norm)
+    copy(image)
+    return {name: costs[module] for name, module in copy.named_modules() if module in costs}
 
 
-def _made_before(node: Node | None, made: dict[Node, float]) -> float:
-    """Multiply-adds of the convolutions nearest before a point of the graph of operations."""
+def _multiply_adds_before(node: Node | None, counted: dict[Node, float]) -> float:
+    """Return the multiply-adds of the nearest convolutions before a node of the autograd graph."""
     if node is None:
         return 0.0
-    if node in made:
-        return made[node]
-    return sum(_made_before(before, made) for before, _ in node.next_functions)
+    if node in counted:
+        return counted[node]
+    return sum(_multiply_adds_before(before, counted) for before, _ in node.next_functions)

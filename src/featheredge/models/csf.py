@@ -1,7 +1,8 @@
-"""CSF: cross-stage fusion by generalised octave convolutions (Gao et al., ECCV 2020, section 3.3).
+"""Define CSF, a saliency network that fuses the stages of a ResNet.
 
-The head takes one map from every stage of an encoder, lets all of them exchange, widens their view
-by dilated convolutions and merges them. `CSF` puts it on a ResNet; CSNet has it on its own stages.
+Gao et al., ECCV 2020, section 3.3. The head takes one map from every stage of an encoder. A
+generalised octave convolution exchanges information between them, dilated convolutions enlarge
+their receptive fields, and another octave convolution merges them. CSNet has the same head.
 
 Shapes: B batch, H W pixels, C_i h_i w_i channels and cells of stage i, each half of the one before.
 """
@@ -17,15 +18,8 @@ from torch import Tensor, nn
 
 from featheredge.errors import ArgumentError
 from featheredge.models.network import Logits, Network
-from featheredge.models.octave import (
-    Down,
-    GeneralOctConv,
-    PerScale,
-    Scales,
-    crop_like,
-    enlarge,
-    fit,
-)
+from featheredge.models.octave import GeneralOctConv, PerScale, Scales
+from featheredge.models.resample import Down, crop_like, enlarge, fit
 from featheredge.models.resnet import RES2NET50, ResNet, ResNetConfig
 
 DILATIONS = (1, 2, 4, 8, 16)
@@ -42,9 +36,9 @@ class HeadWidths:
     """Every width of a `CSFHead`.
 
     Attributes:
-        fuse: channels of every scale after the first exchange.
-        dilated: channels of every scale's convolutions with dilations 1, 2, 4, 8 and 16.
-        merge: channels of the map that all scales make at the end.
+        fuse: Channels of every scale after the first octave convolution.
+        dilated: Channels of every scale's convolutions with dilations 1, 2, 4, 8 and 16.
+        merge: Channels of the merged map.
     """
 
     fuse: Scales
@@ -53,7 +47,7 @@ class HeadWidths:
 
 
 def head_widths(fuse: Sequence[int]) -> HeadWidths:
-    """The published head: all widths from those of the first exchange."""
+    """Return the widths of the published head, which follow from those of its first layer."""
     dilated = tuple((width // 5,) * 4 + (width - width // 5 * 4,) for width in fuse)
     return HeadWidths(tuple(fuse), dilated, sum(fuse))
 
@@ -66,7 +60,7 @@ class NormAct(nn.Sequential):
 
 
 class MultiScale(nn.Module):
-    """3x3 convolutions of several dilations side by side, norm, PReLU."""
+    """Concatenated 3x3 convolutions of several dilations, norm, PReLU."""
 
     def __init__(self, in_channels: int, widths: DilatedWidths, norm: Norm) -> None:
         super().__init__()
@@ -89,13 +83,13 @@ class CSFHead(nn.Module):
     """One map per stage -> logits at the size of the finest.
 
     Args:
-        in_widths: channels of the stages, fine to coarse.
-        widths: of the head; `fuse` and `dilated` have one entry per stage.
-        down: how a map goes to a coarser scale.
-        norm: channels -> norm layer.
+        in_widths: Channels of the stages, fine to coarse.
+        widths: Widths of the head; `fuse` and `dilated` have one entry per stage.
+        down: How maps are resized to a coarser scale.
+        norm: Makes a norm layer for a number of channels.
 
     Raises:
-        ArgumentError: the number of scales differs, or a scale has channels in one layer only.
+        ArgumentError: The numbers of scales differ, or a scale has no channels in some layer.
     """
 
     def __init__(
@@ -136,10 +130,10 @@ class CSFConfig:
     """Every width of a `CSF`; the defaults are the published network on Res2Net-50.
 
     Attributes:
-        encoder: the ResNet whose four stages are fused.
-        head: of the fusion.
-        norm_groups: of the head's group norms, which do not depend on the batch; 0 means batch
-            norm, which can be folded into the convolutions once trained.
+        encoder: Widths of the ResNet whose four stages are fused.
+        head: Widths of the fusion head.
+        norm_groups: Groups of the head's group norms, which do not depend on the batch; 0 means
+            batch norm, which can be folded into the convolutions after training.
     """
 
     encoder: ResNetConfig = RES2NET50
@@ -148,7 +142,7 @@ class CSFConfig:
 
 
 class CSF(Network):
-    """Salient objects from a ResNet's four stages, fused."""
+    """Saliency from the fused four stages of a ResNet."""
 
     stride = 32
     config: CSFConfig
@@ -162,6 +156,6 @@ class CSF(Network):
         self.head = CSFHead(config.encoder.widths, config.head, "bilinear", norm)
 
     def forward(self, image: Tensor) -> Logits:
-        """(B, 3, H, W) -> logits; there are no `sides`."""
+        """(B, 3, H, W) -> logits without `sides`."""
         logits = self.head(self.encoder(fit(image, self.stride)))
         return Logits(crop_like(enlarge(logits, 4), image), ())

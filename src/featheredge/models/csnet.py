@@ -1,4 +1,4 @@
-"""CSNet: salient objects from a network of about 100,000 parameters (Gao et al., ECCV 2020).
+"""Define CSNet, a saliency network of about 100,000 parameters (Gao et al., ECCV 2020).
 
 Written from the paper and the shapes of the published weights, which are not shipped.
 
@@ -16,31 +16,24 @@ from torch import Tensor, nn
 from featheredge.errors import ArgumentError
 from featheredge.models.csf import CSFHead, HeadWidths, NormAct, head_widths
 from featheredge.models.network import Logits, Network
-from featheredge.models.octave import (
-    GeneralOctConv,
-    PerScale,
-    Scales,
-    crop_like,
-    enlarge,
-    fit,
-    present,
-)
+from featheredge.models.octave import GeneralOctConv, PerScale, Scales, present
+from featheredge.models.resample import crop_like, enlarge, fit
 
-#: Channels of a block at its stage's scale and at half of that; 0 leaves one out.
+#: Channels of a block at its stage's scale and at half of that scale; 0 leaves one out.
 BlockWidths: TypeAlias = tuple[NonNegativeInt, NonNegativeInt]
 Stage: TypeAlias = tuple[BlockWidths, ...]
 
 #: Blocks of each stage in the published networks.
 DEPTHS = (1, 3, 4, 6, 4)
 
-#: The first stage that halves the picture; it and those after it are fused.
+#: Index of the first stage that halves the picture; this stage and later ones are fused.
 _FIRST_HALVING = 2
 
-#: The published weights of depthwise and dilated convolutions are stored as a hundredth.
+#: Published weights of depthwise and dilated convolutions are stored divided by 100.
 _PUBLISHED_FACTOR, _SCALED = 100, re.compile(r"\.msconv\.|\.conv3x3_\d\.convs\.")
 
-#: What to replace in a published tensor's name, in this order.
-_OUR_NAMES = (
+#: Replacements that turn a published tensor's name into this module's, in this order.
+_RENAMES = (
     (r"^cls_layer\.", "head.classifier."),
     (r"^oct_fuse\.ms\.convs\.", "head.context."),
     (r"\.msconv\.", ".convs."),
@@ -64,9 +57,9 @@ class CSNetConfig:
     """Every width of a `CSNet`.
 
     Attributes:
-        stages: widths of every block of the five stages. The last block of the third stage and
-            of those after it has channels at its stage's scale only: that is what is fused.
-        head: of the cross-stage fusion of the last three stages.
+        stages: Widths of every block of the five stages. In the third and later stages the last
+            block has channels at its stage's scale only, because these maps are fused.
+        head: Widths of the head that fuses the last three stages.
     """
 
     stages: tuple[Stage, Stage, Stage, Stage, Stage]
@@ -74,18 +67,18 @@ class CSNetConfig:
 
 
 def fixed_split(base: int = 20, low: float = 0.5) -> CSNetConfig:
-    """The published widths before any are learned.
+    """Return the published widths before learning, with a fixed split between scales.
 
     Args:
-        base: channels of the first stage; 20 is "x1", 40 is "x2".
-        low: share of the channels at the coarser scale of every block: 0.5 is the paper's "5/5",
+        base: Channels of the first stage; 20 is "x1", 40 is "x2".
+        low: Share of the channels at the coarser scale of every block: 0.5 is the paper's "5/5",
             0.25 is "3/1", 0 is "1/0" and 1 is "0/1".
 
     Raises:
-        ArgumentError: `low` is not a share.
+        ArgumentError: `low` is not in [0, 1].
     """
     if not 0 <= low <= 1:
-        raise ArgumentError(f"low is the share of channels at the coarser scale, got {low}")
+        raise ArgumentError(f"low is {low}; give a share of channels from 0 to 1")
     stages, sides = [], []
     for stage, (depth, factor) in enumerate(zip(DEPTHS, (1, 1, 2, 4, 4), strict=True)):
         channels = base * factor
@@ -123,7 +116,7 @@ CSNET_L_X2 = CSNetConfig(
 
 
 class ILBlock(nn.Module):
-    """In-layer multi-scale block: gOctConv, then two depthwise 3x3 layers on every scale alone.
+    """In-layer multi-scale block: gOctConv, then two depthwise 3x3 layers on each scale.
 
     Every layer ends in batch norm and PReLU; there is no shortcut (section 3.2).
     """
@@ -139,13 +132,13 @@ class ILBlock(nn.Module):
         self.depthwise2 = PerScale(_depthwise(width) for width in channels)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """One map per input scale -> one per output scale, halved with stride 2."""
+        """One map per input scale -> one per output scale, half as large with stride 2."""
         mixed: list[Tensor] = self.depthwise2(self.depthwise1(self.mix_act(self.mix(maps))))
         return mixed
 
 
 class CSNet(Network):
-    """Five stages of ILBlocks at strides 1, 1, 2, 4 and 8, the last three of them fused."""
+    """Five stages of ILBlocks at strides 1, 1, 2, 4 and 8; the last three are fused."""
 
     stride = 16
     config: CSNetConfig
@@ -160,7 +153,7 @@ class CSNet(Network):
             blocks = nn.Sequential()
             for index, block in enumerate(stage):
                 stride: Literal[1, 2] = 2 if number >= _FIRST_HALVING and index == 0 else 1
-                # The layers that see the picture, or that halve, are the only ones that mix 3x3.
+                # Only layers that take the picture, or that halve their input, mix with 3x3.
                 kernel = 3 if stride == 2 or len(widths) == 1 else 1
                 blocks.append(ILBlock(widths, block, kernel, stride))
                 widths = block
@@ -169,7 +162,7 @@ class CSNet(Network):
         self.head = CSFHead(sides, config.head, "max")
 
     def forward(self, image: Tensor) -> Logits:
-        """(B, 3, H, W) -> logits; there are no `sides`."""
+        """(B, 3, H, W) -> logits without `sides`."""
         maps, fused = [fit(image, self.stride)], []
         for number, stage in enumerate(self.stages):
             maps = stage(maps)
@@ -178,17 +171,17 @@ class CSNet(Network):
         return Logits(crop_like(enlarge(self.head(fused), 2), image), ())
 
     def published(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See `Network.published`; authors' names are `stage0.0.conv1x1.conv.weight` and so on.
+        """See `Network.published`; the authors' names are such as `stage0.0.conv1x1.conv.weight`.
 
-        The published convolutions between scales are one kernel each, which
-        `GeneralOctConv.split` cuts; depthwise and dilated weights are multiplied by 100 there
-        before every use, here once.
+        A published octave convolution has one kernel for all scales, which `GeneralOctConv.split`
+        splits. The authors' code multiplies depthwise and dilated weights by 100 before every use;
+        here they are multiplied once, on loading.
         """
-        own = self.state_dict().keys()
+        names = self.state_dict().keys()
         mixes = {n: m for n, m in self.named_modules() if isinstance(m, GeneralOctConv)}
         renamed: dict[str, Tensor] = {}
         for key, value in state.items():
-            name = key if key in own else _our_name(key)
+            name = key if key in names else _renamed(key)
             module = name.removesuffix(".weight")
             if module in mixes:
                 kernels = mixes[module].split(value)
@@ -198,26 +191,26 @@ class CSNet(Network):
         return renamed
 
 
-def _our_name(name: str) -> str:
-    """What a published tensor is called here."""
-    for pattern, ours in _OUR_NAMES:
-        name = re.sub(pattern, ours, name)
+def _renamed(name: str) -> str:
+    """Return the name in this module of a published tensor."""
+    for pattern, replacement in _RENAMES:
+        name = re.sub(pattern, replacement, name)
     return name
 
 
 def _check(config: CSNetConfig) -> None:
     """Refuse stages without blocks, and fused stages that do not end in one scale."""
     if not all(config.stages):
-        raise ArgumentError(f"every stage of a CSNet needs a block; got {config.stages}")
+        raise ArgumentError(f"every stage of a CSNet needs at least one block; got {config.stages}")
     for stage in config.stages[_FIRST_HALVING:]:
         if stage[-1][0] == 0 or stage[-1][1] != 0:
             raise ArgumentError(
-                "the last block of a fused stage has channels at its first scale only; "
-                f"got {stage[-1]} in {stage}"
+                "the last block of a fused stage must have channels at its first scale only, such "
+                f"as (50, 0); got {stage[-1]} in {stage}"
             )
 
 
 def _depthwise(channels: int) -> nn.Sequential:
-    """A 3x3 depthwise convolution, norm and PReLU."""
+    """Return a 3x3 depthwise convolution, norm and PReLU."""
     conv = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
     return nn.Sequential(conv, NormAct(channels))

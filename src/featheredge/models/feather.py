@@ -1,8 +1,9 @@
-"""Feather: inverted residual blocks and a light decoder that sees the whole picture.
+"""Define Feather, a saliency network whose light decoder uses context from the whole picture.
 
-The encoder's coarsest map becomes a context with a global average and large depthwise kernels.
-Decoder steps take it to finer strides; each adds and multiplies the encoder's map of that stride
-and is gated by the context's average, so that what a step keeps depends on the whole picture.
+The encoder has inverted residual blocks. Its coarsest map becomes a context map, with a global
+average and large depthwise kernels. Decoder steps bring it to finer strides. Each step adds and
+multiplies the encoder's map of that stride, and a gate scales its channels by the average of the
+context, so every step depends on the whole picture.
 
 Shapes: B batch, C channels, H W pixels, h w cells of a coarse map.
 """
@@ -14,24 +15,24 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from featheredge.models.blocks import Activation, ConvNormAct, resize_like
-from featheredge.models.mobilenet import EFFICIENTNET_LITE0, MOBILENET_V2, Bottleneck, MobileNetV2
+from featheredge.models.mobilenet import EFFICIENTNET_LITE0, Bottleneck, MobileNetV2
 from featheredge.models.network import Logits, Network
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class FeatherConfig:
-    """Every width of a `Feather`; the defaults are `feather-saliency`.
+    """Every width of a `Feather`; the defaults are `feather`.
 
     Attributes:
-        stem: Channels of the first convolution, at stride 2.
+        stem: Channels of the first convolution, which has stride 2.
         blocks: The inverted residual blocks.
-        context: Channels of the coarsest map that the decoder begins with.
+        context: Channels of the context map that the decoder starts from.
         context_kernels: Sides of the context's depthwise kernels, one residual block each.
-        steps: Channels of the decoder steps, coarse to fine, one for each halving undone.
-        kernels: Sides of the depthwise kernels of a step's residual blocks.
-        fine: Channels of a last step at half the stride of the others' last, with one 3x3 layer;
-            0 leaves it out.
-        activation: Of the encoder; the decoder always uses ReLU.
+        steps: Channels of the decoder steps, coarse to fine; each step halves the stride.
+        kernels: Sides of the depthwise kernels in a step's residual blocks.
+        fine: Channels of a last step at half the stride of the step before, with one 3x3 layer; 0
+            leaves it out.
+        activation: Activation of the encoder; the decoder always uses ReLU.
     """
 
     stem: PositiveInt = 32
@@ -42,16 +43,6 @@ class FeatherConfig:
     kernels: tuple[PositiveInt, ...] = (3, 3)
     fine: NonNegativeInt = 16
     activation: Activation = "relu6"
-
-
-#: Down to stride 16 on MobileNetV2's layers.
-FEATHER_S = FeatherConfig(
-    blocks=MOBILENET_V2[:10],
-    context=96,
-    steps=(48, 32),
-    kernels=(3,),
-    fine=0,
-)
 
 
 class Separable(nn.Module):
@@ -71,7 +62,7 @@ class Separable(nn.Module):
 
 
 class Context(nn.Module):
-    """Channels of the coarsest map, with its global average added and a wide view."""
+    """The context map: the coarsest map plus its global average, with a large receptive field."""
 
     def __init__(self, in_channels: int, channels: int, kernels: tuple[int, ...]) -> None:
         super().__init__()
@@ -87,7 +78,7 @@ class Context(nn.Module):
 
 
 class Step(nn.Module):
-    """One decoder step: the coarser map enlarged, joined with an encoder map, gated, refined."""
+    """One decoder step: enlarge the coarser map, join it with an encoder map, gate and refine."""
 
     def __init__(
         self, coarse: int, tap: int, context: int, channels: int, kernels: tuple[int, ...]
@@ -108,7 +99,7 @@ class Step(nn.Module):
 
 
 class Fine(nn.Module):
-    """A last step with little work for each cell: two 1x1 layers, joined, and a 3x3 layer."""
+    """A cheap last step: two joined 1x1 layers and a 3x3 layer."""
 
     def __init__(self, coarse: int, tap: int, channels: int) -> None:
         super().__init__()
@@ -125,10 +116,10 @@ class Fine(nn.Module):
 
 
 class Feather(Network):
-    """A map from an encoder and a decoder that both see the whole picture.
+    """A map from an encoder and a decoder that both use the whole picture.
 
-    Each step predicts a map at its own size, which a loss compares with the label at that size
-    (deep supervision). Exported files compute the finest alone.
+    Each step predicts a map at its own size, and a loss compares it with the label at that size
+    (deep supervision). Exported files compute only the finest map.
     """
 
     config: FeatherConfig
@@ -141,8 +132,8 @@ class Feather(Network):
         needed = len(config.steps) + 1 + bool(config.fine)
         if len(widths) < needed:
             raise ValueError(
-                f"the blocks halve the picture {len(widths)} times; {needed} are needed for "
-                f"{len(config.steps)} steps"
+                f"the blocks halve the picture {len(widths)} times, but {len(config.steps)} steps "
+                f"need {needed}; give more blocks stride 2, or fewer steps"
             )
         self.stride = 2 ** len(widths)
         self.context = Context(widths[-1], config.context, config.context_kernels)
@@ -166,7 +157,7 @@ class Feather(Network):
         return Logits(resize_like(final, image), tuple(sides))
 
     def _decode(self, image: Tensor) -> list[Tensor]:
-        """The context and what every step makes of it, coarse to fine."""
+        """Return the context map and the output of every step, coarse to fine."""
         deepest, *taps = self.encoder(image)[::-1]
         decoded = [self.context(deepest)]
         average = global_average(decoded[0])
@@ -177,7 +168,7 @@ class Feather(Network):
         return decoded
 
     def _initialise(self) -> None:
-        """Kaiming for the convolutions; outputs start near 0 and gates near 1/2."""
+        """Initialise convolutions by Kaiming; outputs start near 0 and gates near 1/2."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -188,5 +179,5 @@ class Feather(Network):
 
 
 def global_average(x: Tensor) -> Tensor:
-    """(B, C, h, w) -> (B, C, 1, 1)."""
+    """Average over all cells: (B, C, h, w) -> (B, C, 1, 1)."""
     return x.mean((2, 3), keepdim=True)

@@ -1,6 +1,8 @@
-"""How much memory a network takes, found on tensors without content: nothing is allocated.
+"""Compute how much memory a network takes, without allocating it.
 
-Shapes: B batch, P pixels of the side of a square picture.
+The network runs on PyTorch's meta device, whose tensors have shapes but no data.
+
+Shapes: B batch, P side of a square picture in pixels.
 """
 
 from collections.abc import Callable
@@ -13,7 +15,10 @@ from featheredge.errors import RecipeError
 
 
 def parameter_bytes(make: Callable[[], nn.Module]) -> int:
-    """Bytes of the parameters and buffers of the network that `make` builds.
+    """Return the bytes of the parameters and buffers of the network that `make` builds.
+
+    Args:
+        make: Builds the network; called on the meta device.
 
     Raises:
         RecipeError: Tensors of these sizes cannot exist.
@@ -28,23 +33,23 @@ def parameter_bytes(make: Callable[[], nn.Module]) -> int:
 
 
 def activation_bytes(make: Callable[[], nn.Module], batch_size: int, side_px: int) -> int:
-    """Bytes that a training step keeps for its backward pass, parameters apart.
+    """Return the bytes that a training step stores for its backward pass, without parameters.
 
     Args:
-        make: Builds the network; it is called where tensors have no content.
-        batch_size: B.
-        side_px: P.
+        make: Builds the network; called on the meta device.
+        batch_size: Number of pictures, B.
+        side_px: Side of the pictures, P.
     """
-    kept: dict[int, torch.UntypedStorage] = {}
+    stored: dict[int, torch.UntypedStorage] = {}
 
-    def keep(tensor: Tensor) -> Tensor:
+    def store(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        kept[storage._cdata] = storage
+        stored[storage._cdata] = storage
         return tensor
 
-    with torch.device("meta"), saved_tensors_hooks(keep, lambda tensor: tensor):
+    with torch.device("meta"), saved_tensors_hooks(store, lambda tensor: tensor):
         network = make().train()
         network(torch.empty(2, 3, side_px, side_px))  # a batch norm refuses a single value
     for parameter in network.parameters():
-        kept.pop(parameter.untyped_storage()._cdata, None)
-    return sum(storage.nbytes() for storage in kept.values()) * batch_size // 2
+        stored.pop(parameter.untyped_storage()._cdata, None)
+    return sum(storage.nbytes() for storage in stored.values()) * batch_size // 2

@@ -1,4 +1,4 @@
-"""Parts of a network by the beginning of their dotted names, as recipes name them."""
+"""Find the layers of a network by the beginnings of their dotted names, as in recipes."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,7 +8,7 @@ from featheredge.errors import RecipeError
 
 
 def begins(name: str, beginning: str) -> bool:
-    """Whether a dotted name is `beginning` or lies below it: "stages.1" does not begin "stages.10".
+    """Return whether a dotted name is `beginning` or below it; "stages.10" is not below "stages.1".
 
     >>> begins("stages.1.0.weight", "stages.1"), begins("stages.10.weight", "stages.1")
     (True, False)
@@ -17,20 +17,20 @@ def begins(name: str, beginning: str) -> bool:
 
 
 def longest_beginning(name: str, beginnings: Iterable[str]) -> str | None:
-    """Of the names that `name` lies below, the longest; None if there is none."""
-    fitting = [beginning for beginning in beginnings if begins(name, beginning)]
-    return max(fitting, key=len, default=None)
+    """Return the longest of `beginnings` that `name` is or is below; None if there is none."""
+    matching = [beginning for beginning in beginnings if begins(name, beginning)]
+    return max(matching, key=len, default=None)
 
 
 def norms_below(network: nn.Module, layers: Sequence[str]) -> dict[str, nn.BatchNorm2d]:
-    """The batch norms of some layers, by name, in the network's order.
+    """Return the batch norms below some layers: name -> norm, in the network's order.
 
     Args:
-        network: any.
-        layers: dotted names of its submodules, such as "stages" or "stages.1.0".
+        network: Any module.
+        layers: Dotted names of its submodules, such as "stages" or "stages.1.0".
 
     Raises:
-        RecipeError: there is no batch norm with a scale below one of them.
+        RecipeError: A layer has no batch norm with a scale below it.
     """
     norms = {
         name: module
@@ -39,8 +39,9 @@ def norms_below(network: nn.Module, layers: Sequence[str]) -> dict[str, nn.Batch
     }
     for layer in layers:
         if not any(begins(name, layer) for name in norms):
-            there = ", ".join(name for name, _ in network.named_children())
+            parts = ", ".join(name for name, _ in network.named_children())
             raise RecipeError(
-                f"{type(network).__name__} has no batch norm below {layer!r}; its parts are {there}"
+                f"{type(network).__name__} has no batch norm below {layer!r}; choose from its "
+                f"parts {parts}"
             )
     return {name: norm for name, norm in norms.items() if longest_beginning(name, layers)}

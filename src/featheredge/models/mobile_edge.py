@@ -1,4 +1,4 @@
-"""MobileEdge: a MobileNetV2 encoder and depthwise decoder steps, for edge detection.
+"""Define MobileEdge, an edge network: a MobileNetV2 encoder and depthwise decoder steps.
 
 Shapes: B batch, C channels, H W pixels.
 """
@@ -27,22 +27,23 @@ class MobileEdgeConfig:
     """Every width of a `MobileEdge`; the defaults are the published student.
 
     Attributes:
-        stem: channels of the first convolution, at stride 2.
-        blocks: the inverted residual blocks, which halve the picture at least once more.
-        top: channels of the last 1x1 convolution; 0 leaves it out.
-        laterals: channels that a 1x1 layer makes of each encoder tap in use before it joins the
-            decoder, coarse to fine; empty takes the taps as they are. A decoder step is as wide
-            as the tap that it is joined with.
-        gates: whether a tap also multiplies what it is added to, so that detail counts most where
-            the coarser steps saw something.
-        head: channels of the last decoder step.
-        dilations: of the scale-enhancement module before the output; empty leaves it out.
-        context: dilations of one on the coarsest map, where a wide view is cheap; likewise.
-        activation: of the encoder; the decoder always uses ReLU.
-        side_outputs: whether each decoder step predicts a map of its own, fused at the end.
-        output_stride: 1 where the output layer works at the picture's size. Where it is 2 or 4
-            the logits are made at that stride and enlarged bilinearly, which takes nearly all
-            work at full size away.
+        stem: Channels of the first convolution, which has stride 2.
+        blocks: The inverted residual blocks, which halve the picture at least once more.
+        top: Channels of the last 1x1 convolution; 0 leaves it out.
+        laterals: Channels of the 1x1 layers between encoder taps and decoder, coarse to fine, one
+            for each tap in use; empty uses the taps directly. A decoder step is as wide as the tap
+            that it is joined with.
+        gates: Whether a tap also multiplies the map that it is added to, so that detail counts most
+            where the coarser steps respond.
+        head: Channels of the last decoder step.
+        dilations: Dilations of the scale-enhancement module before the output; empty leaves the
+            module out.
+        context: Dilations of such a module on the coarsest map, where a large receptive field is
+            cheap; empty leaves it out.
+        activation: Activation of the encoder; the decoder always uses ReLU.
+        side_outputs: Whether each decoder step predicts a map, and all maps are fused at the end.
+        output_stride: Stride of the output layer. 1 is the picture's size. At 2 or 4 the logits are
+            enlarged bilinearly, which removes nearly all work at full size.
     """
 
     stem: PositiveInt = 32
@@ -58,17 +59,17 @@ class MobileEdgeConfig:
     output_stride: Literal[1, 2, 4] = 1
 
 
-#: MobileNetV2's layers down to stride 16, so that its ImageNet weights still fit: 247 k parameters.
+#: MobileNetV2's layers down to stride 16, so its ImageNet weights fit: 247 k parameters.
 MOBILE_EDGE_S = MobileEdgeConfig(
     blocks=MOBILENET_V2[:10], top=0, dilations=(), context=(2, 4, 8), output_stride=2
 )
 
-#: Down to stride 8 only: 59 k parameters.
+#: MobileNetV2's layers down to stride 8: 59 k parameters.
 MOBILE_EDGE_XS = MobileEdgeConfig(
     blocks=MOBILENET_V2[:6], top=0, dilations=(), context=(2, 4, 8), output_stride=2
 )
 
-#: The same family for salient objects, which need all of the encoder's view and less of the detail.
+#: For saliency, which needs the full receptive field of the encoder and less detail.
 FEATHER_SALIENCY = MobileEdgeConfig(
     top=0,
     laterals=(128, 96, 64, 32),
@@ -79,7 +80,7 @@ FEATHER_SALIENCY = MobileEdgeConfig(
     output_stride=4,
 )
 
-#: Down to stride 16, where the dilations of its context still reach across a 224 px picture.
+#: For saliency down to stride 16; the dilations of its context cover a picture of 224 px.
 FEATHER_SALIENCY_S = MobileEdgeConfig(
     blocks=MOBILENET_V2[:10],
     top=0,
@@ -108,11 +109,11 @@ class Output(nn.Sequential):
 
 
 class MobileEdge(Network):
-    """Edges from a small encoder-decoder.
+    """A small encoder-decoder for edges.
 
-    Each decoder step is resized to the next finer encoder tap and added to it. Without side
-    outputs the finest step alone gives the map; with them, each step gives one, and a 1x1
-    convolution fuses them.
+    The output of each decoder step is resized to the next finer encoder tap and added to it.
+    Without side outputs the finest step predicts the map. With them, each step predicts a map, and
+    a 1x1 convolution fuses these.
     """
 
     stride = 32
@@ -124,14 +125,19 @@ class MobileEdge(Network):
         self.encoder = MobileNetV2(config.stem, config.blocks, config.top, config.activation)
         halvings = len(self.encoder.tap_widths)
         if halvings < 2 or 2**halvings <= config.output_stride:
-            raise ValueError("the blocks halve the picture too rarely; give more of them stride 2")
+            raise ValueError(
+                f"the blocks halve the picture {halvings} times, too few for output_stride "
+                f"{config.output_stride}; give more blocks stride 2"
+            )
         self._unused = max(config.output_stride.bit_length() - 2, 0)
         taps = self.encoder.tap_widths[self._unused :][::-1]
         if config.laterals and len(config.laterals) != len(taps):
-            raise ValueError(f"laterals: expected one for each of {len(taps)} taps in use")
+            raise ValueError(
+                f"laterals has {len(config.laterals)} widths; give one for each of {len(taps)} taps"
+            )
         widths = (*(config.laterals or taps), config.head)
         if config.side_outputs and config.output_stride != 1:
-            raise ValueError("side outputs are fused at the picture's size: output_stride 1")
+            raise ValueError("side outputs are fused at the picture's size; set output_stride 1")
         self.stride = 2**halvings
         deepest = self.encoder.tap_widths[-1]
         self.context = ScaleEnhancement(deepest, config.context) if config.context else None
@@ -144,7 +150,7 @@ class MobileEdge(Network):
         self._initialise()
 
     def forward(self, image: Tensor) -> Logits:
-        """(B, 3, H, W) -> logits; `sides` are the steps' maps with side outputs."""
+        """(B, 3, H, W) -> logits; with side outputs, `sides` are the maps of the steps."""
         decoded = self._decode(image)
         if self.fuse is not None:
             pairs = zip(self.outputs, decoded, strict=True)
@@ -156,7 +162,7 @@ class MobileEdge(Network):
         return Logits(logits, ())
 
     def _decode(self, image: Tensor) -> list[Tensor]:
-        """What each decoder step gives, coarse to fine, resized to what comes after it."""
+        """Return the output of each decoder step, coarse to fine, resized for the next layer."""
         x, *taps = self.encoder(image)[self._unused :][::-1]
         if self.context is not None:
             x = x + self.context(x)
@@ -173,10 +179,10 @@ class MobileEdge(Network):
         return decoded
 
     def _initialise(self) -> None:
-        """Kaiming for the convolutions; outputs start near 0, their fusion as their mean.
+        """Initialise convolutions by Kaiming; outputs start near 0, and the fusion as a mean.
 
-        An output has one channel, for which Kaiming's deviation would be so large that
-        training begins with maps that are sure of themselves and wrong.
+        An output has one channel. Kaiming's deviation would be so large for it that training
+        starts with confident wrong maps.
         """
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

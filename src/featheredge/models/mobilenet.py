@@ -1,6 +1,6 @@
-"""Encoders of inverted residual blocks with taps: MobileNetV2 and EfficientNet-Lite0.
+"""Define encoders of inverted residual blocks: MobileNetV2 and EfficientNet-Lite0.
 
-Keys are those of torchvision's `mobilenet_v2`.
+The parameter names are those of torchvision's `mobilenet_v2`.
 
 Shapes: B batch, C channels, H W pixels.
 """
@@ -17,14 +17,15 @@ class Bottleneck:
     """Widths of one inverted residual block.
 
     Attributes:
-        hidden: channels of its depthwise layer; 0 where the block has no expansion layer and
-            the depthwise layer works on the input itself.
-        out: channels of its output.
-        stride: 1 or 2.
-        residual: whether the input is added to the output. It is said, not derived from the
-            widths, because pruning can make widths equal that were not meant to be added.
-        dilation: of the depthwise layer; it widens the view and adds no parameter.
-        kernel: side of the depthwise layer's filters, odd.
+        hidden: Channels of its depthwise layer; 0 if the block has no expansion layer and the
+            depthwise layer works on the input.
+        out: Channels of its output.
+        stride: Stride of the depthwise layer, 1 or 2.
+        residual: Whether the input is added to the output. This is stored and not derived from the
+            widths, because pruning can make the widths of a block without a residual equal.
+        dilation: Dilation of the depthwise layer; it enlarges the receptive field without
+            parameters.
+        kernel: Side of the depthwise layer's filters, odd.
     """
 
     hidden: NonNegativeInt
@@ -38,7 +39,7 @@ class Bottleneck:
 def _stage(
     hidden: int, out: int, stride: int, repeats: int, kernel: int = 3
 ) -> tuple[Bottleneck, ...]:
-    """One stage of a published network: `hidden` is the first block's, later ones use 6x."""
+    """Return a stage; `hidden` is for the first block, and later blocks expand 6 times."""
     rest = Bottleneck(6 * out, out, residual=True, kernel=kernel)
     return (Bottleneck(hidden, out, stride, kernel=kernel), *[rest] * (repeats - 1))
 
@@ -90,7 +91,7 @@ class InvertedResidual(nn.Module):
         self.residual = widths.residual
         if widths.residual and (widths.stride != 1 or in_channels != widths.out):
             raise ValueError(
-                f"a residual block needs stride 1 and equal widths, got stride {widths.stride} "
+                f"a residual block needs stride 1 and equal widths; got stride {widths.stride} "
                 f"and {in_channels} -> {widths.out} channels"
             )
 
@@ -105,9 +106,9 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """Feature layers of MobileNetV2, or of a network of the same blocks.
+    """The feature layers of MobileNetV2, or of a network of the same blocks.
 
-    The forward returns the last map of every stride. `features.*` carries torchvision's keys, so
+    The forward returns the last map of every stride. `features.*` has torchvision's names, so
     `load_state_dict` takes torchvision's `mobilenet_v2` file without its `classifier.*` entries.
     """
 
@@ -130,7 +131,7 @@ class MobileNetV2(nn.Module):
         self._taps, self.tap_widths = _find_taps(stem, blocks, top)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Features at strides 2, 4, 8, ...
+        """Return features at strides 2, 4, 8, ...
 
         Args:
             image: (B, 3, H, W) float, RGB, ImageNet-normalised.
@@ -150,7 +151,7 @@ class MobileNetV2(nn.Module):
 def _find_taps(
     stem: int, blocks: tuple[Bottleneck, ...], top: int
 ) -> tuple[frozenset[int], tuple[int, ...]]:
-    """Layer indices and widths of the last map before each halving, and of the last of all."""
+    """Return layer indices and widths of the last map before each halving, and of the last map."""
     layers = [(stem, 2), *((block.out, block.stride) for block in blocks)]
     if top:
         layers.append((top, 1))

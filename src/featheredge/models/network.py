@@ -1,4 +1,4 @@
-"""What every network here has in common: its configuration, its input and its output.
+"""Define what all networks share: configuration, normalisation and output.
 
 Shapes: B batch, H W pixels.
 """
@@ -20,12 +20,12 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Purpose:
-    """What a trained network is for; its `config.json` and its exported file store it.
+    """The task and input size of a trained network, stored in `config.json` and exported files.
 
     Attributes:
-        task: What its maps mean.
-        input_px: Side of the square that pictures are stretched to; None for a network that takes
-            them at their own size.
+        task: "edges" or "saliency".
+        input_px: Side in pixels of the square that pictures are resized to; None if the network
+            takes pictures at their own size.
     """
 
     task: Task
@@ -33,12 +33,12 @@ class Purpose:
 
 
 class Logits(NamedTuple):
-    """What a network returns: maps before the sigmoid.
+    """The output of a network: maps before the sigmoid.
 
     Attributes:
-        final: (B, 1, H, W), the map that counts, at the size of the input.
-        sides: intermediate maps that are trained too, coarse to fine, (B, 1, h, w) each, of the
-            input's size or smaller; may be empty.
+        final: (B, 1, H, W) float, the result, at the size of the input.
+        sides: Intermediate maps that the loss also uses, coarse to fine, (B, 1, h, w) float each,
+            of the input's size or smaller; may be empty.
     """
 
     final: Tensor
@@ -49,10 +49,10 @@ class Network(nn.Module):
     """A network that its configuration, a frozen dataclass of widths, rebuilds exactly.
 
     Attributes:
-        stride: pixels of the input that one cell of the coarsest map covers.
-        config: every width; `type(network)(network.config)` has the same tensors.
-        training_only: beginnings of the names of parameters that only training uses. Exported
-            files leave them out, and weights without them load.
+        stride: Side in pixels of the input that one cell of the coarsest map covers.
+        config: All widths; `type(network)(network.config)` has tensors of the same shapes.
+        training_only: Beginnings of the names of parameters that only training uses. Exported files
+            do not have them, and weights without them can be loaded.
     """
 
     stride: int
@@ -63,7 +63,7 @@ class Network(nn.Module):
         """Map a normalised picture to logits.
 
         Args:
-            image: (B, 3, H, W) float, from `normalise`; any H and W from 1 up.
+            image: (B, 3, H, W) float, from `normalise`; H and W are at least 1.
 
         Returns:
             Logits at the size of `image`.
@@ -71,24 +71,24 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def normalise(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) RGB in [0, 1] -> what `forward` takes: ImageNet's normalisation."""
+        """Normalise (B, 3, H, W) RGB in [0, 1] for `forward`, by ImageNet's statistics."""
         mean, std = image.new_tensor(IMAGENET_MEAN), image.new_tensor(IMAGENET_STD)
         normalised: Tensor = (image - mean[:, None, None]) / std[:, None, None]
         return normalised
 
     def published(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors of its authors' checkpoint, named and shaped as here.
+        """Rename and reshape the tensors of the authors' checkpoint for this module.
 
         Args:
-            state: by the authors' names, or by names here, which stay.
+            state: Tensors by the authors' names; names of this module are kept.
 
         Returns:
-            Tensors for `featheredge.models.build.load_weights`.
+            Tensors for `featheredge.models.tensors.load_weights`.
         """
         return dict(state)
 
     def deployable(self) -> "Network":
-        """The same function in the form to export and to time; the network itself unless said."""
+        """Return the form that is exported and timed, the same function; by default `self`."""
         return self
 
     def __call__(self, image: Tensor) -> Logits:

@@ -1,8 +1,7 @@
-"""Octave convolutions: maps at several scales that exchange what they hold (gOctConv, OctConv).
+"""Define octave convolutions, which exchange information between maps at several scales.
 
-Scale i has 1 / 2^i of the cells of scale 0 along each axis, rounded up. A layer takes and returns
-a list of maps, fine to coarse, of those scales only that have channels: a width of 0 leaves a
-scale out.
+Scale i has 1 / 2^i of the cells of scale 0 along each axis, rounded up. A layer takes and returns a
+list of maps, fine to coarse, one for each scale that has channels. A width of 0 leaves a scale out.
 
 Shapes: B batch, C_i h_i w_i channels and cells of scale i, k kernel size.
 """
@@ -16,84 +15,33 @@ from pydantic import NonNegativeInt
 from torch import Tensor, nn
 
 from featheredge.errors import ArgumentError
+from featheredge.models.resample import Down, Up, crop_like, enlarge, shrink
 
 #: Channels of every scale, fine to coarse.
 Scales: TypeAlias = tuple[NonNegativeInt, ...]
-Down = Literal["max", "average", "bilinear"]
-Up = Literal["bilinear", "nearest"]
-
-
-def shrink(x: Tensor, factor: int, mode: Down) -> Tensor:
-    """Bring a map down to a coarser scale, the centres of its cells staying where they are.
-
-    A strided convolution with an odd kernel would move the map by half a cell; pooling does not.
-
-    Args:
-        x: (B, C, h, w).
-        factor: cells that become one, along each axis.
-        mode: "max" and "average" pool; "bilinear" samples between the middle cells.
-
-    Returns:
-        (B, C, h / factor, w / factor), rounded up: the last row and column are repeated first.
-    """
-    if factor == 1:
-        return x
-    height, width = x.shape[-2:]
-    if height % factor or width % factor:
-        x = fit(x, factor)
-    if mode == "bilinear":
-        return F.interpolate(x, scale_factor=1 / factor, mode=mode, align_corners=False)
-    return F.max_pool2d(x, factor) if mode == "max" else F.avg_pool2d(x, factor)
-
-
-def enlarge(x: Tensor, factor: int, mode: Up = "bilinear") -> Tensor:
-    """Bring a map up to a finer scale, centres kept: (B, C, h, w) -> (B, C, factor h, factor w)."""
-    if factor == 1:
-        return x
-    align_corners = False if mode == "bilinear" else None
-    return F.interpolate(x, scale_factor=factor, mode=mode, align_corners=align_corners)
-
-
-def fit(x: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column until height and width are multiples of `multiple`.
-
-    A network that fits its picture to its stride has scales that divide evenly: then `shrink` and
-    `crop_like` find nothing to do further in, and leave nothing in an exported graph.
-    """
-    height, width = x.shape[-2:]
-    # Written so that an export with sizes left open can prove the sums to be multiples.
-    bottom = (height + multiple - 1) // multiple * multiple - height
-    right = (width + multiple - 1) // multiple * multiple - width
-    return F.pad(x, (0, right, 0, bottom), mode="replicate")
-
-
-def crop_like(x: Tensor, reference: Tensor) -> Tensor:
-    """Drop the rows and columns of `x` beyond those of `reference`, which `fit` had added."""
-    height, width = reference.shape[-2:]
-    return x if x.shape[-2:] == reference.shape[-2:] else x[..., :height, :width]
 
 
 class GeneralOctConv(nn.Module):
     """Generalised octave convolution (Gao et al., ECCV 2020, section 3.1), without bias.
 
-    Every output scale is the sum of convolutions of all input scales: finer ones are pooled
-    before, coarser ones enlarged after. Inputs may come from several stages of a network, and
-    inputs and outputs need not have the same scales.
+    Every output scale is the sum of convolutions of all input scales. Finer inputs are pooled
+    before the convolution, and coarser ones are enlarged after it. Inputs may come from several
+    stages of a network, and inputs and outputs may have different scales.
 
-    The finer inputs of an output are pooled and joined to its own, which makes one convolution of
-    them; `paths` holds that as "TtoT" and those of the coarser inputs as "StoT", for source
-    scale S and target scale T.
+    The inputs that are not coarser than an output are pooled and concatenated, so one convolution
+    serves them all: `paths` holds it as "TtoT", and the convolutions of coarser inputs as "StoT",
+    for source scale S and target scale T.
 
     Args:
-        in_widths: channels of every input scale.
-        out_widths: channels of every output scale.
-        kernel: odd kernel size; the borders are padded by half of it.
-        stride: with 2 every input is averaged over 2x2 cells first.
-        down: how an input goes to a coarser scale.
-        up: how a convolved input goes to a finer scale.
+        in_widths: Channels of every input scale.
+        out_widths: Channels of every output scale.
+        kernel: Odd kernel size; borders are padded by half of it.
+        stride: With 2, every input is averaged over 2x2 cells first.
+        down: How an input is resized to a coarser scale.
+        up: How a convolved input is resized to a finer scale.
 
     Raises:
-        ArgumentError: no input or no output has channels, or the kernel is even.
+        ArgumentError: No input or no output has channels, or the kernel is even.
     """
 
     def __init__(
@@ -109,8 +57,8 @@ class GeneralOctConv(nn.Module):
         super().__init__()
         if not any(in_widths) or not any(out_widths) or kernel % 2 == 0:
             raise ArgumentError(
-                "an octave convolution needs an input and an output scale with channels and an odd "
-                f"kernel; got widths {tuple(in_widths)} -> {tuple(out_widths)}, kernel {kernel}"
+                "an octave convolution needs an odd kernel, and an input and an output scale with "
+                f"channels; got widths {tuple(in_widths)} -> {tuple(out_widths)}, kernel {kernel}"
             )
         self.in_widths, self.out_widths = tuple(in_widths), tuple(out_widths)
         self.stride, self.down, self.up = stride, down, up
@@ -120,7 +68,7 @@ class GeneralOctConv(nn.Module):
                 conv = nn.Conv2d(
                     columns.stop - columns.start, width, kernel, padding=kernel // 2, bias=False
                 )
-                # The paths are summed, so their initial weights are those of one convolution.
+                # The paths are summed, so they are initialised like one convolution.
                 bound = (sum(in_widths) * kernel * kernel) ** -0.5
                 nn.init.uniform_(conv.weight, -bound, bound)
                 self.paths[f"{source}to{target}"] = conv
@@ -134,14 +82,14 @@ class GeneralOctConv(nn.Module):
         return [self._output(target, inputs) for target, _ in present(self.out_widths)]
 
     def split(self, weight: Tensor) -> dict[str, Tensor]:
-        """Cut one kernel for all scales into those of `paths`.
+        """Split one kernel for all scales into the kernels of `paths`.
 
         Args:
-            weight: (sum of out_widths, sum of in_widths, k, k), scales fine to coarse: the form in
-                which the paper states the layer.
+            weight: (sum of out_widths, sum of in_widths, k, k), scales fine to coarse: the form of
+                the layer in the paper.
 
         Returns:
-            Tensors by their names in this module's state.
+            Name in this module's state -> tensor.
         """
         kernels = {}
         for target, width in present(self.out_widths):
@@ -152,9 +100,9 @@ class GeneralOctConv(nn.Module):
         return kernels
 
     def _sources(self, target: int) -> list[tuple[int, slice]]:
-        """For every path to a scale, its source and which of all input channels it takes."""
-        own = sum(self.in_widths[: target + 1])
-        sources = [(target, slice(0, own))] if own else []
+        """Return the paths to a scale: the source, and the range of input channels it takes."""
+        joined = sum(self.in_widths[: target + 1])
+        sources = [(target, slice(0, joined))] if joined else []
         for source, width in present(self.in_widths):
             if source > target:
                 start = sum(self.in_widths[:source])
@@ -162,7 +110,7 @@ class GeneralOctConv(nn.Module):
         return sources
 
     def _output(self, target: int, inputs: dict[int, Tensor]) -> Tensor:
-        """Sum the paths to one scale; the finest of them says how many cells the scale has."""
+        """Sum the paths to one scale; the finest path sets the number of cells."""
         pooled = [shrink(x, 2 ** (target - s), self.down) for s, x in inputs.items() if s <= target]
         coarser = {scale: x for scale, x in inputs.items() if scale > target}
         terms = []
@@ -179,12 +127,12 @@ class GeneralOctConv(nn.Module):
 
 
 def present(widths: Sequence[int]) -> list[tuple[int, int]]:
-    """The scales that have channels, with these."""
+    """Return (scale, width) of the scales that have channels."""
     return [(scale, width) for scale, width in enumerate(widths) if width]
 
 
 class PerScale(nn.ModuleList):
-    """One layer for every scale, and nothing between the scales."""
+    """One layer for every scale; no information is exchanged between scales."""
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """Apply each layer to its map."""
@@ -192,9 +140,13 @@ class PerScale(nn.ModuleList):
 
 
 def octave_widths(channels: int, alpha: float) -> tuple[int, int]:
-    """Channels at full and at half resolution, of which the latter are a share `alpha`."""
+    """Split channels into those at full and at half resolution; `alpha` is the share of the latter.
+
+    Raises:
+        ArgumentError: `alpha` is not in [0, 1].
+    """
     if not 0 <= alpha <= 1:
-        raise ArgumentError(f"alpha is the share of channels at half resolution, got {alpha}")
+        raise ArgumentError(f"alpha is {alpha}; give a share of channels from 0 to 1")
     low = int(alpha * channels)
     return channels - low, low
 
@@ -202,16 +154,16 @@ def octave_widths(channels: int, alpha: float) -> tuple[int, int]:
 class OctConv(GeneralOctConv):
     """Octave convolution (Chen et al., ICCV 2019, section 3.3), without bias.
 
-    A `GeneralOctConv` of maps at full and at half resolution: average pooling down, nearest
-    neighbours up.
+    A `GeneralOctConv` of maps at full and at half resolution, with average pooling down and
+    nearest-neighbour interpolation up.
 
     Args:
-        in_channels: of both resolutions together.
-        out_channels: likewise.
-        kernel: odd kernel size.
-        alpha_in: share of the input's channels at half resolution; 0 for a network's first.
-        alpha_out: share of the output's; 0 for its last.
-        stride: with 2 every input is averaged over 2x2 cells first.
+        in_channels: Input channels of both resolutions together.
+        out_channels: Output channels of both resolutions together.
+        kernel: Odd kernel size.
+        alpha_in: Share of the input channels at half resolution; 0 for a network's first layer.
+        alpha_out: Share of the output channels at half resolution; 0 for its last layer.
+        stride: With 2, every input is averaged over 2x2 cells first.
     """
 
     def __init__(
@@ -229,18 +181,20 @@ class OctConv(GeneralOctConv):
 
 
 class OctBottleneck(nn.Module):
-    """ResNet's bottleneck block with octave convolutions, for the block it replaces.
+    """ResNet's bottleneck block with octave convolutions.
 
-    1x1, 3x3 (which strides) and 1x1, each with batch norm; ReLU; a shortcut, projected where
-    channels, their shares or the size change. Has the parameters of ResNet's block.
+    It has a 1x1, a 3x3 (with the stride) and a 1x1 convolution, each with batch norm, then ReLU.
+    The shortcut is a projection if channels, their shares or the size change. It has as many
+    parameters as the ResNet block that it replaces.
 
     Args:
-        in_channels: of both resolutions together, as for the next two.
-        hidden: between the 1x1 convolutions.
-        out_channels: of the output.
-        alpha_in: share of the input's channels at half resolution; 0 for the first block, whose
-            input is a list of one map.
-        alpha_out: share of the other layers'; 0 ends with a list of one map.
+        in_channels: Input channels of both resolutions together.
+        hidden: Channels between the 1x1 convolutions, of both resolutions together.
+        out_channels: Output channels of both resolutions together.
+        alpha_in: Share of the input channels at half resolution; 0 for the first block, whose input
+            is a list of one map.
+        alpha_out: Share of the other channels at half resolution; with 0 the output is a list of
+            one map.
         stride: 1, or 2 to halve the maps.
     """
 
@@ -274,7 +228,7 @@ class OctBottleneck(nn.Module):
             )
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """One map per input scale -> one per output scale, halved with stride 2."""
+        """One map per input scale -> one per output scale, half as large with stride 2."""
         shortcut = maps if self.shortcut is None else self.shortcut(maps)
         pairs = zip(self.residual(maps), shortcut, strict=True)
         return [F.relu(residual + x) for residual, x in pairs]

@@ -1,6 +1,6 @@
-"""PiDiNet: edges from convolutions of pixel differences (Su et al., ICCV 2021).
+"""Define PiDiNet, an edge network of pixel-difference convolutions (Su et al., ICCV 2021).
 
-Written from the paper. Child names are those of the authors' checkpoints, so that these load
+Written from the paper. The child names are those of the authors' checkpoints, so these load
 unchanged.
 
 Shapes: B batch, C channels, H W pixels, k kernel size.
@@ -17,8 +17,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from featheredge.models.blocks import resize_like
-from featheredge.models.multiscale import max_pool
 from featheredge.models.network import Logits, Network
+from featheredge.models.resample import max_pool
 
 Kind = Literal["cd", "ad", "rd", "cv", "cv5"]
 
@@ -34,12 +34,12 @@ class PiDiNetConfig:
     """Every width of a `PiDiNet`; the defaults are the published full network.
 
     Attributes:
-        widths: channels of the four stages.
-        kinds: what the 16 spatial layers convolve, the stem first: "cd" each pixel minus the
-            centre, "ad" each pixel minus its clockwise neighbour, "rd" outer minus inner ring of
-            5x5, "cv" the pixels themselves, "cv5" those of 5x5 (see `to_plain`).
-        context: channels of the dilated module before each side output; 0 leaves the module and
-            its attention out, as in the published "-L" networks.
+        widths: Channels of the four stages.
+        kinds: Kinds of the 16 spatial layers, the stem first. "cd" convolves each pixel minus the
+            centre, "ad" each pixel minus its clockwise neighbour, "rd" the outer minus the inner
+            ring of 5x5 pixels, "cv" the pixels of 3x3, "cv5" those of 5x5 (see `to_plain`).
+        context: Channels of the dilated module before each side output; 0 leaves the module and its
+            attention out, as in the published "-L" networks.
     """
 
     widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (60, 120, 240, 240)
@@ -52,9 +52,9 @@ class PiDiNetConfig:
     context: NonNegativeInt = 24
 
 
-#: Kind -> kernel size, and for each of the nine weights the pixel it multiplies and the pixel
-#: that is subtracted from that, both counted in rows (section 3.1 and figure 2 of the paper). A
-#: pixel minus itself is a weight without effect: the published layout keeps nine of them.
+#: Kind -> kernel size, and for each of the nine weights the index of the pixel that it multiplies
+#: and of the pixel that is subtracted, in row order (section 3.1 and figure 2 of the paper). If
+#: both are the same pixel, the weight has no effect; the published layout stores it anyway.
 _DIFFERENCES: dict[Kind, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
     "cd": (3, (0, 1, 2, 3, 4, 5, 6, 7, 8), (4, 4, 4, 4, 4, 4, 4, 4, 4)),
     "ad": (3, (0, 1, 2, 3, 4, 5, 6, 7, 8), (1, 2, 5, 0, 4, 8, 3, 6, 7)),
@@ -63,9 +63,9 @@ _DIFFERENCES: dict[Kind, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
 
 
 class DifferenceConv(nn.Module):
-    """A convolution without bias over pixel differences, as one over pixels.
+    """A convolution without bias over pixel differences, computed as one over pixels.
 
-    A difference convolution is linear in the pixels, so its nine weights make a plain kernel:
+    A difference convolution is linear in the pixels, so its nine weights define a plain kernel:
     weight i is added at its first pixel and subtracted at its second.
     """
 
@@ -80,10 +80,10 @@ class DifferenceConv(nn.Module):
         self.register_buffer("_signs", _signs(kind), persistent=False)
 
     def kernel(self) -> Tensor:
-        """The plain kernel, (out, in / groups, k, k); the weight itself for "cv" and "cv5"."""
+        """Return the plain kernel, (out, in / groups, k, k); for "cv" and "cv5" the weight."""
         if self._signs is None:
             return self.weight
-        # Multiplied and summed rather than by a matrix product, which mixed precision would round.
+        # Multiply and sum: mixed precision would round the inputs of a matrix product.
         flat = (self.weight.flatten(2)[..., None] * self._signs).sum(2)
         size = _DIFFERENCES[self.kind][0]
         return flat.reshape(*flat.shape[:2], size, size)
@@ -95,7 +95,7 @@ class DifferenceConv(nn.Module):
 
 
 def _signs(kind: Kind) -> Tensor | None:
-    """(9, k * k): how much each weight adds to each pixel's coefficient; None for plain kinds."""
+    """Return the sign of each weight at each pixel, (9, k * k); None for plain kinds."""
     if kind not in _DIFFERENCES:
         return None
     size, plus, minus = _DIFFERENCES[kind]
@@ -114,7 +114,7 @@ class Block(nn.Module):
         self.conv2 = nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, out, H, W), or half of H and W, rounded down."""
+        """(B, in, H, W) -> (B, out, H, W), or half of H and W, rounded down, if it halves."""
         if self.halve:
             x = max_pool(x, stride=2)
         out: Tensor = self.conv2(F.relu(self.conv1(x)))
@@ -122,7 +122,7 @@ class Block(nn.Module):
 
 
 class Dilation(nn.Module):
-    """Compact dilation convolution module: four dilated convolutions in parallel, summed."""
+    """Compact dilation convolution module: a sum of four parallel dilated convolutions."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -152,7 +152,7 @@ class Attention(nn.Module):
         nn.init.zeros_(_bias(self.conv1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> the same, gated."""
+        """(B, C, H, W) -> (B, C, H, W), gated."""
         return x * torch.sigmoid(self.conv2(self.conv1(F.relu(x))))
 
 
@@ -171,7 +171,7 @@ class Reduction(nn.Module):
 
 
 class PiDiNet(Network):
-    """Edges from four stages of difference convolutions, each with a side output, fused."""
+    """Edges from the fused side outputs of four stages of difference convolutions."""
 
     stride = 8
     config: PiDiNetConfig
@@ -198,7 +198,7 @@ class PiDiNet(Network):
         nn.init.zeros_(_bias(self.classifier))
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """The last map of every stage: (B, widths[i], H / 2^i, W / 2^i), sizes rounded down."""
+        """Return the last map of each stage: (B, widths[i], H / 2^i, W / 2^i), rounded down."""
         x = self.init_block(image)
         maps = []
         for stage, depth in enumerate(_DEPTHS, start=1):
@@ -217,18 +217,18 @@ class PiDiNet(Network):
         return Logits(self.classifier(torch.cat(sides, 1)), tuple(reversed(sides)))
 
     def deployable(self) -> "PiDiNet":
-        """The network with plain convolutions, see `to_plain`."""
+        """Return the network with plain convolutions, see `to_plain`."""
         return to_plain(self)
 
 
 def to_plain(network: PiDiNet) -> PiDiNet:
-    """The same function with plain convolutions, which is what to deploy.
+    """Return the same function with plain convolutions, the form to deploy.
 
-    Layers of kind "rd" become 5x5 ("cv5") and all others 3x3 ("cv"). Training goes better in the
-    difference form, which the plain one cannot be turned back into.
+    Layers of kind "rd" become 5x5 ("cv5") and all others 3x3 ("cv"). Train the difference form:
+    it trains better, and a plain form cannot be converted back.
 
     Returns:
-        A new network; the given one is left as it is.
+        A new network; the given one does not change.
     """
     kinds: tuple[Kind, ...] = tuple(
         "cv5" if kind in ("rd", "cv5") else "cv" for kind in network.config.kinds
@@ -243,6 +243,6 @@ def to_plain(network: PiDiNet) -> PiDiNet:
 
 
 def _bias(conv: nn.Conv2d) -> Tensor:
-    """The bias of a convolution that has one."""
+    """Return the bias of a convolution that has one."""
     assert conv.bias is not None
     return conv.bias

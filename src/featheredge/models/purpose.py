@@ -1,4 +1,4 @@
-"""What a trained network is for: its task, and the size of picture that it was trained at."""
+"""Read the task and the input size of a trained network."""
 
 import json
 from pathlib import Path
@@ -13,13 +13,14 @@ from featheredge.session import Session
 
 
 def read_purpose(source: str) -> Purpose | None:
-    """Read what a trained network is for.
+    """Read the task and the input size of a trained network.
 
     Args:
-        source: As `featheredge.models.build.load_trained` takes it.
+        source: An argument of `featheredge.models.build.load_trained`.
 
     Returns:
-        None where it is not stored: for NAME:FILE, and for folders of earlier versions.
+        The purpose; None if it is not stored, which holds for NAME:FILE and for folders of earlier
+        versions.
 
     Raises:
         WeightsError: A file is missing or damaged.
@@ -35,9 +36,9 @@ def read_purpose(source: str) -> Purpose | None:
 def _of_folder(folder: Path) -> Purpose | None:
     try:
         stored = json.loads((folder / CONFIG_FILE).read_bytes())
-        facts = {key: stored[key] for key in ("task", "input_px") if key in stored}
-        return TypeAdapter(Purpose).validate_python(facts) if facts else None
+        fields = {key: stored[key] for key in ("task", "input_px") if key in stored}
+        return TypeAdapter(Purpose).validate_python(fields) if fields else None
     except (OSError, ValueError, TypeError) as cause:
         raise WeightsError(
-            f"{folder}: expected the {CONFIG_FILE} of a saved network: {cause}"
+            f"{folder}: cannot read {CONFIG_FILE} of a saved network: {cause}"
         ) from cause

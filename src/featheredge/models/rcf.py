@@ -1,4 +1,4 @@
-"""RCF: richer convolutional features for edge detection (Liu et al., CVPR 2017), on VGG16.
+"""Define RCF, an edge network on VGG16: richer convolutional features (Liu et al., CVPR 2017).
 
 Shapes: B batch, C channels, H W pixels.
 """
@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from featheredge.models.network import Logits, Network
 from featheredge.models.vgg import VGG16, VGG16_WIDTHS, StageWidths
 
-#: Mean of ImageNet's BGR values in 0..255, as Caffe's VGG16 subtracts it.
+#: Mean of ImageNet's BGR values in 0..255, which Caffe's VGG16 subtracts.
 CAFFE_MEAN = (104.00699, 116.66877, 122.67892)
 
-#: Pixels per cell of each stage, and how far its cells lie from where that alone would put them:
-#: the overlapping pooling joins two cells into one half a cell further on.
+#: Pixels per cell of each stage, and the offset of its cells in pixels: the overlapping pooling
+#: joins two cells, which moves the centre by half a cell.
 _FACTORS, _SHIFTS_PX = (1, 2, 4, 8, 8), (0, 0, 0, 0, 4)
 
 
@@ -29,11 +29,11 @@ class RCFConfig:
     """Every width of an `RCF`; the defaults are the published network.
 
     Attributes:
-        widths: channels of VGG16's convolutions, by stage.
-        side: channels that each convolution is reduced to before its stage is summed.
-        batch_norm: whether a batch norm follows each of VGG16's convolutions.
-        normalisation: what the encoder's weights were trained with: "imagenet" (torchvision) or
-            "caffe", BGR in 0..255 minus its mean (the authors).
+        widths: Channels of VGG16's convolutions, by stage.
+        side: Channels that each convolution is reduced to before the sum over its stage.
+        batch_norm: Whether a batch norm follows each of VGG16's convolutions.
+        normalisation: The normalisation that the encoder's weights were trained with: "imagenet"
+            (torchvision), or "caffe" (the authors), BGR in 0..255 minus its mean.
     """
 
     widths: StageWidths = VGG16_WIDTHS
@@ -45,8 +45,8 @@ class RCFConfig:
 class RCF(Network):
     """Edges from all of VGG16's convolutions (section 3.1).
 
-    Each convolution is reduced to a few channels, these are summed by stage and make the stage's
-    map; a 1x1 convolution fuses the five.
+    Each convolution's output is reduced to a few channels. The sum over a stage gives the stage's
+    map, and a 1x1 convolution fuses the five maps.
     """
 
     stride = 8
@@ -65,7 +65,7 @@ class RCF(Network):
         self._initialise()
 
     def normalise(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) RGB in [0, 1] -> what the encoder's weights were trained with."""
+        """Normalise (B, 3, H, W) RGB in [0, 1] as the encoder's weights need it."""
         if self.config.normalisation == "imagenet":
             return super().normalise(image)
         mean = image.new_tensor(CAFFE_MEAN)
@@ -81,27 +81,27 @@ class RCF(Network):
         return Logits(self.fuse(torch.cat(sides, 1)), tuple(reversed(sides)))
 
     def published(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """See `Network.published`; authors' names are `conv1_1.weight`, `score_dsn1.weight` etc.
+        """See `Network.published`; the authors' names are such as `conv1_1.weight`.
 
-        Their weights need `normalisation="caffe"`.
+        The authors' weights need `normalisation="caffe"`.
         """
         features = self.encoder.features.named_children()
         convolutions = iter([name for name, layer in features if isinstance(layer, nn.Conv2d)])
-        ours = {"score_final": "fuse"}
+        new_names = {"score_final": "fuse"}
         for stage, widths in enumerate(self.config.widths):
-            ours[f"score_dsn{stage + 1}"] = f"scores.{stage}"
+            new_names[f"score_dsn{stage + 1}"] = f"scores.{stage}"
             for index in range(len(widths)):
-                theirs = f"conv{stage + 1}_{index + 1}"
-                ours[theirs] = f"encoder.features.{next(convolutions)}"
-                ours[f"{theirs}_down"] = f"downs.{stage}.{index}"
+                published = f"conv{stage + 1}_{index + 1}"
+                new_names[published] = f"encoder.features.{next(convolutions)}"
+                new_names[f"{published}_down"] = f"downs.{stage}.{index}"
         renamed = {}
         for key, value in state.items():
             module, dot, parameter = key.rpartition(".")
-            renamed[f"{ours.get(module, module)}{dot}{parameter}"] = value
+            renamed[f"{new_names.get(module, module)}{dot}{parameter}"] = value
         return renamed
 
     def _initialise(self) -> None:
-        """Normal with deviation 0.01 for the side layers; the fusion starts as the mean."""
+        """Initialise side layers with a deviation of 0.01; the fusion starts as the mean."""
         for conv in [*self.downs.modules(), *self.scores.modules(), self.fuse]:
             if isinstance(conv, nn.Conv2d):
                 assert conv.bias is not None
@@ -111,10 +111,10 @@ class RCF(Network):
 
 
 def _deconvolve(x: Tensor, stage: int, image: Tensor) -> Tensor:
-    """A stage's logits at the size of the picture, (B, 1, H, W).
+    """Resize a stage's logits to the size of the picture, (B, 1, H, W).
 
-    Equal to the published transposed convolution with a fixed bilinear kernel and cropping, beyond
-    whose borders the map is 0: hence the frame of zeros.
+    This equals the published transposed convolution with a fixed bilinear kernel, then cropping.
+    Outside its borders the map is 0, so it is padded with zeros.
     """
     factor, (height, width) = _FACTORS[stage], image.shape[-2:]
     framed = F.pad(x, (1, 1, 1, 1))

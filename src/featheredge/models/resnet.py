@@ -1,4 +1,6 @@
-"""ResNet (He et al., CVPR 2016) and Res2Net (Gao et al., TPAMI 2021) encoders, in public keys.
+"""Define ResNet (He et al., CVPR 2016) and Res2Net (Gao et al., TPAMI 2021) encoders.
+
+The parameter names are those of the public weights.
 
 Shapes: B batch, C channels, H W pixels, h w cells.
 """
@@ -19,15 +21,15 @@ class ResNetConfig:
     """Every width of a `ResNet`; the defaults are ResNet-50.
 
     Attributes:
-        stem: channels of the layers before the first pooling: one 7x7 convolution, or several of
-            3x3 in its place (He et al., CVPR 2019, "ResNet-C").
-        depths: blocks of the four stages.
-        hidden: channels between the 1x1 convolutions of a stage's blocks.
-        widths: channels of the four stages.
-        parts: slices of the hidden channels that a Res2Net block convolves one after the other;
-            1 makes it ResNet's block.
-        pooled_shortcut: whether a shortcut that halves the map averages 2x2 cells instead of
-            taking every second one ("ResNet-D").
+        stem: Channels of the layers before the first pooling: one 7x7 convolution, or several 3x3
+            ones (He et al., CVPR 2019, "ResNet-C").
+        depths: Number of blocks in each of the four stages.
+        hidden: Channels between the 1x1 convolutions of each stage's blocks.
+        widths: Channels of the four stages.
+        parts: Number of slices of the hidden channels that a Res2Net block convolves one after
+            another; 1 is ResNet's block.
+        pooled_shortcut: Whether a shortcut that halves the map averages 2x2 cells ("ResNet-D")
+            instead of taking every second cell.
     """
 
     stem: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (64,)
@@ -45,7 +47,7 @@ RES2NET50 = ResNetConfig((32, 32, 64), hidden=(104, 208, 416, 832), parts=4, poo
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 (which strides) and 1x1 convolution, and a shortcut (He et al., figure 5)."""
+    """1x1, 3x3 (with the stride) and 1x1 convolution, and a shortcut (He et al., figure 5)."""
 
     def __init__(
         self, in_channels: int, hidden: int, out_channels: int, stride: int, shortcut: nn.Module
@@ -74,10 +76,11 @@ class Bottleneck(nn.Module):
 
 
 class Res2Bottleneck(Bottleneck):
-    """The hidden channels in parts: each is convolved together with the result before it.
+    """Res2Net's block: the hidden channels are convolved in parts.
 
-    The first part is passed on as it is. In the first block of a stage (`first`) every part is
-    convolved on its own and the passed one is averaged over 3x3 cells, as published.
+    The input of each convolution is a part plus the result of the part before it. The last part is
+    not convolved. In the first block of a stage (`first`) no results are added, and the last part
+    is averaged over 3x3 cells, as published.
     """
 
     def __init__(
@@ -92,7 +95,10 @@ class Res2Bottleneck(Bottleneck):
         first: bool,
     ) -> None:
         if hidden % parts:
-            raise ValueError(f"{hidden} hidden channels cannot be cut into {parts} equal parts")
+            raise ValueError(
+                f"{hidden} hidden channels cannot be divided into {parts} equal parts; give a "
+                f"multiple of {parts}"
+            )
         self._parts, self._first = parts, first
         super().__init__(in_channels, hidden, out_channels, stride, shortcut)
         self.pool = nn.AvgPool2d(3, stride, padding=1) if first else nn.Identity()
@@ -112,10 +118,10 @@ class Res2Bottleneck(Bottleneck):
 
 
 class ResNet(nn.Module):
-    """A ResNet's or Res2Net's stages; the forward returns the last map of each.
+    """The stages of a ResNet or Res2Net; the forward returns the last map of each.
 
-    Parameters carry the keys of torchvision's `resnet50` and of Res2Net's published v1b files,
-    so that either loads once its `fc.*` entries are dropped.
+    Parameters have the names of torchvision's `resnet50` and of Res2Net's published v1b files. Both
+    load without their `fc.*` entries.
     """
 
     def __init__(self, config: ResNetConfig = RESNET50) -> None:
@@ -132,7 +138,7 @@ class ResNet(nn.Module):
         self._initialise()
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Features at strides 4, 8, 16 and 32.
+        """Return features at strides 4, 8, 16 and 32.
 
         Args:
             image: (B, 3, H, W) float, normalised.
@@ -148,14 +154,14 @@ class ResNet(nn.Module):
         return stages
 
     def _initialise(self) -> None:
-        """Kaiming's initial weights, as in the paper."""
+        """Initialise convolutions by Kaiming, as in the paper."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
 def _block(config: ResNetConfig, stage: int, in_channels: int, *, first: bool) -> Bottleneck:
-    """A block; the first of a stage changes the width, and but in the first stage the size."""
+    """Return a block; the first of a stage sets the width and, after stage 1, halves the map."""
     hidden, width = config.hidden[stage], config.widths[stage]
     stride = 2 if first and stage else 1
     shortcut = _shortcut(config, in_channels, width, stride) if first else nn.Identity()
@@ -167,7 +173,7 @@ def _block(config: ResNetConfig, stage: int, in_channels: int, *, first: bool) -
 
 
 def _shortcut(config: ResNetConfig, in_channels: int, width: int, stride: int) -> nn.Sequential:
-    """The projection beside the first block of a stage."""
+    """Return the projection shortcut of the first block of a stage."""
     if not config.pooled_shortcut:
         conv = nn.Conv2d(in_channels, width, 1, stride, bias=False)
         return nn.Sequential(conv, nn.BatchNorm2d(width))
@@ -179,7 +185,7 @@ def _shortcut(config: ResNetConfig, in_channels: int, width: int, stride: int) -
 
 
 def _stem(widths: tuple[int, ...]) -> nn.Module:
-    """The first convolutions, at stride 2; the norm of the last one comes after them."""
+    """Return the first convolutions, with stride 2; the norm of the last one is not included."""
     if len(widths) == 1:
         return nn.Conv2d(3, widths[0], 7, 2, padding=3, bias=False)
     layers: list[nn.Module] = []
@@ -193,5 +199,5 @@ def _stem(widths: tuple[int, ...]) -> nn.Module:
 
 
 def _conv3x3(in_channels: int, out_channels: int, stride: int) -> nn.Conv2d:
-    """A 3x3 convolution without bias that keeps the size at stride 1."""
+    """Return a 3x3 convolution without bias that keeps the size at stride 1."""
     return nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)

@@ -1,4 +1,6 @@
-"""The VGG16 encoder (Simonyan and Zisserman, ICLR 2015) as RCF changes it, in torchvision's keys.
+"""Define RCF's form of the VGG16 encoder (Simonyan and Zisserman, ICLR 2015).
+
+The parameter names are torchvision's.
 
 Shapes: B batch, C channels, H W pixels.
 """
@@ -8,7 +10,7 @@ from typing import TypeAlias
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from featheredge.models.multiscale import max_pool
+from featheredge.models.resample import max_pool
 
 _Stage: TypeAlias = tuple[PositiveInt, ...]
 StageWidths: TypeAlias = tuple[_Stage, _Stage, _Stage, _Stage, _Stage]
@@ -27,17 +29,16 @@ class OverlappingPool(nn.Module):
     """2x2 max pooling at stride 1: (B, C, h, w) -> (B, C, h - 1, w - 1), at least 1."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool."""
+        """(B, C, h, w) -> (B, C, h - 1, w - 1), at least one row and column."""
         return max_pool(x, stride=1)
 
 
 class VGG16(nn.Module):
-    """VGG16's convolutions; the forward returns the output of every one of them.
+    """VGG16's convolutions; the forward returns the output of each.
 
-    As in RCF (Liu et al., CVPR 2017, section 3.1) there are no fully connected layers and no
-    fifth pooling, the fourth pooling has stride 1, and the last stage is dilated by 2 instead, so
-    that it stays at stride 8. `features.*` carries the keys of torchvision's `vgg16`, or of
-    `vgg16_bn` with batch norm.
+    As in RCF (Liu et al., CVPR 2017, section 3.1) there are no fully connected layers and no fifth
+    pooling. The fourth pooling has stride 1 and the last stage has dilation 2, so it stays at
+    stride 8. `features.*` has the names of torchvision's `vgg16`, or of `vgg16_bn` with batch norm.
     """
 
     def __init__(self, widths: StageWidths = VGG16_WIDTHS, *, batch_norm: bool = False) -> None:
@@ -61,14 +62,14 @@ class VGG16(nn.Module):
         self.features = nn.Sequential(*layers)
 
     def forward(self, image: Tensor) -> list[list[Tensor]]:
-        """Features after the activation of every convolution, by stage.
+        """Return the features after the activation of every convolution, by stage.
 
         Args:
             image: (B, 3, H, W) float, normalised.
 
         Returns:
-            For every stage, one (B, C, h, w) tensor per convolution. The stages are at strides 1,
-            2, 4, 8 and 8, sizes rounded up; the fifth has a row and a column less than the fourth.
+            For every stage, one (B, C, h, w) tensor per convolution. The stages have strides 1, 2,
+            4, 8 and 8, sizes rounded up; the fifth has one row and one column less than the fourth.
         """
         stages: list[list[Tensor]] = [[] for _ in self._taps]
         ends = {index: stage for stage, taps in enumerate(self._taps) for index in taps}
@@ -81,7 +82,7 @@ class VGG16(nn.Module):
 
 
 def _conv3x3(in_channels: int, out_channels: int, *, dilation: int) -> nn.Conv2d:
-    """A 3x3 convolution that keeps the size, with Kaiming's initial weights."""
+    """Return a 3x3 convolution that keeps the size, initialised by Kaiming."""
     conv = nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     assert conv.bias is not None

@@ -1,24 +1,24 @@
-"""Which of many widths to lower so that the costs fit a budget at the least error.
+"""Lower channel counts until costs meet a budget, at the least error.
 
-A cost depends on few of the widths at once, as a layer's does on those of its two ends, so the
-problem is no plain knapsack; but step by step it is treated as one: whatever adds the least error
-for the cost that it saves goes first. A step may be a long one, since small ones often save
-nothing where processors work on blocks of channels.
+A cost depends on a few counts at once, as a layer's cost depends on its input and output channels.
+So this is not a plain knapsack problem, but each step treats it as one: the step that adds the
+least error per cost saved is taken first. A step may lower a count by more than one level, because
+processors work on blocks of channels and small steps often save nothing.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-#: A change: of which choice, to which of its counts.
+#: Index of a choice, and index of its new count.
 Change: TypeAlias = tuple[int, int]
 
-#: Share of a target by which rounding may exceed it.
+#: Share of a target by which costs may exceed it because of rounding.
 ROUNDING = 1e-9
 
-#: Share of a target that a measurement may differ by, and how many it takes to come so near.
+#: Share of a target by which a measurement may differ from it, and the number of measurements.
 TOLERANCE = 0.02
-_TRIALS = 10
+_MAX_MEASUREMENTS = 10
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Choice:
     """The counts that one width can have.
 
     Attributes:
-        counts: from the largest, which it starts with, to the least.
-        errors: at each count; they never fall.
+        counts: From the largest, which is the start, to the smallest.
+        errors: The error at each count; it never falls.
     """
 
     counts: tuple[int, ...]
@@ -39,8 +39,9 @@ class Term:
     """One part of the cost.
 
     Attributes:
-        members: the choices that it depends on, by number.
-        cost: of their counts, in that order. It is asked often and should remember.
+        members: Indices of the choices that it depends on.
+        cost: Function from their counts, in that order, to the cost. It is called often and should
+            cache its results.
     """
 
     members: tuple[int, ...]
@@ -48,24 +49,24 @@ class Term:
 
 
 def total_cost(terms: Sequence[Term], counts: Sequence[int]) -> float:
-    """The cost of these counts, one for every choice."""
+    """Return the cost of these counts, one for every choice."""
     return sum(term.cost(tuple(counts[i] for i in term.members)) for term in terms)
 
 
 def allocate(choices: Sequence[Choice], terms: Sequence[Term], target: float) -> list[int]:
     """Lower counts until the cost is at most `target`, then raise those that still can be.
 
-    Where costs and errors belong to single choices, the error is at most that of the best counts
-    plus that of one step; where costs are shared it is close to that, as a rule.
+    If no two choices share a cost, the error is at most that of the best counts plus that of one
+    step. If choices share costs, it is usually close to that.
 
     Args:
-        choices: the widths.
-        terms: the parts of the cost.
-        target: in the terms' unit.
+        choices: The widths.
+        terms: The parts of the cost.
+        target: The maximum cost, in the terms' unit.
 
     Returns:
-        A count for every choice. Where no step saves anything any more these may cost more than
-        `target`: the least that is within reach.
+        A count for every choice. If no step saves anything more before `target` is met, these are
+        the least counts within reach, and they cost more.
     """
     allocation = _Allocation(choices, terms)
     limit = target * (1 + ROUNDING)
@@ -78,8 +79,8 @@ def allocate(choices: Sequence[Choice], terms: Sequence[Term], target: float) ->
         allocation.levels[i] = level
         for other in allocation.neighbours(i):
             steps[other] = allocation.best_step(other)
-    while (back := allocation.best_return(limit)) is not None:
-        allocation.levels[back[0]] = back[1]
+    while (change := allocation.best_return(limit)) is not None:
+        allocation.levels[change[0]] = change[1]
     return allocation.counts()
 
 
@@ -89,43 +90,43 @@ def allocate_measured(
     share: float,
     measure: Callable[[Sequence[int]], float],
 ) -> list[int]:
-    """Lower counts until what is measured is at most `share`, where terms are only part of it.
+    """Lower counts until the measured cost is at most `share`; the terms are a part of that cost.
 
-    What the terms may cost is sought between the least and all of it, each time where a straight
-    line through the nearest measurements on both sides meets `share`.
+    The target for the terms is searched between their least and their full cost. Each next target
+    is where a straight line through the nearest measurements on both sides meets `share`.
 
     Args:
-        choices: the widths.
-        terms: the parts of the cost that are known, in any unit.
-        share: of what the largest counts measure.
-        measure: what these counts measure, as such a share; 1 for the largest.
+        choices: The widths.
+        terms: The known parts of the cost, in any unit.
+        share: The maximum cost, as a share of the measured cost of the largest counts.
+        measure: Measures counts and returns such a share; 1 for the largest counts.
 
     Returns:
-        A count for every choice. They measure about `share`, and more by `TOLERANCE` at most;
-        where even the least counts measure more, these.
+        A count for every choice. Their measured cost is about `share`, above it by a share of
+        `TOLERANCE` at most. If even the least counts measure more, the least counts.
     """
     best = [choice.counts[-1] for choice in choices]
     full = total_cost(terms, [choice.counts[0] for choice in choices])
     low, high = total_cost(terms, best) / full, 1.0
-    off = measure(best) - share
-    short, excess = off, 1 - share
-    for _ in range(_TRIALS):
-        if off >= -TOLERANCE * share:
+    difference = measure(best) - share
+    short, excess = difference, 1 - share
+    for _ in range(_MAX_MEASUREMENTS):
+        if difference >= -TOLERANCE * share:
             break
         known = low - short * (high - low) / (excess - short)
         counts = allocate(choices, terms, known * full)
         found = measure(counts) - share
-        # The other side, which stays, counts half: where the relation is curved, steps would be
-        # tiny without that (after the Illinois method; Dowell and Jarratt, BIT 11, 1971).
+        # The side that stays gets half its weight. Without that, steps are tiny where the relation
+        # is curved (the Illinois method; Dowell and Jarratt, BIT 11, 1971).
         if found <= TOLERANCE * share:
-            best, off, low, short, excess = counts, found, known, found, excess / 2
+            best, difference, low, short, excess = counts, found, known, found, excess / 2
         else:
             high, excess, short = known, found, short / 2
     return best
 
 
 class _Allocation:
-    """The counts so far, and what steps from them would change."""
+    """The current counts, and what steps from them would change."""
 
     def __init__(self, choices: Sequence[Choice], terms: Sequence[Term]) -> None:
         self.levels = [0] * len(choices)
@@ -139,11 +140,14 @@ class _Allocation:
         return total_cost(self._terms, self.counts())
 
     def neighbours(self, i: int) -> set[int]:
-        """The choices that share a cost with this one, itself included."""
+        """Return the choices that share a cost with this one, itself included."""
         return {i}.union(*(term.members for term in self._touching[i]))
 
     def best_step(self, i: int) -> tuple[float, float, int] | None:
-        """Error added per cost saved, minus the cost saved, and the level; None if none saves."""
+        """Return the step with the least error per cost saved; None if no step saves anything.
+
+        A step is (error added per cost saved, minus the cost saved, new level).
+        """
         errors, now = self._choices[i].errors, self.levels[i]
         steps = []
         for level in range(now + 1, len(errors)):
@@ -153,7 +157,7 @@ class _Allocation:
         return min(steps, default=None)
 
     def best_return(self, limit: float) -> Change | None:
-        """The way back that takes the most error off and stays within the limit."""
+        """Return the raised count that removes the most error within the limit, or None."""
         room = limit - self.total()
         steps = []
         for i, choice in enumerate(self._choices):
@@ -163,7 +167,7 @@ class _Allocation:
         return max(steps)[1:] if steps else None
 
     def _change(self, i: int, level: int) -> float:
-        """What the cost changes by when one choice goes to a level."""
+        """Return the change of the cost when one choice takes another level."""
         before = self.counts()
         after = before.copy()
         after[i] = self._choices[i].counts[level]

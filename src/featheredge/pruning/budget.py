@@ -1,4 +1,4 @@
-"""What a pruned network may cost, and which channel counts it may have.
+"""Define how much of a network to keep, and which channel counts groups may have.
 
 Shapes: U units of a group (see `featheredge.channels.groups.Group`).
 """
@@ -15,16 +15,16 @@ Count = Annotated[int, Field(gt=0)]
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class Budget:
-    """What to keep: exactly one of `ratio`, `macs` and `latency`, each a share above 0, up to 1.
+    """The share to keep: exactly one of `ratio`, `macs` and `latency`, above 0 and at most 1.
 
     Attributes:
-        ratio: of the units of every group.
-        macs: of the multiply-adds of the network's convolutions.
-        latency: of the network's milliseconds, on this machine.
-        multiple: counts are multiples of it, where the group is larger.
-        least: share of a group that always stays.
-        keep: beginnings of the names of groups that are not pruned.
-        size: height and width in pixels of the pictures that costs are counted for.
+        ratio: Share of the units of every group.
+        macs: Share of the multiply-adds of the network's convolutions.
+        latency: Share of the network's milliseconds on this machine.
+        multiple: Counts are multiples of it, in groups that have more units than it.
+        least: Share of every group that is always kept.
+        keep: Beginnings of the names of groups that are not pruned.
+        size: Height and width in pixels of the pictures that costs are counted for.
     """
 
     ratio: Share | None = None
@@ -40,13 +40,16 @@ class Budget:
         given = [name for name in ("ratio", "macs", "latency") if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) or "none"
-            raise ValueError(f"a budget is one of ratio, macs and latency; got {found}")
+            raise ValueError(f"set exactly one of ratio, macs and latency; got {found}")
         if self.ratio is not None and self.ratio < self.least:
-            raise ValueError(f"ratio = {self.ratio:g} is less than least = {self.least:g}")
+            raise ValueError(
+                f"ratio = {self.ratio:g} is less than least = {self.least:g}; raise ratio or lower "
+                "least"
+            )
         return self
 
     def counts(self, units: int) -> list[int]:
-        """What a group of so many units may be left with, descending from all of them."""
+        """Return the counts that a group of `units` units may keep, descending from all of them."""
         least = max(1, ceil(self.least * units - 1e-9))
         step = self.multiple if units > self.multiple else 1
         return [units, *(n for n in range(units - 1, least - 1, -1) if n % step == 0)]

@@ -1,11 +1,12 @@
-"""How long single convolutions take in ONNX Runtime on this machine, with one thread.
+"""Time single convolutions in ONNX Runtime on this machine, with one thread.
 
-ONNX Runtime keeps maps in blocks of channels, and reorders them for a convolution that stands
-alone. In a network that is done once for many layers, so what counts is how much longer it takes
-when more convolutions read the same map and are added up. Bias and ReLU are included; they fuse.
+ONNX Runtime stores maps in blocks of channels and reorders them around a single convolution. A
+network does that once for many layers. So the time of a convolution is taken as the extra time of a
+model with more such convolutions, which read the same map and are summed. Bias and ReLU are
+included, because ONNX Runtime fuses them.
 
-Times are those of the processor in the calling thread, not of the clock on the wall: what else
-the machine does hardly changes them.
+Times are processor times of the calling thread, not wall-clock times, so other work on the machine
+hardly changes them.
 """
 
 import json
@@ -21,46 +22,47 @@ from onnx import TensorProto, helper, numpy_helper
 
 from featheredge.errors import ArgumentError
 from featheredge.files import write_json
+from featheredge.onnx_runtime import onnx_session
 from featheredge.pruning.convolutions import Convolution
 from featheredge.timing import clock_for, cpu_model, time_cases
 
-#: Convolutions -> milliseconds of each.
+#: Measures convolutions: returns milliseconds for each.
 Stopwatch: TypeAlias = Callable[[Collection[Convolution]], Mapping[Convolution, float]]
 
-#: Models of so many equal convolutions are compared.
+#: Numbers of equal convolutions in the two models that are compared.
 _COPIES = (1, 3)
-#: Convolutions that take turns; all of them are in memory.
-_TOGETHER = 16
-#: A convolution takes some time, whatever the difference of two measurements says.
-_LEAST_MS = 1e-3
+#: Number of convolutions that are timed interleaved; all of them are in memory.
+_INTERLEAVED = 16
+#: Lower bound on a convolution's time, for differences of two measurements that are too small.
+_MIN_MS = 1e-3
 
 
 def time_convolutions(
     convolutions: Collection[Convolution], *, rounds: int = 8, cache: Path | None = None
 ) -> dict[Convolution, float]:
-    """Measure convolutions, each once.
+    """Measure the time of convolutions; equal ones are measured once.
 
     Args:
-        convolutions: what to time; those that take turns are neighbours.
-        rounds: of which the fastest counts, after one that does not.
-        cache: a JSON file of times to go on from and to add to; times of other processors and
-            other versions of ONNX Runtime in it are kept and not used.
+        convolutions: The convolutions to time; neighbours are timed interleaved.
+        rounds: Number of rounds after a warm-up; the fastest counts.
+        cache: JSON file of times to read and to add to. It keeps times of other processors and
+            other versions of ONNX Runtime, which are not used.
 
     Returns:
-        Milliseconds.
+        Convolution -> milliseconds.
 
     Raises:
-        ArgumentError: `cache` is there and is no such file.
+        ArgumentError: `cache` exists and is not a file of times.
     """
     stored = {} if cache is None else _read(cache)
-    here = stored.setdefault(f"{cpu_model()}, ONNX Runtime {onnxruntime.__version__}", {})
-    missing = [c for c in dict.fromkeys(convolutions) if _key(c) not in here]
-    for start in range(0, len(missing), _TOGETHER):
-        together = missing[start : start + _TOGETHER]
-        here |= zip(map(_key, together), _measure(together, rounds), strict=True)
+    times = stored.setdefault(f"{cpu_model()}, ONNX Runtime {onnxruntime.__version__}", {})
+    missing = [c for c in dict.fromkeys(convolutions) if _key(c) not in times]
+    for start in range(0, len(missing), _INTERLEAVED):
+        batch = missing[start : start + _INTERLEAVED]
+        times |= zip(map(_key, batch), _measure(batch, rounds), strict=True)
         if cache is not None:
             write_json(cache, stored)
-    return {c: here[_key(c)] for c in convolutions}
+    return {c: times[_key(c)] for c in convolutions}
 
 
 def _read(cache: Path) -> dict[str, dict[str, float]]:
@@ -70,10 +72,10 @@ def _read(cache: Path) -> dict[str, dict[str, float]]:
         stored: dict[str, dict[str, float]] = json.loads(cache.read_bytes())
         for times in stored.values():
             if not all(isinstance(ms, float) for ms in times.values()):
-                raise TypeError("times are numbers")
+                raise TypeError("a time is not a number")
     except (ValueError, AttributeError, TypeError) as cause:
         raise ArgumentError(
-            f"{cache} is no file of convolutions' times ({cause}); name another or remove it"
+            f"{cache} is not a file of convolution times ({cause}); name another file or remove it"
         ) from None
     return stored
 
@@ -83,7 +85,7 @@ def _key(convolution: Convolution) -> str:
 
 
 def _measure(convolutions: Sequence[Convolution], rounds: int) -> Iterator[float]:
-    """Milliseconds of each, measured in turns."""
+    """Yield the milliseconds of each, measured interleaved."""
     cases = {
         f"{number} x{copies}": _runner(convolution, copies)
         for number, convolution in enumerate(convolutions)
@@ -92,24 +94,19 @@ def _measure(convolutions: Sequence[Convolution], rounds: int) -> Iterator[float
     times = time_cases(cases, rounds, clock_for(1).read)
     for number in range(len(convolutions)):
         few, many = (times[f"{number} x{copies}"].min_ms for copies in _COPIES)
-        yield max((many - few) / (_COPIES[1] - _COPIES[0]), _LEAST_MS)
+        yield max((many - few) / (_COPIES[1] - _COPIES[0]), _MIN_MS)
 
 
 def _runner(convolution: Convolution, copies: int) -> Callable[[], object]:
-    """Run a model of as many such convolutions on noise."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        _model(convolution, copies), options, providers=["CPUExecutionProvider"]
-    )
+    """Return a function that runs a model with `copies` such convolutions on noise."""
+    session = onnx_session(_model(convolution, copies))
     shape = (1, convolution.in_channels, *convolution.reads)
     maps = {"x": np.random.default_rng(0).standard_normal(shape, np.float32)}
     return lambda: session.run(None, maps)
 
 
 def _model(convolution: Convolution, copies: int) -> bytes:
-    """Convolutions with weights of their own that read one map; their sum, and ReLU."""
+    """Build a model of convolutions that read one map, with different weights; sum and ReLU."""
     layers = [f"conv{number}" for number in range(copies)]
     nodes = [_node(convolution, layer) for layer in layers]
     total = layers[0]

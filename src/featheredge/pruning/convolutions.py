@@ -1,9 +1,10 @@
-"""The convolutions that a network runs for one picture, with what each of them costs.
+"""List the convolutions that a network runs for one picture, with their sizes.
 
-They are found by watching a forward pass, so it does not matter how the network calls them.
+They are recorded during a forward pass, so it does not matter how the network calls them.
 
-Shapes: a kernel is (rows, columns, k, k). Rows make channels and columns read them, one column
-for every channel of a group; of a transposed convolution it is the other way round.
+Shapes: C channels, H W pixels. A kernel is (rows, columns, k, k): rows produce channels and
+columns read them, one column for every channel of a group. In a transposed convolution rows read
+and columns produce.
 """
 
 from copy import deepcopy
@@ -22,20 +23,20 @@ Sizes: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Convolution:
-    """All that decides how long a convolution takes.
+    """All sizes that determine the time of a convolution.
 
     Attributes:
-        rows: of its kernel.
-        columns: of its kernel.
-        kernel: height and width in cells; the next four likewise.
-        stride: cells from one place to the next.
-        padding: cells of zeros on every side.
-        dilation: cells from one entry of the kernel to the next.
-        output_padding: of a transposed convolution, cells more at the lower right.
-        groups: that the channels are in; depthwise ones have one column.
-        transposed: whether it enlarges.
-        reads: height and width of the map that it reads.
-        makes: height and width of the map that it makes.
+        rows: Rows of the kernel.
+        columns: Columns of the kernel.
+        kernel: Height and width in cells, as in the next four.
+        stride: Cells between two positions of the kernel.
+        padding: Cells of zeros on every side.
+        dilation: Cells between two entries of the kernel.
+        output_padding: Extra cells at the lower right, in a transposed convolution.
+        groups: Number of channel groups; a depthwise kernel has one column.
+        transposed: Whether it is a transposed convolution.
+        reads: Height and width of the input map.
+        makes: Height and width of the output map.
     """
 
     rows: int
@@ -58,29 +59,29 @@ class Convolution:
 
     @property
     def in_channels(self) -> int:
-        """Channels of the map that it reads."""
+        """Channels of the input map."""
         return self.rows if self.transposed else self.columns * self.groups
 
     def with_widths(self, rows: int, columns: int) -> "Convolution":
-        """The same with another kernel; a depthwise one keeps one group for every channel."""
+        """Return a copy with another kernel; a depthwise one keeps one group per channel."""
         depthwise = self.groups > 1 and self.columns == 1 and not self.transposed
         groups = self.groups * rows // self.rows if depthwise else self.groups
         return replace(self, rows=rows, columns=columns, groups=groups)
 
 
 def find_convolutions(network: nn.Module, image: Tensor) -> list[tuple[str, Convolution]]:
-    """The convolutions of a network, in the order in which they run.
+    """List the convolutions of a network, in the order in which they run.
 
     Args:
-        network: any module that takes `image`; it is left as it is.
-        image: (1, C, H, W) at the size that counts.
+        network: Any module that takes `image`; it is not changed.
+        image: (1, C, H, W) float, of the size that costs are counted for.
 
     Returns:
-        The name of each kernel, such as "features.0.weight", and its convolution; kernels that
-        are used twice come twice.
+        (name of the kernel, convolution) pairs, such as ("features.0.weight", ...). A kernel that
+        is used twice is listed twice.
 
     Raises:
-        ArgumentError: a kernel that is no parameter, because it is computed on the way.
+        ArgumentError: A kernel is not a parameter, because the forward computes it.
     """
     copy = deepcopy(network).eval()
     watch = _Watch(copy)
@@ -90,7 +91,7 @@ def find_convolutions(network: nn.Module, image: Tensor) -> list[tuple[str, Conv
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes every convolution while it is entered."""
+    """Records every convolution inside its `with` block."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -102,10 +103,10 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> object:
         result = func(*args, **(kwargs or {}))
         if func.overloadpacket.__name__ == "convolution":
-            self._note(result, *args)
+            self._record(result, *args)
         return result
 
-    def _note(
+    def _record(
         self,
         output: Tensor,
         x: Tensor,
@@ -120,8 +121,8 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> None:
         if id(kernel) not in self._names:
             raise ArgumentError(
-                f"a kernel of {tuple(kernel.shape)} is computed on the way; what is deployed has "
-                "kernels that are parameters: give network.deployable()"
+                f"the forward computes a kernel of shape {tuple(kernel.shape)}; kernels must be "
+                "parameters, as in network.deployable()"
             )
         convolution = Convolution(
             rows=kernel.shape[0],

@@ -1,4 +1,4 @@
-"""What a network's convolutions cost, as terms of how many units its groups keep.
+"""Express the cost of convolutions, in multiply-adds or milliseconds, by the counts of groups.
 
 Milliseconds are measured at a few widths of every convolution and interpolated between them.
 """
@@ -17,24 +17,24 @@ from featheredge.pruning.allocate import Term
 from featheredge.pruning.conv_timing import Stopwatch
 from featheredge.pruning.convolutions import Convolution
 
-#: Kernels by name, as `find_convolutions` returns them.
+#: (name of the kernel, convolution) pairs, from `find_convolutions`.
 Calls: TypeAlias = Sequence[tuple[str, Convolution]]
-#: Groups that keep equally many units.
+#: Groups that keep the same number of units.
 Tied: TypeAlias = Sequence[Group]
 
-#: Widths at which a convolution is timed: along one axis, and along each of two.
+#: Number of widths at which a convolution is timed: along one axis, and along each of two.
 _ALONG_ONE, _ALONG_TWO = 8, 4
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """A convolution and the groups that its widths follow.
+    """A convolution and the ties that set its widths.
 
     Attributes:
-        full: as it is.
-        members: numbers of the ties that it depends on.
-        units: of each of these before.
-        channels: rows and columns that one unit of each of these holds.
+        full: The unpruned convolution.
+        members: Indices of the ties that it depends on.
+        units: Units of each of these ties before pruning.
+        channels: Rows and columns of the kernel that one unit of each of these ties holds.
     """
 
     full: Convolution
@@ -43,21 +43,21 @@ class _Layer:
     channels: tuple[tuple[int, int], ...]
 
     def at(self, counts: Sequence[int]) -> Convolution:
-        """The convolution when its ties keep so many units."""
-        gone = [before - count for before, count in zip(self.units, counts, strict=True)]
+        """Return the convolution when its ties keep `counts` units."""
+        removed = [before - count for before, count in zip(self.units, counts, strict=True)]
         rows, columns = (
-            sum(held[axis] * lost for held, lost in zip(self.channels, gone, strict=True))
+            sum(size[axis] * lost for size, lost in zip(self.channels, removed, strict=True))
             for axis in (0, 1)
         )
         return self.full.with_widths(self.full.rows - rows, self.full.columns - columns)
 
 
 def macs_terms(calls: Calls, ties: Sequence[Tied]) -> list[Term]:
-    """Multiply-adds of every convolution.
+    """Return the multiply-adds of every convolution as terms.
 
     Args:
-        calls: the network's convolutions.
-        ties: what the terms' members number.
+        calls: The network's convolutions.
+        ties: The ties that the terms' members index.
     """
     layers = [_layer(*call, ties) for call in calls]
     return [
@@ -69,13 +69,13 @@ def macs_terms(calls: Calls, ties: Sequence[Tied]) -> list[Term]:
 def time_terms(
     calls: Calls, ties: Sequence[Tied], counts: Sequence[Sequence[int]], stopwatch: Stopwatch
 ) -> list[Term]:
-    """Milliseconds of every convolution.
+    """Return the milliseconds of every convolution as terms.
 
     Args:
-        calls: the network's convolutions.
-        ties: what the terms' members number.
-        counts: that each tie may keep, descending.
-        stopwatch: measures, once, all that has to be.
+        calls: The network's convolutions.
+        ties: The ties that the terms' members index.
+        counts: The counts that each tie may keep, descending.
+        stopwatch: Measures convolutions; called once for all.
     """
     layers = [_layer(*call, ties) for call in calls]
     grids = [_Grid(layer, [counts[i] for i in layer.members]) for layer in layers]
@@ -87,9 +87,9 @@ def time_terms(
 
 
 def spread(values: Sequence[int], most: int) -> list[int]:
-    """At most so many of the values, evenly, the first and the last among them."""
-    places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
-    return [values[place] for place in places]
+    """Return at most `most` of the values, evenly spaced, with the first and the last."""
+    indices = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
+    return [values[index] for index in indices]
 
 
 def _layer(kernel: str, convolution: Convolution, ties: Sequence[Tied]) -> _Layer:
@@ -110,35 +110,35 @@ class _Grid:
     """The widths at which a layer is timed.
 
     Attributes:
-        convolutions: to be timed.
-        axes: widths along each axis, ascending; the convolutions are their product.
+        convolutions: The convolutions to time.
+        axes: Widths along each axis, ascending; the convolutions are their product.
     """
 
     def __init__(self, layer: _Layer, counts: Sequence[Sequence[int]]) -> None:
         full, least = layer.full, layer.at([c[-1] for c in counts])
-        self._moving = [w for w in ("rows", "columns") if getattr(full, w) > getattr(least, w)]
-        if len(counts) == 1:  # rows and columns that move do so together
-            self._moving = self._moving[:1]
+        self._varying = [w for w in ("rows", "columns") if getattr(full, w) > getattr(least, w)]
+        if len(counts) == 1:  # rows and columns change together, if both do
+            self._varying = self._varying[:1]
             self.convolutions = [layer.at((n,)) for n in spread(counts[0][::-1], _ALONG_ONE)]
         else:
-            points = _ALONG_ONE if len(self._moving) == 1 else _ALONG_TWO
+            points = _ALONG_ONE if len(self._varying) == 1 else _ALONG_TWO
             widths = (
                 spread(range(getattr(least, w), getattr(full, w) + 1), points)
                 for w in ("rows", "columns")
             )
             self.convolutions = [full.with_widths(*pair) for pair in product(*widths)]
-        places = zip(*map(self.place, self.convolutions), strict=True)
-        self.axes = [sorted(set(along)) for along in places]
+        positions = zip(*map(self.position, self.convolutions), strict=True)
+        self.axes = [sorted(set(along)) for along in positions]
 
-    def place(self, convolution: Convolution) -> tuple[int, ...]:
-        """Where a convolution lies on the axes."""
-        return tuple(getattr(convolution, width) for width in self._moving)
+    def position(self, convolution: Convolution) -> tuple[int, ...]:
+        """Return the coordinates of a convolution on the axes."""
+        return tuple(getattr(convolution, width) for width in self._varying)
 
 
 def _interpolated(layer: _Layer, grid: _Grid, times: Sequence[float]) -> Any:
-    """Milliseconds by counts, linear between what was timed."""
+    """Return a function from counts to milliseconds, linear between the timed widths."""
     if not grid.axes:
         return lambda counts: times[0]
     table = np.reshape(times, [len(along) for along in grid.axes])
     between = RegularGridInterpolator(grid.axes, table)
-    return cache(lambda counts: float(between([grid.place(layer.at(counts))])[0]))
+    return cache(lambda counts: float(between([grid.position(layer.at(counts))])[0]))

@@ -1,6 +1,6 @@
-"""Which units of a group to keep: by the LASSO on what reads them, or by their filters alone.
+"""Choose the units of a group to keep: by LASSO on the layers that read them, or by filters.
 
-Shapes: U units of a group, n weights that make a unit.
+Shapes: U units of a group, n weights of the filters that produce a unit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from featheredge.pruning.normal_equations import Matrix
 from featheredge.pruning.refit import Reader
 
 Units: TypeAlias = NDArray[np.int64]
-#: A way to choose: network, group, its readers, how many units, randomness -> units, ascending.
+#: (network, group, its readers, number of units, random generator) -> chosen units, ascending.
 Criterion: TypeAlias = Callable[
     [nn.Module, Group, Sequence[Reader], int, np.random.Generator], Units
 ]
@@ -28,21 +28,23 @@ def by_lasso(
     count: int,
     random: np.random.Generator,
 ) -> Units:
-    """The units by which what reads them is explained best (arXiv 1707.06168, equation 2).
+    """Keep the units that best reproduce the readers' outputs (arXiv 1707.06168, equation 2).
 
-    Every unit's contribution to the answers gets a factor; the sum of absolute factors is charged
-    more and more until only `count` differ from 0. All charges at once (LARS), on the matrix of
-    the contributions' products; layers that read the same units are explained together.
+    Every unit's contribution to the outputs gets a factor. The L1 penalty on the factors rises
+    until only `count` of them differ from 0. LARS gives the whole path of penalties at once, from
+    the products of the contributions. Layers that read the same units are fitted together.
     """
     from sklearn.linear_model import lars_path_gram  # takes a second to import
 
     parts = [reader.contributions() for reader in readers]
-    products, aims = (np.sum([part[i] for part in parts], 0) for i in (0, 1))
-    path = lars_path_gram(aims, products, n_samples=1, method="lasso", max_iter=8 * len(aims))[2]
+    products, targets = (np.sum([part[i] for part in parts], 0) for i in (0, 1))
+    path = lars_path_gram(
+        targets, products, n_samples=1, method="lasso", max_iter=8 * len(targets)
+    )[2]
     chosen = (path != 0).sum(0)
     exact = np.flatnonzero(chosen == count)
     factors = path[:, exact[0] if len(exact) else np.argmax(chosen)]
-    # Units that explain nothing that others do not may never get a factor: they come last.
+    # A unit that adds nothing to the others may never get a factor: such units come last.
     return _largest(np.where(factors != 0, np.inf, products.diagonal()), count)
 
 
@@ -53,7 +55,7 @@ def by_magnitude(
     count: int,
     random: np.random.Generator,
 ) -> Units:
-    """The largest sums of absolute weights (Li et al., ICLR 2017, section 3.1)."""
+    """Keep the units with the largest L1 norm of weights (Li et al., ICLR 2017, section 3.1)."""
     return _largest(np.abs(_filters(network, group)).sum(1), count)
 
 
@@ -64,9 +66,9 @@ def by_geometric_median(
     count: int,
     random: np.random.Generator,
 ) -> Units:
-    """The largest sums of distances to all others (FPGM, He et al., CVPR 2019, section 3.3).
+    """Keep the units farthest from all others (FPGM, He et al., CVPR 2019, section 3.3).
 
-    Filters near the geometric median of all are those that the others can stand in for.
+    The others can replace filters that lie near the geometric median of all filters.
     """
     filters = _filters(network, group)
     squares = np.square(filters).sum(1)
@@ -81,11 +83,11 @@ def by_chance(
     count: int,
     random: np.random.Generator,
 ) -> Units:
-    """Any units."""
+    """Keep random units."""
     return _largest(random.random(group.size), count)
 
 
-#: Ways to choose, by name.
+#: Name -> criterion.
 CRITERIA: Mapping[str, Criterion] = {
     "lasso": by_lasso,
     "magnitude": by_magnitude,
@@ -95,12 +97,12 @@ CRITERIA: Mapping[str, Criterion] = {
 
 
 def _largest(scores: Matrix, count: int) -> Units:
-    """The `count` units of the largest scores, ascending; the earlier ones where scores tie."""
+    """Return the `count` units with the largest scores, ascending; of equal scores the first."""
     return np.sort(np.argsort(-scores, kind="stable")[:count])
 
 
 def _filters(network: nn.Module, group: Group) -> Matrix:
-    """(U, n): all weights that make each unit, depthwise ones included."""
+    """(U, n): all weights that produce each unit, those of depthwise layers included."""
     state = network.state_dict()
     filters = [
         state[tensor].double().cpu().numpy()[indices].reshape(group.size, -1)

@@ -1,13 +1,13 @@
-"""Channels that training has decided on, read from norms that `training.decay` let decay.
+"""Find the channels that training with norm decay has kept (`featheredge.training.norm_decay`).
 
-A channel passes through several norms on its way: after the convolution that makes it and after
-the depthwise ones behind that. Where any of these hardly varies the channel says the same of every
-picture and can be cut. A norm falls silent in two ways: its scale decays, or the kernel before it
-does, until what the norm reads varies so little that its `eps` outweighs it.
+A channel passes through several norms: after the convolution that produces it, and after the
+depthwise ones that follow. If the output of any of these hardly varies, the channel is constant
+over all pictures and can be cut. This happens in two ways: the scale of the norm decays, or the
+kernel before it does, until the variance of the norm's input is small compared with its `eps`.
 
-What a silent channel says, a constant, the norm of the layer that reads it takes off once its
-statistics are estimated anew (`training.average.reestimate_norms`): exactly if that layer is 1x1,
-up to a rim of a few cells if it pads with zeros.
+The norm of the layer that reads a constant channel removes the constant once its statistics are
+estimated again (`featheredge.training.average.reestimate_norms`). This is exact if that layer is
+1x1; if it pads with zeros, a few cells at the border differ.
 
 Shapes: C channels of a norm, U units of a group (see `featheredge.channels.groups.Group`).
 """
@@ -25,22 +25,22 @@ from featheredge.models.cost import multiply_adds, num_params
 from featheredge.models.layer_names import norms_below
 from featheredge.models.network import Network
 
-#: Below this spread a channel counts as gone.
+#: A channel with a smaller spread is cut.
 THRESHOLD = 1e-4
-#: Decades that a histogram covers: float32's smallest number is 1.4e-45.
+#: Powers of ten that a histogram covers: float32's smallest number is 1.4e-45.
 _DECADES = (-46, 2)
 
 
 @dataclass(frozen=True)
 class Learned:
-    """Which channels training has kept.
+    """The channels that training has kept.
 
     Attributes:
-        keep: group -> numbers of the units to keep, as `featheredge.channels.cut.cut` takes it.
-        sizes: group -> units before.
-        gap: decades between the largest spread that is cut and the smallest that is kept. Where
-            training has truly decided it is wide, and any threshold in it gives the same network;
-            infinite where nothing is cut, or nothing but zeros.
+        keep: Group -> numbers of the units to keep, for `featheredge.channels.cut.cut`.
+        sizes: Group -> number of units before.
+        gap: Powers of ten between the largest spread that is cut and the smallest that is kept. If
+            training separates the channels clearly, it is wide, and any threshold inside it gives
+            the same network. Infinite if nothing is cut, or only spreads of 0.
     """
 
     keep: dict[str, list[int]]
@@ -50,21 +50,21 @@ class Learned:
 
 @dataclass(frozen=True)
 class Saving:
-    """What a network costs before and after channels were cut.
+    """The cost of a network before and after channels are cut.
 
     Attributes:
-        params: numbers that are trained, before and after.
-        multiply_adds: for one picture, before and after.
+        params: Number of parameters, before and after.
+        multiply_adds: Multiply-adds for one picture, before and after.
     """
 
     params: tuple[int, int]
     multiply_adds: tuple[float, float]
 
     def __str__(self) -> str:
-        (params, fewer), (work, less) = self.params, self.multiply_adds
+        (params, params_left), (macs, macs_left) = self.params, self.multiply_adds
         return (
-            f"{params:,} -> {fewer:,} parameters ({fewer / params - 1:+.1%}), "
-            f"{work / 1e9:.3f} -> {less / 1e9:.3f} GMAC ({less / work - 1:+.1%})"
+            f"{params:,} -> {params_left:,} parameters ({params_left / params - 1:+.1%}), "
+            f"{macs / 1e9:.3f} -> {macs_left / 1e9:.3f} GMAC ({macs_left / macs - 1:+.1%})"
         )
 
 
@@ -75,43 +75,44 @@ def learned_channels(
     layers: Sequence[str] = ("stages",),
     groups: Mapping[str, Group] | None = None,
 ) -> Learned:
-    """Read which channels training has kept: those whose norms all vary by `threshold` or more.
+    """Find the channels that training has kept: the spread of all their norms is large enough.
 
-    Of a group that is gone as a whole the strongest unit stays, so that the network holds together.
+    If no unit of a group reaches the threshold, the strongest one is kept, so that the network
+    stays connected.
 
-    The published CSNet looks at the scale in the first norm of each block alone (with 1e-20) and
-    so keeps some channels that are gone behind it, or whose kernels are.
+    The published CSNet code compares only the scale of the first norm of each block with 1e-20. So
+    it keeps some channels whose later norms, or whose kernels, have decayed.
 
     Args:
-        network: one whose norms decayed.
-        threshold: on the spread, see `norm_spreads`.
-        layers: beginnings of the names of the norms that decayed, as in the recipe.
-        groups: as `find_groups` gave them for this network, to save a second tracing.
+        network: A network that was trained with norm decay.
+        threshold: Smallest spread to keep, see `norm_spreads`.
+        layers: Beginnings of the names of the norms that decayed, as in the recipe.
+        groups: The groups of this network from `find_groups`, to save a second tracing.
 
     Raises:
-        ArgumentError: the threshold is not positive.
-        RecipeError: the network has no norms below one of `layers`.
+        ArgumentError: The threshold is not positive.
+        RecipeError: The network has no norms below one of `layers`.
     """
     if threshold <= 0:
-        raise ArgumentError(f"the threshold on norms is {threshold}; expected more than 0")
+        raise ArgumentError(f"threshold is {threshold}; give a number above 0")
     spreads = norm_spreads(network, layers)
     strengths = {
         name: strength
         for name, group in (groups or find_groups(network)).items()
         if (strength := _strength(group, spreads)) is not None
     }
-    every = np.concatenate(list(strengths.values()))
+    all_strengths = np.concatenate(list(strengths.values()))
     return Learned(
         keep={n: _alive(s, threshold) for n, s in strengths.items()},
         sizes={n: len(s) for n, s in strengths.items()},
-        gap=_gap(every, threshold),
+        gap=_gap(all_strengths, threshold),
     )
 
 
 def saving(before: Network, after: Network, size_px: int) -> Saving:
-    """Compare two networks for a picture of `size_px` x `size_px`."""
-    work = (_multiply_adds(before, size_px), _multiply_adds(after, size_px))
-    return Saving((num_params(before), num_params(after)), work)
+    """Compare the costs of two networks for a picture of `size_px` x `size_px`."""
+    macs = (_multiply_adds(before, size_px), _multiply_adds(after, size_px))
+    return Saving((num_params(before), num_params(after)), macs)
 
 
 def _multiply_adds(network: Network, size_px: int) -> float:
@@ -121,10 +122,10 @@ def _multiply_adds(network: Network, size_px: int) -> float:
 def norm_spreads(
     network: Network, layers: Sequence[str] = ("stages",)
 ) -> dict[str, NDArray[np.float64]]:
-    """How much the channels of every batch norm below `layers` vary: norm -> (C,).
+    """Return how much the channels of every batch norm below `layers` vary: norm -> (C,) float64.
 
-    That is the standard deviation of what the norm answers, by its running statistics: |scale|
-    where its input varies well beyond `eps`, and less where it does not.
+    The spread is the standard deviation of the norm's output, by its running statistics. It is
+    |scale| if the variance of the input is large compared with `eps`, and less if it is not.
     """
     return {name: _spread(norm) for name, norm in norms_below(network, layers).items()}
 
@@ -132,15 +133,15 @@ def norm_spreads(
 def spread_histogram(
     spreads: Mapping[str, NDArray[np.float64]], bins_per_decade: int = 2
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """How many channels there are with spreads of every order of magnitude, for a plot.
+    """Count the channels by the order of magnitude of their spread, for a plot.
 
     Args:
-        spreads: as `norm_spreads` gives them.
-        bins_per_decade: bins between two powers of ten.
+        spreads: The return value of `norm_spreads`.
+        bins_per_decade: Number of bins between two powers of ten.
 
     Returns:
-        (N,) counts and (N + 1,) edges in spread, log-spaced from 1e-46 to 100. Spreads outside,
-        zeros above all, count in the first and last bin, so that none is lost.
+        (N,) counts and (N + 1,) edges in spread, log-spaced from 1e-46 to 100. Spreads outside this
+        range, such as 0, count in the first or last bin.
     """
     low, high = _DECADES
     edges = np.logspace(low, high, (high - low) * bins_per_decade + 1)
@@ -158,7 +159,7 @@ def _spread(norm: nn.BatchNorm2d) -> NDArray[np.float64]:
 
 
 def _alive(strengths: NDArray[np.float64], threshold: float) -> list[int]:
-    """The units of a group that stay, at least the strongest."""
+    """Return the units of a group to keep, at least the strongest."""
     alive: list[int] = np.flatnonzero(strengths >= threshold).tolist()
     return alive or [int(strengths.argmax())]
 
@@ -166,21 +167,21 @@ def _alive(strengths: NDArray[np.float64], threshold: float) -> list[int]:
 def _strength(
     group: Group, spreads: Mapping[str, NDArray[np.float64]]
 ) -> NDArray[np.float64] | None:
-    """The least spread that every unit meets on its way, (U,); None if none of its norms decayed.
+    """Return the least spread of each unit over its norms, (U,); None if none of them decayed.
 
-    A unit of several channels is as strong as the strongest of these.
+    In a unit of several channels the largest spread counts.
     """
-    met = [
+    per_norm = [
         spreads[norm][indices].max(1)
         for (tensor, _), indices in group.axes.items()
         if (norm := tensor.removesuffix(".weight")) in spreads
     ]
-    return np.min(met, 0) if met else None
+    return np.min(per_norm, 0) if per_norm else None
 
 
 def _gap(strengths: NDArray[np.float64], threshold: float) -> float:
-    """Decades between the strengths on either side of the threshold."""
-    cut, kept = strengths[strengths < threshold], strengths[strengths >= threshold]
-    if not len(kept) or not cut.max(initial=0):
+    """Return the powers of ten between the strengths on both sides of the threshold."""
+    below, kept = strengths[strengths < threshold], strengths[strengths >= threshold]
+    if not len(kept) or not below.max(initial=0):
         return float("inf")
-    return float(np.log10(kept.min() / cut.max()))
+    return float(np.log10(kept.min() / below.max()))

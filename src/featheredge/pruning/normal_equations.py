@@ -1,7 +1,8 @@
-"""What convolutions read and answer on real pictures, as normal equations that fit in memory.
+"""Collect the inputs and outputs of convolutions as normal equations, which fit in memory.
 
-A convolution is a linear map of patches, so all that a least-squares fit needs of any number of
-pictures is the matrix of the patches' products with each other and with the answers.
+A convolution is a linear map of patches. So a least-squares fit on any number of pictures needs
+only the products of the patches with each other and with the outputs. Sections named here are those
+of arXiv 1707.06168.
 
 Shapes: B batch, C channels, H W pixels, O outputs, k kernel size, N sampled points, P = C k k
 entries of a patch, in the order of a flattened kernel.
@@ -22,44 +23,44 @@ from torch import Tensor, nn
 from featheredge.errors import ArgumentError
 
 Matrix: TypeAlias = NDArray[np.float64]
-#: Indices of pictures, rows and columns, (N,) each.
-Places: TypeAlias = tuple[Tensor, ...]
-#: Layer -> places and (N, O) values, of one batch of pictures.
-Answers: TypeAlias = dict[str, tuple[Places, Tensor]]
+#: Indices of pictures, rows and columns, (N,) int64 each.
+Positions: TypeAlias = tuple[Tensor, ...]
+#: Layer -> positions and (N, O) values, for one batch of pictures.
+Outputs: TypeAlias = dict[str, tuple[Positions, Tensor]]
 
-#: Share of the answers' energy below which their variance is rounding.
+#: Variance of the outputs, as a share of their energy, below which it is rounding error.
 _ROUNDING = 1e-12
 
 
 @dataclass
 class NormalEquations:
-    """Sums over sampled points of one convolution's patches and wanted answers.
+    """Sums over sampled points of one convolution's patches and target outputs.
 
     Attributes:
-        gram: (P + 1, P + 1), products of the patches' entries; the last entry is a constant 1,
-            which the bias multiplies.
-        cross: (P + 1, O), products of the entries with the answers.
-        energy: sum of the squared answers.
+        gram: (P + 1, P + 1) float64, products of the patches' entries; the last entry is a constant
+            1, which the bias multiplies.
+        cross: (P + 1, O) float64, products of the entries with the outputs.
+        energy: Sum of the squared outputs.
     """
 
     gram: Matrix
     cross: Matrix
     energy: float = 0.0
 
-    def add(self, patches: Tensor, answers: Tensor) -> None:
-        """Count more points: (N, P) patches and (N, O) answers."""
+    def add(self, patches: Tensor, outputs: Tensor) -> None:
+        """Add points: (N, P) patches and (N, O) outputs."""
         x = F.pad(patches, (0, 1), value=1.0).double().cpu().numpy()
-        y = answers.double().cpu().numpy()
+        y = outputs.double().cpu().numpy()
         self.gram += x.T @ x
         self.cross += x.T @ y
         self.energy += float(np.square(y).sum())
 
     def error(self, kernel: Matrix) -> float:
-        """How badly a kernel, (O, P + 1), answers.
+        """Return the error of a kernel, (O, P + 1), on the sampled points.
 
         Returns:
-            Squared error over the answers' variance, 0 or more; 1 is as bad as their mean. Of
-            answers that never vary, the mean squared error instead.
+            Squared error over the variance of the outputs, 0 or more; 1 is as bad as a constant
+            output, their mean. If the outputs do not vary, the mean squared error.
         """
         count = self.gram[-1, -1]
         squared = np.sum(kernel @ self.gram * kernel) - 2 * np.sum(kernel * self.cross.T)
@@ -68,42 +69,42 @@ class NormalEquations:
         return float(max(0.0, squared + self.energy) / (variance if varies else count))
 
 
-def sample_answers(
+def sample_outputs(
     network: nn.Module,
     layers: Sequence[str],
     inputs: Iterable[Tensor],
     *,
     points: int = 10,
     seed: int = 0,
-) -> list[Answers]:
-    """Sample what convolutions answer, at random places (section 3.1).
+) -> list[Outputs]:
+    """Sample the outputs of convolutions at random positions (section 3.1).
 
     Args:
-        network: whose answers are wanted.
-        layers: dotted names of `nn.Conv2d` without groups.
-        inputs: what the network takes, (B, C, H, W) each; sizes may differ.
-        points: random places per layer and picture.
-        seed: of the places.
+        network: The network to run.
+        layers: Dotted names of `nn.Conv2d` layers without groups.
+        inputs: Network inputs, (B, C, H, W) float each; sizes may differ.
+        points: Number of random positions per layer and picture.
+        seed: Seed of the positions.
 
     Returns:
-        The answers to each of the inputs, which do not depend on the other layers sampled with
-        them. For each picture and layer they take 4 bytes times points times outputs.
+        The outputs for each of the inputs. They do not depend on which other layers are sampled.
+        Each picture and layer takes 4 bytes times `points` times the layer's output channels.
 
     Raises:
-        ArgumentError: a layer is no plain convolution.
+        ArgumentError: A layer is not a plain convolution.
     """
     for name in layers:
         plain_conv(network, name)
     randoms = {name: np.random.default_rng([seed, *name.encode()]) for name in layers}
-    sampled: list[Answers] = []
+    sampled: list[Outputs] = []
 
-    def note(name: str, x: Tensor, y: Tensor) -> None:
-        places = _places(y, points, randoms[name])
-        sampled[-1][name] = places, y.permute(0, 2, 3, 1)[places]
+    def record(name: str, x: Tensor, y: Tensor) -> None:
+        positions = _positions(y, points, randoms[name])
+        sampled[-1][name] = positions, y.permute(0, 2, 3, 1)[positions]
 
     for image in inputs:
         sampled.append({})
-        _listen(network, image, layers, note)
+        _observe(network, image, layers, record)
     return sampled
 
 
@@ -111,36 +112,36 @@ def measure(
     network: nn.Module,
     layers: Sequence[str],
     inputs: Iterable[Tensor],
-    answers: Iterable[Answers],
+    outputs: Iterable[Outputs],
 ) -> dict[str, NormalEquations]:
-    """Set what convolutions read beside the answers wanted of them (section 3.2).
+    """Combine the inputs of convolutions with the outputs that they should have (section 3.2).
 
     Args:
-        network: whose layers read: the one that answered, or the same architecture, pruned.
-        layers: dotted names, of those that were sampled.
-        inputs: what was answered to.
-        answers: as `sample_answers` returns them.
+        network: The network whose layer inputs are used: the sampled one, or a pruned copy of it.
+        layers: Dotted names of layers that were sampled.
+        inputs: The network inputs that were sampled.
+        outputs: The return value of `sample_outputs` for these inputs.
 
     Returns:
         The normal equations of every layer. Memory does not grow with the number of pictures.
     """
     convs = {name: plain_conv(network, name) for name in layers}
-    sums = {name: _empty(conv) for name, conv in convs.items()}
+    equations = {name: _empty(conv) for name, conv in convs.items()}
 
-    def count(wanted: Answers, name: str, x: Tensor, y: Tensor) -> None:
-        places, values = wanted[name]
-        sums[name].add(_patches(convs[name], x, places), values)
+    def add(targets: Outputs, name: str, x: Tensor, y: Tensor) -> None:
+        positions, values = targets[name]
+        equations[name].add(_patches(convs[name], x, positions), values)
 
-    for image, wanted in zip(inputs, answers, strict=True):
-        _listen(network, image, layers, partial(count, wanted))
-    return sums
+    for image, targets in zip(inputs, outputs, strict=True):
+        _observe(network, image, layers, partial(add, targets))
+    return equations
 
 
 def plain_conv(network: nn.Module, name: str) -> nn.Conv2d:
-    """The layer, if its answer is one matrix times each patch.
+    """Return a layer whose output is one matrix times each patch.
 
     Raises:
-        ArgumentError: it is not.
+        ArgumentError: The layer is of another kind.
     """
     layer = network.get_submodule(name)
     if (
@@ -150,8 +151,8 @@ def plain_conv(network: nn.Module, name: str) -> nn.Conv2d:
         or isinstance(layer.padding, str)
     ):
         raise ArgumentError(
-            f"{name} is {layer}; channels are chosen for convolutions without groups, padded with "
-            "zeros by a number of pixels"
+            f"{name} is {layer}; only an nn.Conv2d with groups=1 and zero padding by a number of "
+            "pixels can be refitted"
         )
     return layer
 
@@ -161,28 +162,28 @@ def _empty(conv: nn.Conv2d) -> NormalEquations:
     return NormalEquations(np.zeros((entries, entries)), np.zeros((entries, conv.out_channels)))
 
 
-def sums_bytes(conv: nn.Conv2d) -> int:
-    """What the normal equations of a convolution take in memory."""
+def equations_bytes(conv: nn.Conv2d) -> int:
+    """Return the memory that the normal equations of a convolution take."""
     entries = conv.weight[0].numel() + 1
     return 8 * entries * (entries + conv.out_channels)
 
 
-def _places(answers: Tensor, points: int, random: np.random.Generator) -> Places:
-    """`points` random cells of every picture."""
-    batch, _, height, width = answers.shape
+def _positions(outputs: Tensor, points: int, random: np.random.Generator) -> Positions:
+    """Draw `points` random cells of every picture."""
+    batch, _, height, width = outputs.shape
     rows, columns = (
         random.integers(height, size=batch * points),
         random.integers(width, size=batch * points),
     )
     pictures = np.repeat(np.arange(batch), points)
-    return tuple(torch.from_numpy(axis).to(answers.device) for axis in (pictures, rows, columns))
+    return tuple(torch.from_numpy(axis).to(outputs.device) for axis in (pictures, rows, columns))
 
 
-def _patches(conv: nn.Conv2d, x: Tensor, places: Places) -> Tensor:
-    """(N, P): what the convolution reads for its answers at `places`."""
+def _patches(conv: nn.Conv2d, x: Tensor, positions: Positions) -> Tensor:
+    """(N, P): the inputs of the convolution for its outputs at `positions`."""
     down, right = int(conv.padding[0]), int(conv.padding[1])
     padded = F.pad(x, (right, right, down, down))
-    pictures, rows, columns = places
+    pictures, rows, columns = positions
     indices = []
     for start, axis in ((rows, 0), (columns, 1)):
         taps = torch.arange(conv.kernel_size[axis], device=x.device) * conv.dilation[axis]
@@ -192,33 +193,33 @@ def _patches(conv: nn.Conv2d, x: Tensor, places: Places) -> Tensor:
     return patches.permute(0, 3, 1, 2).flatten(1)
 
 
-class _AllHeard(Exception):
-    """Every layer has answered: the rest of the network need not run."""
+class _AllSeen(Exception):
+    """Stops the forward pass once every layer has run."""
 
 
-def _listen(
+def _observe(
     network: nn.Module,
     image: Tensor,
     layers: Sequence[str],
-    listener: Callable[[str, Tensor, Tensor], None],
+    observer: Callable[[str, Tensor, Tensor], None],
 ) -> None:
-    """Tell a listener each layer's name, what it is given and what it answers to a picture.
+    """Call `observer` with each layer's name, input and output for a batch of pictures.
 
-    A layer that is used twice is heard once, and the network runs no further than the last layer.
-    Nothing but what the listener takes is kept: activations that follow may work in place.
+    A layer that runs twice is observed the first time, and the network stops after the last layer.
+    The tensors are valid during the call only, since later activations may work in place.
     """
     waiting = set(layers)
 
     def hook(name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         if name in waiting:
-            listener(name, inputs[0], output)
+            observer(name, inputs[0], output)
             waiting.remove(name)
         if not waiting:
-            raise _AllHeard
+            raise _AllSeen
 
     hooks = [network.get_submodule(n).register_forward_hook(partial(hook, n)) for n in layers]
     try:
-        with torch.no_grad(), suppress(_AllHeard):
+        with torch.no_grad(), suppress(_AllSeen):
             network(image)
     finally:
         for handle in hooks:

@@ -1,4 +1,4 @@
-"""Which groups of channels may shrink under a budget, and why the others may not."""
+"""Decide which groups of channels may shrink, and say why the others may not."""
 
 from collections.abc import Mapping
 
@@ -14,45 +14,45 @@ from featheredge.pruning.normal_equations import plain_conv
 def prunable_ties(
     network: nn.Module, groups: Mapping[str, Group], budget: Budget
 ) -> tuple[list[Tie], dict[str, str]]:
-    """Sort out what may be pruned.
+    """Separate the groups that may be pruned from those that may not.
 
     Args:
-        network: in the form that is deployed.
-        groups: all of its groups.
-        budget: what may be left, and what is to be kept.
+        network: The network in the form that is deployed.
+        groups: All of its groups.
+        budget: The counts that groups may have, and the groups to keep whole.
 
     Returns:
-        The ties that may shrink, and group -> why it may not, of all others.
+        The ties that may shrink, and group -> the reason why it may not shrink, for all others.
 
     Raises:
-        ArgumentError: `keep` names no group.
+        ArgumentError: An entry of `budget.keep` matches no group.
     """
     for start in budget.keep:
         if not any(name.startswith(start) for name in groups):
             raise ArgumentError(
-                f"keep: no group begins with {start!r}; there are {', '.join(groups)}"
+                f"budget.keep: no group begins with {start!r}; choose from {', '.join(groups)}"
             )
-    whole = {name: why for name in groups if (why := _obstacle(network, groups[name], budget))}
+    reasons = {name: why for name in groups if (why := _obstacle(network, groups[name], budget))}
     ties = []
     for tie in find_ties(network, groups):
-        held = [name for name in tie if name in whole]
-        if not held:
+        blocked = [name for name in tie if name in reasons]
+        if not blocked:
             ties.append(tie)
-        for name in tie if held else ():
-            whole.setdefault(name, f"has to be as wide as {held[0]}")
+        for name in tie if blocked else ():
+            reasons.setdefault(name, f"must be as wide as {blocked[0]}")
     free = {name for tie in ties for name in tie}
-    reason = f"{type(network).__name__} has a constant width there"
-    return ties, {name: whole.get(name, reason) for name in groups if name not in free}
+    default = f"has a constant width in {type(network).__name__}"
+    return ties, {name: reasons.get(name, default) for name in groups if name not in free}
 
 
 def _obstacle(network: nn.Module, group: Group, budget: Budget) -> str:
-    """Why a group cannot be pruned, by itself; empty if it can."""
+    """Return why a group cannot be pruned, apart from its ties; empty if it can."""
     if group.name.startswith(budget.keep):
-        return "was to be kept"
+        return "is listed in budget.keep"
     if len(budget.counts(group.size)) == 1:
-        return f"has only {group.size} units"
+        return f"has {group.size} units, too few for another count"
     if not group.readers():
-        return "is read by no plain convolution"
+        return "is not read by any plain convolution"
     try:
         for layer in group.readers():
             plain_conv(network, layer)

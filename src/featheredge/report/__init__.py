@@ -1,5 +1,5 @@
-"""The trade-off report: what every network and every compression step scores, costs and shows.
+"""The trade-off report: scores, times, costs and maps of networks and of pruning steps.
 
-Data flow one way: `collect` finds networks with scores, `points` examines them (`cost`, `speed`,
-maps of example pictures), `front` says which are worth their cost, `page` and `figure` draw.
+`collect` finds networks with scores, `points` measures them (`cost`, `speed`, maps of example
+pictures), `front` selects the Pareto front, and `page` and `figure` draw the report.
 """

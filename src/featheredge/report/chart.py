@@ -1,4 +1,4 @@
-"""One trade-off chart as inline SVG: score against cost on a log axis, with the front."""
+"""A trade-off chart as inline SVG: score against cost on a logarithmic axis, with the front."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -15,7 +15,7 @@ from featheredge.report.points import Point, Section
 WIDTH, HEIGHT = 480, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 10, 12, 50
 _PLOT = (WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM)
-_CHARACTER, _LINE, _GAP = 7.0, 14.0, 12.0
+_CHARACTER, _LINE, _GAP = 7.0, 14.0, 12.0  # width of a character, height of a line, label distance
 NUM_CHAIN_COLOURS = 6
 
 
@@ -26,17 +26,17 @@ def draw(
     anchors: Mapping[str, str],
     colours: Mapping[str, int],
 ) -> str:
-    """Draw the points of a section at their costs.
+    """Draw the points of a section, score against cost.
 
     Args:
-        section: What is drawn.
-        costs: One for each point, above 0.
-        cost_name: What the horizontal axis is called.
-        anchors: Name of a network -> id of the element that its point leads to.
+        section: The points to draw.
+        costs: Cost of each point, above 0.
+        cost_name: Title of the horizontal axis.
+        anchors: Name of a network -> id of the element that its point links to.
         colours: Name of a chain -> number of its colour.
 
     Returns:
-        An <svg> element, well-formed XML.
+        An `<svg>` element, well-formed XML.
     """
     x_axis, y_axis = log_axis(costs), linear_axis(section.values)
     places = [
@@ -67,7 +67,7 @@ def draw(
 
 
 def chains(points: Sequence[Point]) -> dict[str, list[int]]:
-    """The points of every chain, in the order of its steps."""
+    """Return the indices of the points of every chain, in the order of its steps."""
     found: dict[str, list[int]] = {}
     for i in sorted(range(len(points)), key=lambda i: points[i].network.step):
         chain = points[i].network.chain
@@ -77,18 +77,19 @@ def chains(points: Sequence[Point]) -> dict[str, list[int]]:
 
 
 def short_name(point: Point) -> str:
-    """What a chart calls a network: the last part of its name."""
+    """Return the name of a network in a chart: the last part of its full name."""
     return point.network.name.rpartition("/")[2]
 
 
 def facts(section: Section, i: int) -> list[str]:
-    """What is said about a point when it is pointed at, a line each; the name first."""
+    """Return the lines of the tooltip of a point; the first is the name."""
     point, scores = section.points[i], section.scores[i]
     height, width = point.size_px
     return [
         point.network.name,
         ", ".join(f"{name} {value:.3f}" for name, value in scores.items()),
-        f"{point.timing.min_ms:.1f} ms, median {point.timing.median_ms:.1f} ms at {width}x{height}",
+        f"median {point.timing.median_ms:.1f} ms, minimum {point.timing.min_ms:.1f} ms "
+        f"at {width}x{height}",
         f"{section.gmacs[i]:.3f} GMAC, {point.cost.num_params:,} parameters",
     ]
 
@@ -130,7 +131,7 @@ def _labels(
     front: Sequence[int],
     stairs: Sequence[tuple[float, float]],
 ) -> list[str]:
-    """Names beside the points; those on the front and those shipped choose their place first."""
+    """Write names beside the points; points on the front, then shipped ones, are placed first."""
     order = sorted(
         range(len(points)), key=lambda i: (i not in front, not points[i].network.shipped)
     )
@@ -158,7 +159,7 @@ def _point(
     anchors: Mapping[str, str],
     colours: Mapping[str, int],
 ) -> str:
-    """A point that leads to its network, with its facts as the title that browsers show."""
+    """Draw a point that links to the card of its network, with a tooltip."""
     network = section.points[i].network
     kind = "shipped" if network.shipped else "run"
     if network.chain is not None:

@@ -1,7 +1,7 @@
-"""Networks that have a score: in trees of run folders, and in the catalog.
+"""Search for networks with a score, in run folders and in the catalog.
 
-A folder with `network.onnx` and `score.json` is one network. Where the folder above it has a
-`report.json` that lists it among its steps, it is a step of that chain.
+A folder with `network.onnx` and `score.json` is one network. If the parent folder has a
+`report.json` that lists the folder as a step, the network is a step of that chain.
 """
 
 import json
@@ -17,13 +17,13 @@ from featheredge.run_folder import NETWORK_FILE, RECIPE_FILE, RECIPES_DIR, REPOR
 
 RECIPE_FILES = (RECIPE_FILE, "recipe.toml")
 
-#: Measure -> where score.json holds it; the first is what the charts show.
+#: Task -> measure -> its keys in score.json. The charts show the first measure.
 MEASURES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "edges": {"ODS-F": ("ods", "f"), "OIS-F": ("ois", "f"), "AP": ("ap",)},
     "saliency": {"max-F": ("max_f",), "MAE": ("mae",), "S": ("s_measure",)},
 }
 
-#: Digest of a set's names, as scores of saliency hold it -> what the set is called.
+#: Hash of the names of a data set's images, as in saliency scores -> name of the data set.
 SETS: Mapping[str, str] = {
     "93d0c361a7f3784285eabf9e48c9ccc086cbae4b29895e31ba3845d7c7ac51d1": "SOD",
 }
@@ -34,8 +34,9 @@ class Result:
     """Scores of one network on one benchmark.
 
     Attributes:
-        benchmark: Pictures and protocol in words; only results with the same words are compared.
-        scores: Measure -> value in [0, 1]; the first measure is the one that counts.
+        benchmark: Pictures and protocol in words. Only results with the same benchmark are
+            compared.
+        scores: Measure -> value; the charts show the first one.
     """
 
     benchmark: str
@@ -47,14 +48,14 @@ class ScoredNetwork:
     """A network with scores.
 
     Attributes:
-        name: As the report calls it.
+        name: Name in the report.
         task: "edges" or "saliency".
-        file: Its .onnx file.
-        results: At least one.
-        shipped: Whether it is one of the catalog's.
-        recipe: The file of the recipe that made it, None where there is none.
-        chain: Name of the run that it is a step of, None for one on its own.
-        step: Its place in that chain, from 0.
+        file: The .onnx file.
+        results: Scores on one or more benchmarks.
+        shipped: Whether it is a network of the catalog.
+        recipe: The recipe file that made it, or None.
+        chain: Name of the pruning run that it is a step of, or None.
+        step: Number of that step, from 0.
     """
 
     name: str
@@ -73,12 +74,12 @@ def collect(
     """Find every network with a score.
 
     Args:
-        folders: Run folders, or folders with run folders anywhere inside.
-        with_catalog: Whether the shipped networks come first.
+        folders: Run folders, or folders that contain run folders at any depth.
+        with_catalog: Whether to include the shipped networks.
 
     Returns:
-        The networks, the catalog's in its order and then the others by path; and what is wrong
-        with each folder that had to be left out.
+        The networks, first those of the catalog in its order, then the others by path; and a
+        sentence for each folder that was skipped, with the reason.
 
     Raises:
         ArgumentError: A folder does not exist.
@@ -87,7 +88,9 @@ def collect(
     failures = []
     for root in folders:
         if not root.is_dir():
-            raise ArgumentError(f"{root}: no such folder; expected run folders, or one of them")
+            raise ArgumentError(
+                f"{root}: no such folder; give a run folder, or a folder with run folders"
+            )
         for file in sorted(root.rglob(SCORE_FILE)):
             try:
                 networks.append(_read_run(file.parent, root))
@@ -97,13 +100,13 @@ def collect(
 
 
 def read_score(file: Path) -> tuple[str, Result]:
-    """Read what `featheredge eval --json` prints, and what every run keeps as score.json.
+    """Read a score file: the output of `featheredge eval --json`, or the score.json of a run.
 
     Returns:
         The task and the result.
 
     Raises:
-        EvaluationError: The file is unreadable, or its content no score.
+        EvaluationError: The file cannot be read, or does not hold a score.
     """
     try:
         stored = json.loads(file.read_text("utf-8"))
@@ -114,8 +117,8 @@ def read_score(file: Path) -> tuple[str, Result]:
         raise EvaluationError(f"{file}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise EvaluationError(
-            f"{file}: not a score ({type(error).__name__}: {error}); expected what "
-            "`featheredge eval --json` prints for edges (ods) or saliency (max_f)"
+            f"{file}: not a score file ({type(error).__name__}: {error}); expected the output of "
+            "`featheredge eval --json`, with ods for edges or max_f for saliency"
         ) from error
     return task, Result(words, scores)
 
@@ -142,11 +145,13 @@ def _shipped() -> list[ScoredNetwork]:
 
 
 def _read_run(folder: Path, root: Path) -> ScoredNetwork:
-    """The network of a folder that holds a score."""
+    """Read the network of a folder that has a score."""
     task, result = read_score(folder / SCORE_FILE)
     file = folder / NETWORK_FILE
     if not file.is_file():
-        raise EvaluationError(f"{folder}: has {SCORE_FILE} but no {NETWORK_FILE} to measure")
+        raise EvaluationError(
+            f"{folder}: has {SCORE_FILE} but no {NETWORK_FILE}; export the network into this folder"
+        )
     chain, step = (None, 0) if folder == root else _place_in_chain(folder)
     return ScoredNetwork(
         name=_relative_name(folder, root),
@@ -160,7 +165,7 @@ def _read_run(folder: Path, root: Path) -> ScoredNetwork:
 
 
 def _place_in_chain(folder: Path) -> tuple[Path | None, int]:
-    """The run that lists this folder among its steps, and the step's number."""
+    """Return the run that lists this folder as a step, and the number of the step."""
     file = folder.parent / REPORT_FILE
     if not file.is_file():
         return None, 0
@@ -168,14 +173,14 @@ def _place_in_chain(folder: Path) -> tuple[Path | None, int]:
         names = [step["name"] for step in json.loads(file.read_text("utf-8"))["steps"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EvaluationError(
-            f"{file}: not a chain ({type(error).__name__}: {error}); expected an object with "
-            "steps, each with a name"
+            f"{file}: not the report of a pruning run ({type(error).__name__}: {error}); expected "
+            "an object with `steps`, each with a `name`"
         ) from error
     return (folder.parent, names.index(folder.name)) if folder.name in names else (None, 0)
 
 
 def _recipe_above(folder: Path, root: Path) -> Path | None:
-    """The recipe in the folder, or in the nearest one above it up to `root`."""
+    """Return the recipe in the folder, or in its nearest parent up to `root`."""
     for place in (folder, *folder.parents):
         for name in RECIPE_FILES:
             if (place / name).is_file():
@@ -190,7 +195,7 @@ def _relative_name(folder: Path, root: Path) -> str:
 
 
 def _with_unique_names(networks: Iterable[ScoredNetwork]) -> list[ScoredNetwork]:
-    """Drop files that were found twice; call by its path what shares its name with an earlier."""
+    """Drop files that were found twice; a network whose name is taken is named by its path."""
     by_file: dict[Path, ScoredNetwork] = {}
     names = set()
     for network in networks:
@@ -202,16 +207,16 @@ def _with_unique_names(networks: Iterable[ScoredNetwork]) -> list[ScoredNetwork]
 
 
 def _dig(stored: Any, path: Sequence[str]) -> float:
-    """A number at a path of keys."""
+    """Return the number at a path of keys."""
     for key in path:
         stored = stored[key]
     if isinstance(stored, bool) or not 0 <= float(stored) <= 1.01:  # a perfect AP is 1.01
-        raise ValueError(f"{'.'.join(path)} is {stored}; expected a share")
+        raise ValueError(f"{'.'.join(path)} is {stored}, not a number from 0 to 1")
     return float(stored)
 
 
 def _edge_benchmark(stored: Mapping[str, Any]) -> str:
-    """In the words that the catalog uses, so that runs and shipped networks meet in one chart."""
+    """Describe the benchmark in the words of the catalog, so that both share one chart."""
     protocol = stored["protocol"]
     return (
         f"BSDS500 boundaries, {stored['num_images']} pictures, single scale, {protocol['nms']} "
@@ -221,7 +226,10 @@ def _edge_benchmark(stored: Mapping[str, Any]) -> str:
 
 
 def _saliency_benchmark(stored: Mapping[str, Any]) -> str:
-    """With the name of the set in front, where it is known by those of its pictures."""
+    """Describe the benchmark, with the name of the data set if the names of its images are known.
+
+    The words are those of the catalog, so that runs and shipped networks share one chart.
+    """
     protocol = SaliencyProtocol(stored["protocol"]["name"])
     words = f"{stored['num_images']} pictures; {protocol.describe()}"
     name = SETS.get(stored.get("names_sha256", ""))
@@ -229,6 +237,6 @@ def _saliency_benchmark(stored: Mapping[str, Any]) -> str:
 
 
 def _catalog_benchmark(score: catalog.Score) -> str:
-    """The protocol, and the data set in front where the protocol does not name it."""
+    """Return the protocol, with the data set in front if the protocol does not name it."""
     named = score.dataset.split()[0] in score.protocol
     return score.protocol if named else f"{score.dataset}; {score.protocol}"

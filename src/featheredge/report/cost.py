@@ -1,6 +1,6 @@
-"""What a network costs, read off its .onnx file: parameters and multiply-adds.
+"""Parameters and multiply-adds of a network, counted on its .onnx file.
 
-Counted on the file, so that networks of any origin are counted alike, without PyTorch.
+Counting on the file treats networks of any origin alike, and needs no PyTorch.
 """
 
 import math
@@ -12,39 +12,45 @@ import onnx
 import onnxruntime
 
 from featheredge.errors import WeightsError
+from featheredge.onnx_runtime import onnx_session, session_options
 from featheredge.tiling import round_up
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
-_UNCOUNTED = ("Gemm", "MatMul", "Einsum", "LSTM", "GRU")  # what would be missed without a word
+_UNCOUNTED = ("Gemm", "MatMul", "Einsum", "LSTM", "GRU")  # refused: they multiply but add no count
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Numbers that were trained, and multiply-adds for one picture."""
+    """Cost of a network.
+
+    Attributes:
+        num_params: Number of trained parameters.
+        multiply_adds: Multiply-adds of its convolutions for one picture.
+    """
 
     num_params: int
     multiply_adds: int
 
 
 def count(file: Path, height: int, width: int, stride: int) -> Cost:
-    """Count a weights file's parameters, and multiply-adds of its convolutions for one picture.
+    """Count the parameters of a network, and the multiply-adds of its convolutions.
 
     Args:
         file: A weights file, as `featheredge export` writes it.
-        height: Pixels.
-        width: Pixels.
-        stride: A network that takes no other sizes is counted at the next multiples of this,
-            which is what pictures are padded to for it.
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
+        stride: A network that needs multiples of this is counted at the next larger multiples,
+            because its pictures are padded to them.
 
     Raises:
-        WeightsError: The file cannot be read, a layer's size does not follow from the picture's,
-            or layers other than convolutions multiply by weights.
+        WeightsError: The file cannot be read, the size of a layer does not follow from the size of
+            the picture, or layers other than convolutions multiply.
     """
     try:
         model = onnx.load(file)
         try:
             fixed = _for_one_size(file, model, height, width)
-        except Exception:  # sizes that do not fit; neither library's exceptions share a base class
+        except Exception:  # the size does not fit; the exceptions of the two libraries differ
             fixed = _for_one_size(file, model, round_up(height, stride), round_up(width, stride))
     except Exception as error:
         raise WeightsError(f"{file}: its cost cannot be counted: {error}") from error
@@ -52,9 +58,8 @@ def count(file: Path, height: int, width: int, stride: int) -> Cost:
 
 
 def _for_one_size(file: Path, model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto:
-    """The graph for pictures of one size, with what follows from it computed: weights, shapes."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    """Return the graph for pictures of one size, with constants folded and shapes inferred."""
+    options = session_options()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     axes = model.graph.input[0].type.tensor_type.shape.dim
     for axis, size in zip(axes, (1, height, width), strict=False):  # and the three channels
@@ -63,30 +68,31 @@ def _for_one_size(file: Path, model: onnx.ModelProto, height: int, width: int) -
     with tempfile.TemporaryDirectory() as folder:
         folded = Path(folder) / file.name
         options.optimized_model_filepath = str(folded)
-        onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        onnx_session(file, options=options)
         return onnx.shape_inference.infer_shapes(onnx.load(folded), data_prop=True)
 
 
 def _num_params(model: onnx.ModelProto, file: Path) -> int:
-    """Numbers that were trained: a network's own tensors have a dot in their names.
+    """Count trained parameters: the tensors of a network have a dot in their names.
 
-    The running means and variances of batch norms are measured, not trained. Filters that the
-    graph computes, as those of difference convolutions, count at the size they are applied at.
+    Running means and variances of batch norms are not trained and do not count. Filters that the
+    graph computes, such as those of difference convolutions, count at the size of the computed
+    filter.
     """
     graph = model.graph
     norms = (node for node in graph.node if node.op_type == "BatchNormalization")
-    measured = {name for norm in norms for name in norm.input[3:5]}
-    own = {t.name: math.prod(t.dims) for t in graph.initializer if "." in t.name}
+    statistics = {name for norm in norms for name in norm.input[3:5]}
+    sizes = {t.name: math.prod(t.dims) for t in graph.initializer if "." in t.name}
     casts = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
     filters = {n.input[1] for n in graph.node if n.op_type in _CONVOLUTIONS}
-    computed = {name for name in filters if casts.get(name, name) not in own}
+    computed = {name for name in filters if casts.get(name, name) not in sizes}
     shapes = _shapes(onnx.shape_inference.infer_shapes(model, data_prop=True).graph)
-    trained: int = sum(size for name, size in own.items() if name not in measured)
+    trained: int = sum(size for name, size in sizes.items() if name not in statistics)
     return trained + sum(math.prod(_known(shapes, name, file)) for name in computed)
 
 
 def _shapes(graph: onnx.GraphProto) -> dict[str, list[int]]:
-    """Name -> (B, ...) of every tensor, 0 along an axis that is not known."""
+    """Return the shape of every tensor by name; a size that is not known is 0."""
     inferred = {
         value.name: [axis.dim_value for axis in value.type.tensor_type.shape.dim]
         for value in (*graph.value_info, *graph.output)
@@ -95,28 +101,33 @@ def _shapes(graph: onnx.GraphProto) -> dict[str, list[int]]:
 
 
 def _known(shapes: dict[str, list[int]], name: str, file: Path) -> list[int]:
-    """The shape of a tensor, if all of it is known."""
+    """Return the shape of a tensor; raise WeightsError if it is not completely known."""
     shape = shapes.get(name, [0])
     if 0 in shape:
-        raise WeightsError(f"{file}: the shape of {name} does not follow from the picture's size")
+        raise WeightsError(
+            f"{file}: the shape of the tensor {name} does not follow from the size of the picture"
+        )
     return shape
 
 
 def _multiply_adds(graph: onnx.GraphProto, file: Path) -> int:
-    """Every number that a convolution gives takes one multiply-add for each weight of its filter.
+    """Count one multiply-add per filter weight for each output value of a convolution.
 
-    For a transposed convolution the same holds the other way round, for every number it is given.
+    For a transposed convolution, count it for each input value.
     """
     shapes = _shapes(graph)
     total = 0
     for node in graph.node:
         if node.op_type in _UNCOUNTED:
-            raise WeightsError(f"{file}: the multiply-adds of its {node.op_type} are not counted")
+            raise WeightsError(
+                f"{file}: has a {node.op_type} layer, whose multiply-adds cannot be counted; only "
+                "convolutions are counted"
+            )
         if node.op_type not in _CONVOLUTIONS:
             continue
-        numbers = node.input[0] if node.op_type == "ConvTranspose" else node.output[0]
+        counted = node.input[0] if node.op_type == "ConvTranspose" else node.output[0]
         kernel = _known(shapes, node.input[1], file)[1:]
-        total += math.prod(_known(shapes, numbers, file)) * math.prod(kernel)
+        total += math.prod(_known(shapes, counted, file)) * math.prod(kernel)
     if not total:
-        raise WeightsError(f"{file}: has no convolution; expected a network")
+        raise WeightsError(f"{file}: has no convolution; expected a network with convolutions")
     return total

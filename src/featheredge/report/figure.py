@@ -1,4 +1,4 @@
-"""The trade-off charts as one static figure, for documents."""
+"""The trade-off charts as one figure by matplotlib, for documents."""
 
 import math
 from collections.abc import Sequence
@@ -21,28 +21,28 @@ _LEGEND_COLUMNS = 5
 
 
 def draw(sections: Sequence[Section], path: Path) -> None:
-    """Draw score against time and against multiply-adds, a row of two charts for each section.
+    """Draw two charts for each section: score against time, and score against multiply-adds.
 
     Args:
-        sections: What `points.sections` returned; at least one.
-        path: .png, .svg or .pdf; replaced when it exists.
+        sections: One or more sections, as `points.sections` returns them.
+        path: A .png, .svg or .pdf file; an existing one is replaced.
 
     Raises:
-        ProviderError: matplotlib is not installed.
-        EvaluationError: The suffix is none of these.
+        MissingExtraError: matplotlib is not installed.
+        EvaluationError: The suffix is not .png, .svg or .pdf.
     """
     figure = new_figure(9.6, 4.0 * len(sections))
     rows = figure.subplots(len(sections), 2, squeeze=False)
     for section, row in zip(sections, rows, strict=True):
         size = section.points[0].size_px
         at = f"at {size[1]}x{size[0]}"
-        _set_up(row[0], section, section.times_ms, f"ms {at}, one thread")
+        _set_up(row[0], section, section.times_ms, f"median ms {at}, one thread")
         _set_up(row[1], section, section.gmacs, f"GMAC (10⁹ multiply-adds) {at}")
         lines = _write_legend(row[0], section)
         title = f"{section.task}: {section.benchmark}"
         pad = 4 + 1.7 * _SMALL_PT * lines
         row[0].set_title(title, fontsize=_SMALL_PT, loc="left", wrap=True, pad=pad)
-    figure.draw_without_rendering()  # lays the charts out: labels are placed by their real size
+    figure.draw_without_rendering()  # computes the layout: labels are placed by the final size
     for section, row in zip(sections, rows, strict=True):
         _draw_points(row[0], section, section.times_ms)
         _draw_points(row[1], section, section.gmacs)
@@ -50,7 +50,7 @@ def draw(sections: Sequence[Section], path: Path) -> None:
 
 
 def _set_up(axes: "Axes", section: Section, costs: Sequence[float], cost_name: str) -> None:
-    """Scales, ticks and grid."""
+    """Set scales, ticks, titles and grid."""
     x_axis, y_axis = log_axis(costs), linear_axis(section.values)
     axes.set(xscale="log", xlim=(x_axis.low, x_axis.high), ylim=(y_axis.low, y_axis.high))
     axes.set_xticks(x_axis.ticks, [f"{tick:g}" for tick in x_axis.ticks])
@@ -64,7 +64,7 @@ def _set_up(axes: "Axes", section: Section, costs: Sequence[float], cost_name: s
 
 
 def _draw_points(axes: "Axes", section: Section, costs: Sequence[float]) -> None:
-    """The front as stairs, chains as lines, networks as dots with their names."""
+    """Draw the front as stairs, chains as lines, networks as dots with their names."""
     values, front = section.values, section.front(costs)
     corners = staircase([(costs[i], values[i]) for i in front], axes.get_xlim()[1])
     axes.plot(*zip(*corners, strict=True), "--", color=_FRONT, linewidth=1)
@@ -76,21 +76,21 @@ def _draw_points(axes: "Axes", section: Section, costs: Sequence[float]) -> None
         axes.plot(*line, color=colours[chain], linewidth=1.5, alpha=0.6)
     for point, cost, value in zip(section.points, costs, values, strict=True):
         network = point.network
-        alone = _SHIPPED if network.shipped else _RUN
-        colour = alone if network.chain is None else colours[network.chain]
+        single = _SHIPPED if network.shipped else _RUN
+        colour = single if network.chain is None else colours[network.chain]
         axes.plot(cost, value, "o", markersize=6, color=colour)
     _write_names(axes, section, costs, corners)
 
 
 def _colours(section: Section) -> dict[str, str]:
-    """Chain -> colour."""
+    """Return the colour of every chain."""
     return dict(zip(chains(section.points), cycle(_CHAINS), strict=False))
 
 
 def _write_legend(axes: "Axes", section: Section) -> int:
-    """Say above the charts what colours and lines mean; returns how many lines that takes.
+    """Write the legend above the two charts; return its number of lines.
 
-    Each of them is drawn once where nothing is seen.
+    Every entry is an empty plot, because the points are drawn later.
     """
     axes.plot([], [], "--", color=_FRONT, linewidth=1, label="Pareto front")
     networks = [point.network for point in section.points]
@@ -109,7 +109,7 @@ def _write_legend(axes: "Axes", section: Section) -> int:
         borderaxespad=0,
         borderpad=0.2,
     )
-    legend.set_in_layout(False)  # it is as wide as both charts; the title keeps its room free
+    legend.set_in_layout(False)  # it spans both charts; the padding of the title leaves room for it
     return math.ceil(len(legend.get_texts()) / _LEGEND_COLUMNS)
 
 
@@ -119,23 +119,23 @@ def _write_names(
     costs: Sequence[float],
     corners: Sequence[tuple[float, float]],
 ) -> None:
-    """Names beside the points, where there is room, in points of 1/72 inch."""
+    """Write names beside the points where there is space; lengths are in points of 1/72 inch."""
     box, scale = axes.get_window_extent(), 72 / axes.figure.dpi
     width, height = box.width * scale, box.height * scale
 
-    def place(x: float, y: float) -> tuple[float, float]:
+    def position(x: float, y: float) -> tuple[float, float]:
         right, up = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))
         return right * width, (1 - up) * height
 
     names = [short_name(point) for point in section.points]
-    points = [place(x, y) for x, y in zip(costs, section.values, strict=True)]
+    points = [position(x, y) for x, y in zip(costs, section.values, strict=True)]
     labels = place_labels(
         points,
         [len(name) * _FONT_PT * 0.55 for name in names],
         (width, height),
         line=_FONT_PT * 1.1,
         gap=9,
-        path=[place(x, y) for x, y in corners],
+        path=[position(x, y) for x, y in corners],
     )
     anchors = zip(costs, section.values, strict=True)
     for name, anchor, (x, y), label in zip(names, anchors, points, labels, strict=True):

@@ -1,20 +1,20 @@
-"""The Pareto front: what no other point beats in score without costing more."""
+"""The Pareto front: the points that no other point beats."""
 
 from collections.abc import Sequence
 
 
 def pareto_front(costs: Sequence[float], scores: Sequence[float]) -> list[int]:
-    """Say which points are on the front.
+    """Find the points on the Pareto front.
 
-    A point is beaten by one that costs no more and scores no less, and is better in either. Equal
-    points do not beat each other.
+    A point beats another if it costs no more, scores no less, and is better in at least one of the
+    two. Equal points do not beat each other.
 
     Args:
-        costs: One for each point, less is better.
-        scores: One for each point, more is better.
+        costs: One for each point; lower is better.
+        scores: One for each point; higher is better.
 
     Returns:
-        Indices of the points that nothing beats, by rising cost.
+        Indices of the points that no other beats, by ascending cost.
     """
     front: list[int] = []
     best = -float("inf")

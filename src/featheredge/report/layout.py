@@ -1,7 +1,7 @@
-"""Where things go in a trade-off chart: axes, ticks, labels that do not cover one another.
+"""Layout of a trade-off chart: axes, ticks, and labels that do not overlap.
 
-Positions on an axis are shares of its length, from 0 to 1; places in a plot are in its own units,
-x to the right and y down from the upper left corner.
+Positions on an axis are shares of its length, from 0 to 1. Positions in a plot are in the units of
+the plot, x to the right and y down from the upper left corner.
 """
 
 import math
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-_ROOM = 0.12  # share of the axis that stays free at either end
+_MARGIN = 0.12  # free space at both ends of an axis, as a share of the range of values
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Axis:
     """One axis of a chart.
 
     Attributes:
-        low: Value where it begins.
-        high: Value where it ends.
-        ticks: Values that are labelled, ascending.
-        log: Whether equal steps are equal ratios.
+        low: Value at the start.
+        high: Value at the end.
+        ticks: Labelled values, ascending.
+        log: Whether the axis is logarithmic.
     """
 
     low: float
@@ -30,37 +30,42 @@ class Axis:
     log: bool
 
     def place(self, value: float) -> float:
-        """Return where a value lies, 0 at `low` and 1 at `high`."""
+        """Return the position of a value, 0 at `low` and 1 at `high`."""
         if self.log:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
 
 
 def log_axis(values: Sequence[float]) -> Axis:
-    """An axis of costs, all above 0, ticks at 1, 2 and 5 times powers of ten."""
-    least, most = min(values), max(values)
-    room = max(math.log(most / least) * _ROOM, 0.2)
-    low, high = least * math.exp(-room), most * math.exp(room)
+    """Make a logarithmic axis for values above 0, with ticks at 1, 2 and 5 times powers of ten."""
+    lowest, highest = min(values), max(values)
+    margin = max(math.log(highest / lowest) * _MARGIN, 0.2)
+    low, high = lowest * math.exp(-margin), highest * math.exp(margin)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = (digit * 10.0**power for power in decades for digit in (1, 2, 5))
     return Axis(low, high, tuple(tick for tick in ticks if low <= tick <= high), log=True)
 
 
 def linear_axis(values: Sequence[float]) -> Axis:
-    """An axis of scores, with about five ticks at round values."""
-    least, most = min(values), max(values)
-    room = max((most - least) * _ROOM, 0.005)
-    low, high = least - room, most + room
-    rough = (high - low) / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = power * next(digit for digit in (1, 2, 5, 10) if digit * power >= rough)
+    """Make a linear axis with about five ticks at round values."""
+    lowest, highest = min(values), max(values)
+    margin = max((highest - lowest) * _MARGIN, 0.005)
+    low, high = lowest - margin, highest + margin
+    smallest_step = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(smallest_step))
+    step = power * next(digit for digit in (1, 2, 5, 10) if digit * power >= smallest_step)
     first = math.ceil(low / step)
     ticks = (round(step * i, 9) for i in range(first, math.floor(high / step) + 1))
     return Axis(low, high, tuple(ticks), log=False)
 
 
 class Label(NamedTuple):
-    """A text beside its point: `x` and `y` are the lower left corner of the text."""
+    """Position of a text beside its point.
+
+    Attributes:
+        x: Left end of the text.
+        y: Baseline of the text.
+    """
 
     x: float
     y: float
@@ -75,20 +80,20 @@ def place_labels(
     gap: float,
     path: Sequence[tuple[float, float]] = (),
 ) -> list[Label | None]:
-    """Put a text beside each point where it covers no point, no other text and no path.
+    """Place a text beside each point so that it covers no point, no other text and no path.
 
-    Earlier points choose first.
+    Texts are placed in the order of the points, each at its best free position.
 
     Args:
-        points: Where the points are.
-        widths: How wide each text is.
+        points: Positions of the points.
+        widths: Width of each text.
         plot: Width and height of the plot; texts stay inside.
-        line: How high a text is.
-        gap: Between a point's centre and its text.
-        path: Corners of a line that no text covers, each straight above or beside the last.
+        line: Height of a text.
+        gap: Distance between the centre of a point and its text.
+        path: Corners of a line that no text may cover; its segments are horizontal or vertical.
 
     Returns:
-        For each point the place of its text, or None where there is none left.
+        The position of each text, or None if no position is free.
     """
     near = gap * 0.7
     taken = [(x - near, y - near, x + near, y + near) for x, y in points]
@@ -111,7 +116,7 @@ def place_labels(
 
 
 def _beside(x: float, y: float, width: float, line: float, gap: float) -> list[Label]:
-    """Places for a text around a point, the best first: sides, above and below, corners."""
+    """List positions of a text around a point, best first: sides, above and below, corners."""
     near = gap * 0.75
     above, below = y - near - line * 0.2, y + near + line * 0.8
     return [
@@ -127,10 +132,10 @@ def _beside(x: float, y: float, width: float, line: float, gap: float) -> list[L
 
 
 def staircase(points: Sequence[tuple[float, float]], right: float) -> list[tuple[float, float]]:
-    """The corners of a front: whoever spends up to the next cost has the last score.
+    """Return the corners of a front drawn as stairs: a score holds up to the next cost.
 
     Args:
-        points: (cost, score) of the front, by rising cost, in any units.
+        points: (cost, score) of the front, by ascending cost, in any units.
         right: Cost where the line ends.
     """
     corners = [points[0]]
@@ -140,4 +145,5 @@ def staircase(points: Sequence[tuple[float, float]], right: float) -> list[tuple
 
 
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    """Return whether two boxes (left, top, right, bottom) overlap."""
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -1,4 +1,7 @@
-"""The report as one HTML page that fetches nothing: charts, tables, maps, recipes."""
+"""The report as one self-contained HTML page: charts, tables, maps and recipes.
+
+Shapes: `H W` pixels.
+"""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -23,17 +26,17 @@ def render(
     failures: Sequence[str],
     title: str,
 ) -> str:
-    """Make the page.
+    """Render the page.
 
     Args:
-        sections: What `points.sections` returned.
-        measured: Where the times are from.
-        pictures: (H, W, 3) uint8, those that the maps were made of.
-        failures: What had to be left out, and why.
-        title: Its heading.
+        sections: Output of `points.sections`.
+        measured: The measurement of the times.
+        pictures: The example pictures, each (H, W, 3) uint8 RGB.
+        failures: A sentence for each skipped network, with the reason.
+        title: Heading of the page.
 
     Returns:
-        HTML that is well-formed XML too, and refers to nothing outside itself.
+        HTML that is also well-formed XML and loads nothing from elsewhere.
     """
     points = list({p.network.name: p for section in sections for p in section.points}.values())
     anchors = {point.network.name: f"n{i}" for i, point in enumerate(points)}
@@ -53,21 +56,22 @@ def _introduction(measured: Measurement) -> str:
     timing = next(iter(measured.times.values()))
     machine = {name: escape(str(value)) for name, value in measured.machine.items()}
     return (
-        '<p class="soft">Up is better, left is cheaper. The dashed line is the Pareto front: every '
-        "network on it, ringed, is the best for what it costs. Point at a network for its maps; "
-        "follow it for its recipe.</p>"
+        '<p class="soft">Higher is better, further left is cheaper. The dashed line is the Pareto '
+        "front. The ringed networks on it are the best for their cost: no other network is at "
+        "least as cheap and as good, and better in one of the two. Point at a network to see its "
+        "numbers and maps; click it to see its recipe.</p>"
         f'<p class="soft">Times: ONNX Runtime {machine["onnxruntime"]}, one thread of '
-        f"{machine['cpu']}, {machine['clock']}, all networks in turns, least of {timing.runs} "
-        f"rounds, {machine['date']}, load {machine['load_1_min']}. They compare with each other, "
-        "not with those of another run or machine.</p>"
+        f"{machine['cpu']}, {machine['clock']}, all networks interleaved, median of {timing.runs} "
+        f"rounds, {machine['date']}, load {machine['load_1_min']}. Compare them with each other, "
+        "not with times of another run or machine.</p>"
     )
 
 
 def _section(section: Section, anchors: Mapping[str, str], colours: Mapping[str, int]) -> str:
     sizes = {f"{point.size_px[1]}x{point.size_px[0]}" for point in section.points}
-    at = f"at {sizes.pop()}" if len(sizes) == 1 else "each at its own size"
+    at = f"at {sizes.pop()}" if len(sizes) == 1 else "each at its input size"
     charts = (
-        chart.draw(section, section.times_ms, f"ms {at}", anchors, colours),
+        chart.draw(section, section.times_ms, f"median ms {at}", anchors, colours),
         chart.draw(section, section.gmacs, f"GMAC (10⁹ multiply-adds) {at}", anchors, colours),
     )
     return "\n".join(
@@ -91,19 +95,19 @@ def _legend(section: Section, colours: Mapping[str, int]) -> str:
     if any(not (p.network.shipped or p.network.chain) for p in section.points):
         entries.append('<i class="run"></i>run')
     for chain in chart.chains(section.points):
-        entries.append(f'<i class="c{colours[chain]}"></i>{escape(chain)}, step by step')
+        entries.append(f'<i class="c{colours[chain]}"></i>steps of {escape(chain)}')
     spans = "".join(f"<span>{entry}</span>" for entry in entries)
     return f'<p class="legend soft">{spans}</p>'
 
 
 def _table(section: Section, anchors: Mapping[str, str]) -> str:
-    """A row for each network; times also relative to the first one's."""
+    """Render a row for each network; median times are also given relative to the first one."""
     baseline = section.points[0]
     heads = [
         "network",
         *section.measures,
-        "ms",
         "median ms",
+        "min ms",
         f"time / {chart.short_name(baseline)}",
         "GMAC",
         "parameters",
@@ -129,9 +133,9 @@ def _row(section: Section, i: int, baseline: Point, anchors: Mapping[str, str]) 
     )
     numbers: list[tuple[float, str]] = [
         *((scores.get(name, -1.0), ".3f") for name in section.measures),
-        (point.timing.min_ms, ".1f"),
         (point.timing.median_ms, ".1f"),
-        (point.timing.min_ms / baseline.timing.min_ms, ".2f"),
+        (point.timing.min_ms, ".1f"),
+        (point.timing.median_ms / baseline.timing.median_ms, ".2f"),
         (section.gmacs[i], ".3f"),
         (point.cost.num_params, ",d"),
         (point.file_bytes / 1e6, ".2f"),
@@ -150,7 +154,7 @@ def _card(point: Point, anchors: Mapping[str, str]) -> str:
     images = "".join(
         _image(jpeg, f"map {i} of {network.name}") for i, jpeg in enumerate(point.maps, 1)
     )
-    facts = f"{point.timing.min_ms:.1f} ms, {cost.multiply_adds / 1e9:.3f} GMAC"
+    facts = f"{point.timing.median_ms:.1f} ms, {cost.multiply_adds / 1e9:.3f} GMAC"
     return (
         f'<article class="card sheet" id="{anchors[network.name]}"><h3>{escape(network.name)}</h3>'
         f'<p class="soft">{facts}, {cost.num_params:,} parameters</p>'
@@ -161,7 +165,7 @@ def _card(point: Point, anchors: Mapping[str, str]) -> str:
 def _recipe(point: Point) -> str:
     recipe = point.network.recipe
     if recipe is None:
-        return '<p class="soft">no recipe beside it</p>'
+        return '<p class="soft">no recipe found</p>'
     text = escape(recipe.read_text("utf-8", errors="replace"))
     return (
         f"<details><summary>recipe: {escape(recipe.parent.name)}/{escape(recipe.name)}</summary>"
@@ -174,20 +178,20 @@ def _input_card(pictures: Sequence[NDArray[np.uint8]]) -> str:
         _image(encode_jpeg(picture), f"picture {i}") for i, picture in enumerate(pictures, 1)
     )
     return (
-        '<article class="card sheet"><h3>What they see</h3>'
+        '<article class="card sheet"><h3>Example pictures</h3>'
         f'<div class="maps">{images}</div>'
-        '<p class="soft">Maps are shown as the networks give them, white on black, never '
-        "stretched.</p></article>"
+        '<p class="soft">The maps below are the outputs of the networks, white on black. Their '
+        "values are not stretched.</p></article>"
     )
 
 
-def _image(jpeg: bytes, words: str) -> str:
+def _image(jpeg: bytes, description: str) -> str:
     data = base64.b64encode(jpeg).decode()
-    return f'<img src="data:image/jpeg;base64,{data}" alt="{escape(words)}"/>'
+    return f'<img src="data:image/jpeg;base64,{data}" alt="{escape(description)}"/>'
 
 
 def _left_out(failures: Sequence[str]) -> str:
     if not failures:
         return ""
     items = "".join(f"<li>{escape(failure)}</li>" for failure in failures)
-    return f'<section><h2>Left out</h2><ul class="soft">{items}</ul></section>'
+    return f'<section><h2>Skipped networks</h2><ul class="soft">{items}</ul></section>'

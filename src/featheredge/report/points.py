@@ -1,6 +1,6 @@
-"""From networks with scores to points: what each costs, how long it takes, what its maps look like.
+"""Measurement of networks with scores: cost, time and maps of each, grouped by benchmark.
 
-Shapes: H W pixels.
+Shapes: `H W` pixels.
 """
 
 import io
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from featheredge.errors import FeatheredgeError
-from featheredge.image import load, quantise
+from featheredge.image import load
+from featheredge.png import quantise
 from featheredge.report import speed
 from featheredge.report.collect import Result, ScoredNetwork
 from featheredge.report.cost import Cost, count
@@ -29,15 +30,15 @@ _LONGEST_PX = 320
 
 @dataclass(frozen=True)
 class Point:
-    """One network, measured.
+    """A network and its measurements.
 
     Attributes:
-        network: What was measured.
-        cost: Parameters and multiply-adds for one picture of `speed.input_size`.
-        timing: For the same picture, in milliseconds of one thread.
+        network: The network and its scores.
+        cost: Parameters, and multiply-adds for one picture of `speed.input_size`.
+        timing: Times for a picture of that size, in one thread.
         size_px: Height and width of that picture.
         file_bytes: Size of the .onnx file.
-        maps: A JPEG for each example picture.
+        maps: The maps of the example pictures, as JPEG files.
     """
 
     network: ScoredNetwork
@@ -50,13 +51,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Section:
-    """What is compared with each other: points of one task, scored on one benchmark.
+    """The points of one task and one benchmark, which can be compared.
 
     Attributes:
         task: "edges" or "saliency".
         benchmark: Pictures and protocol in words.
-        points: At least one.
-        scores: Those of each point.
+        points: One or more points.
+        scores: For each point, measure -> value.
     """
 
     task: str
@@ -66,34 +67,37 @@ class Section:
 
     @property
     def measures(self) -> list[str]:
-        """Every measure that a point has; the first is the one that is drawn."""
+        """Names of all measures; the charts show the first one."""
         return list(dict.fromkeys(name for scores in self.scores for name in scores))
 
     @property
     def values(self) -> list[float]:
-        """The drawn measure of each point."""
+        """Value of each point in the charts: its first measure."""
         return [next(iter(scores.values())) for scores in self.scores]
 
     @property
     def times_ms(self) -> list[float]:
-        """The least time of each point."""
-        return [point.timing.min_ms for point in self.points]
+        """Median time of each point; medians vary less between runs than minimum times."""
+        return [point.timing.median_ms for point in self.points]
 
     @property
     def gmacs(self) -> list[float]:
-        """10^9 multiply-adds of each point."""
+        """Multiply-adds of each point, in units of 10^9."""
         return [point.cost.multiply_adds / 1e9 for point in self.points]
 
     def front(self, costs: Sequence[float]) -> list[int]:
-        """Which points nothing beats at these costs."""
+        """Return the indices of the points on the Pareto front for one cost per point."""
         return pareto_front(costs, self.values)
 
 
 def load_pictures(files: Sequence[Path]) -> list[NDArray[np.uint8]]:
-    """Read example pictures, (H, W, 3) uint8 each, made small enough to be put into a page.
+    """Read example pictures and shrink them to a size that suits a page.
+
+    Returns:
+        The pictures, each (H, W, 3) uint8 RGB.
 
     Raises:
-        ImageError: One cannot be read.
+        ImageError: A picture cannot be read.
     """
     pictures = [load(file) for file in files]
     return [resize(p, *fit_inside(p.shape[0], p.shape[1], _LONGEST_PX)) for p in pictures]
@@ -107,13 +111,13 @@ def examine(
     """Measure every network.
 
     Args:
-        networks: What `collect` found.
-        pictures: (H, W, 3) uint8; each network makes its maps of them.
-        measure: Times all of them together, by the sha256 of their files.
+        networks: Networks that `collect` returned.
+        pictures: The example pictures, each (H, W, 3) uint8 RGB.
+        measure: Times all networks together; takes sha256 of a network's file -> session.
 
     Returns:
-        The points, in the order of the networks; their times; and what is wrong with each network
-        that had to be left out.
+        The points, in the order of the networks; their times; and a sentence for each network that
+        was skipped, with the reason.
     """
     opened: dict[str, Session] = {}
     examined: list[tuple[ScoredNetwork, str, Cost, tuple[bytes, ...]]] = []
@@ -145,7 +149,7 @@ def examine(
 def _open(
     network: ScoredNetwork, pictures: Sequence[NDArray[np.uint8]]
 ) -> tuple[Session, Cost, tuple[bytes, ...]]:
-    """Load a network, count its cost, make its maps."""
+    """Load a network, count its cost and compute its maps."""
     session = Session(network.file, threads=speed.THREADS)
     session.require("edges" if network.task == "edges" else "saliency")
     cost = count(network.file, *speed.input_size(session), session.stride)
@@ -154,7 +158,7 @@ def _open(
 
 
 def sections(points: Sequence[Point]) -> list[Section]:
-    """Sort points by task and benchmark; a network scored on two benchmarks is in both."""
+    """Group points by task and benchmark; a network with two benchmarks is in two sections."""
     grouped: dict[tuple[str, str], list[tuple[Point, Result]]] = {}
     for point in points:
         for result in point.network.results:
@@ -173,7 +177,7 @@ def sections(points: Sequence[Point]) -> list[Section]:
 def to_json(
     sections: Sequence[Section], measured: speed.Measurement, failures: Sequence[str]
 ) -> dict[str, Any]:
-    """Everything in the report but the pictures, ready for JSON."""
+    """Return all numbers of the report, ready for JSON."""
     return {
         "speed": measured.to_dict(),
         "sections": [_section_to_json(section) for section in sections],
@@ -182,7 +186,7 @@ def to_json(
 
 
 def encode_jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    """(H, W) or (H, W, 3) uint8 as a small JPEG file."""
+    """Encode a picture, (H, W) or (H, W, 3) uint8, as a small JPEG file."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=80, optimize=True)
     return file.getvalue()

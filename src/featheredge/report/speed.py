@@ -1,4 +1,4 @@
-"""How long networks take: all of them in turns in ONNX Runtime, kept beside the report."""
+"""Times of networks in ONNX Runtime, interleaved in one run and stored beside the report."""
 
 import hashlib
 import json
@@ -12,47 +12,47 @@ import numpy as np
 from featheredge.session import Session
 from featheredge.timing import Timing, clock_for, cpu_model, describe_machine, time_cases
 
-#: Height and width of the picture that networks are timed on, and multiply-adds counted for.
+#: Height and width of the picture for times and multiply-adds.
 PICTURE_PX = (321, 481)
 THREADS = 1
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Times of several networks, taken in turns in one run.
+    """Times of several networks, interleaved in one run.
 
     Attributes:
-        machine: What `featheredge.timing.describe_machine` said, ONNX Runtime's version, and which
-            clock was read.
-        times: sha256 of the network's file -> its times.
+        machine: Output of `featheredge.timing.describe_machine`, the version of ONNX Runtime, and
+            the name of the clock.
+        times: sha256 of a network's file -> its times.
     """
 
     machine: Mapping[str, Any]
     times: Mapping[str, Timing]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything, ready for JSON."""
+        """Return the machine, the number of threads and all times, ready for JSON."""
         times = {digest: asdict(timing) for digest, timing in self.times.items()}
         return {"machine": dict(self.machine), "threads": THREADS, "times": times}
 
 
 def digest(file: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
+    """Return the sha256 of a file, in hexadecimal."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def input_size(session: Session) -> tuple[int, int]:
-    """Height and width of the picture that a network is measured on: its own square, if any."""
+    """Return height and width of the picture for a network: its fixed square, or `PICTURE_PX`."""
     side = session.input_px
     return PICTURE_PX if side is None else (side, side)
 
 
 def measure(sessions: Mapping[str, Session], rounds: int) -> Measurement:
-    """Time networks in turns, each on noise of its own input size.
+    """Time networks interleaved, each on a picture of noise of its input size.
 
     Args:
-        sessions: By the sha256 of the network's file, with `THREADS` threads.
-        rounds: How often each is timed, after once that does not count.
+        sessions: sha256 of a network's file -> a session with `THREADS` threads.
+        rounds: Number of rounds, after one warm-up round.
     """
     import onnxruntime
 
@@ -73,22 +73,24 @@ def measure(sessions: Mapping[str, Session], rounds: int) -> Measurement:
 
 
 def stored(file: Path, digests: Sequence[str], rounds: int) -> Measurement | None:
-    """Read an earlier measurement, if it serves: times of two runs cannot be compared.
+    """Read the stored times of an earlier report, if they can be used again.
+
+    Times of two runs cannot be compared, so all networks must have been timed in the same run.
 
     Args:
-        file: The JSON beside an earlier report.
-        digests: The networks' files; all must have been measured together.
-        rounds: So many rounds at least.
+        file: The JSON file beside an earlier report.
+        digests: sha256 of every network's file.
+        rounds: The least number of rounds.
 
     Returns:
-        None where there is none, or it lacks a network, or was taken on another machine, with
-        other threads or fewer rounds.
+        The stored times, or None if there are none, a network is missing, or they come from
+        another processor, another number of threads or fewer rounds.
     """
     try:
         kept = json.loads(file.read_text("utf-8"))["speed"]
         times = {name: Timing(**timing) for name, timing in kept["times"].items()}
         same = (kept["threads"], kept["machine"]["cpu"]) == (THREADS, cpu_model())
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # no report yet, or a file that is none; what is written then says so
-    serves = same and all(name in times and times[name].runs >= rounds for name in digests)
-    return Measurement(kept["machine"], times) if serves else None
+        return None  # no earlier report, or not a report: measure again
+    usable = same and all(name in times and times[name].runs >= rounds for name in digests)
+    return Measurement(kept["machine"], times) if usable else None

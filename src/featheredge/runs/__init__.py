@@ -1,1 +1,1 @@
-"""Recipes carried out: a pruning run from plan to fine-tuning, and whole published tables."""
+"""Run recipes: prune a network from plan to fine-tuning, and reproduce published tables."""

@@ -1,6 +1,6 @@
-"""The pictures that layers are measured on.
+"""Load the calibration pictures on which layers are measured.
 
-Shapes: B pictures of a batch, P pixels of their side, H W pixels of a picture.
+Shapes: B pictures in a batch, P side of a crop in pixels, H W pixels of a picture.
 """
 
 from pathlib import Path
@@ -17,23 +17,26 @@ from featheredge.image import IMAGE_SUFFIXES
 from featheredge.memory import refuse_above_memory
 from featheredge.runs.prune_recipe import PruneRecipe
 
-#: Pictures that go through a network at once.
+#: Number of pictures in a batch.
 _BATCH = 8
 
 
 class Pictures:
-    """Pictures without labels: item `i` is image (3, H, W) in [0, 1], RGB, and label (0, H, W)."""
+    """Pictures without labels: item i is (3, H, W) RGB in [0, 1] and an empty label (0, H, W)."""
 
     def __init__(self, folder: Path) -> None:
-        """List the pictures of a folder and of any folders inside.
+        """List the pictures of a folder and of the folders inside it.
 
         Raises:
-            RecipeError: there are none.
+            RecipeError: The folder has no pictures.
         """
         files = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
         self._files = sorted(files)
         if not self._files:
-            raise RecipeError(f"calibration.pictures: there are no pictures in {folder}")
+            raise RecipeError(
+                f"calibration.pictures: {folder} has no pictures; name a folder with files "
+                f"{', '.join(sorted(IMAGE_SUFFIXES))}"
+            )
 
     def __len__(self) -> int:
         return len(self._files)
@@ -44,10 +47,16 @@ class Pictures:
 
 
 def calibration_pictures(recipe: PruneRecipe) -> list[Tensor]:
-    """The recipe's pictures, (B, 3, P, P) float32 in [0, 1], RGB; the last batch may be smaller.
+    """Load the recipe's calibration pictures in batches.
 
-    Pictures come in an order of their own and are cut at places of their own, both by the seed;
-    where more are asked for than there are, they come again, cut elsewhere.
+    The seed sets their order and the positions of the crops. If the recipe asks for more pictures
+    than exist, they repeat, cropped at other positions.
+
+    Args:
+        recipe: The prune recipe.
+
+    Returns:
+        Batches (B, 3, P, P), float32 RGB in [0, 1]; the last one may be smaller.
 
     Raises:
         RecipeError: The folder has no pictures, or the machine has too little memory.

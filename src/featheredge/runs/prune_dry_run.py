@@ -11,9 +11,10 @@ from featheredge.models.cost import num_params
 from featheredge.pruning.budget import Budget
 from featheredge.pruning.prunable import prunable_ties
 from featheredge.runs.calibration import calibration_pairs
-from featheredge.runs.network_source import open_source
+from featheredge.runs.fine_tuning import training_recipe
+from featheredge.runs.network_source import ZooSource, open_source
 from featheredge.runs.prune_recipe import CUT, LEARNED, NORMS, REFIT, UNPRUNED, PruneRecipe
-from featheredge.runs.prune_run import has_norms, training_recipe
+from featheredge.runs.prune_run import has_norms
 from featheredge.training.dry_run import RunPlan, plan_run
 from featheredge.training.recipe_file import refuse_another
 
@@ -91,6 +92,7 @@ def plan_chain(recipe: PruneRecipe, folder: Path) -> PrunePlan:
     with TemporaryDirectory() as scratch:
         start = Path(scratch) / "start"
         if recipe.training:
+            assert isinstance(source, ZooSource)  # a recipe with [training] names one
             source.save(source.network, {}, start)
         fine_tunings = {
             name: plan_run(training_recipe(recipe, name, training, start), Path(scratch) / name)

@@ -1,6 +1,6 @@
-"""Prune recipes: one TOML file says what is pruned, on which pictures, to what, and tuned how.
+"""Read prune recipes: TOML files that define a whole pruning run.
 
-An unknown key is an error, as in recipes for training.
+An unknown key is an error, as in training recipes.
 """
 
 import re
@@ -15,16 +15,16 @@ from featheredge.errors import RecipeError
 from featheredge.models.network import Purpose
 from featheredge.pruning.budget import Budget
 from featheredge.pruning.criteria import CRITERIA
-from featheredge.pruning.prune import RIDGE
+from featheredge.pruning.group_error import RIDGE
 from featheredge.training.distill import OutputDistillation
 from featheredge.training.recipe_check import Section, check
 from featheredge.training.recipe_file import RunName, named_like
 from featheredge.training.recipe_sections import Data
 
-#: Steps that every run may have, in their order; those of [training] follow.
+#: Steps that every run may have, in order; the fine-tunings in [training] follow.
 UNPRUNED, CUT, REFIT, NORMS = "unpruned", "cut", "refit", "norms"
 
-#: The criterion that asks nothing: training has decided, see `featheredge.pruning.learned`.
+#: The criterion that keeps what training has kept, see `featheredge.pruning.learned`.
 LEARNED = "learned"
 
 _CUSTOM = re.compile(r"(?P<file>.+\.py):(?P<function>\w+)")
@@ -34,16 +34,17 @@ Colour = tuple[float, float, float]
 
 
 class Calibration(Section):
-    """Square pictures that layers are measured on, and batch norms estimated.
+    """Square pictures on which layers are measured and batch norms are estimated.
 
     Attributes:
-        pictures: a folder, with any folders inside; left out, those of data.train_splits.
-        count: how many.
-        crop_px: their side.
-        whole: squeeze whole pictures into the square; else it is cut out where `seed` says.
-        points: random places per layer and picture.
-        mean: subtracted from RGB in [0, 1] for a network of one's own; the zoo's know theirs.
-        std: by which the rest is divided.
+        pictures: Folder of pictures, with any folders inside; default: those of data.train_splits.
+        count: Number of squares.
+        crop_px: Side of the squares in pixels.
+        whole: Resize whole pictures to the square; otherwise crop at random positions.
+        points: Number of random positions per layer and picture.
+        mean: Mean that your own network subtracts from RGB in [0, 1]; networks of the zoo ignore
+            it.
+        std: Standard deviation that your own network divides by; networks of the zoo ignore it.
     """
 
     pictures: Path | None = None
@@ -56,14 +57,14 @@ class Calibration(Section):
 
 
 class Prune(Section):
-    """How channels are chosen and what reads them is refitted.
+    """How channels are chosen, and how the layers that read them are refitted.
 
     Attributes:
         criterion: "lasso", "magnitude", "geometric-median" or "random"; or "learned", for a network
-            whose norms decayed in training: what no longer varies goes, nothing is refitted,
-            and there is no budget.
-        ridge: pull of the refitted kernels to what they were.
-        counts: group -> units to keep, in place of a budget.
+            that was trained with norm decay: channels that no longer vary are cut, without a
+            budget or a refit.
+        ridge: Weight of the penalty on the change of refitted kernels.
+        counts: Group -> units to keep, instead of a budget.
     """
 
     criterion: str = "lasso"
@@ -74,21 +75,22 @@ class Prune(Section):
     @classmethod
     def _known(cls, criterion: str) -> str:
         if criterion not in (*CRITERIA, LEARNED):
-            raise ValueError(f"there are {', '.join((*CRITERIA, LEARNED))}")
+            known = ", ".join((*CRITERIA, LEARNED))
+            raise ValueError(f"unknown criterion {criterion!r}; choose one of {known}")
         return criterion
 
 
 class FineTuning(Section):
-    """A fine-tuning of the pruned network, by a recipe for training with another start.
+    """A fine-tuning of the pruned network by a training recipe.
 
-    Its data are those of the prune recipe, its network is the pruned one.
+    It starts from the pruned network and uses the data of the prune recipe.
 
     Attributes:
-        recipe: the name of a shipped recipe, or a .toml file.
-        settings: changes to it, as after `--set`.
-        distill: also learn from final maps.
-        maps: folder of these, as `featheredge label` writes them with the unpruned network or a
-            better one; left out, the unpruned network runs on every crop.
+        recipe: Name of a shipped training recipe, or a .toml file.
+        settings: Changes to the recipe, as after `--set`.
+        distill: Also train on a teacher's final maps.
+        maps: Folder of stored teacher maps, as `featheredge label` writes them with the unpruned
+            network or a better one. Default: the unpruned network runs on every crop.
     """
 
     recipe: str
@@ -99,12 +101,19 @@ class FineTuning(Section):
     @model_validator(mode="after")
     def _learns_from_maps(self) -> Self:
         if self.maps is not None and self.distill is None:
-            raise ValueError("maps are read but nothing learns from them: give distill")
+            raise ValueError(
+                "maps is set but distill is not, so no loss uses the maps; set distill"
+            )
         return self
 
 
 class TimingSettings(Section):
-    """How the steps' networks are timed: in turns, in ONNX Runtime, one picture at a time."""
+    """How networks are timed: interleaved, in ONNX Runtime, one picture at a time.
+
+    Attributes:
+        rounds: Number of runs of each network.
+        threads: Threads of ONNX Runtime.
+    """
 
     rounds: PositiveInt = 20
     threads: PositiveInt = 1
@@ -114,18 +123,18 @@ class PruneRecipe(Section):
     """A whole pruning run.
 
     Attributes:
-        name: of the run.
-        about: what it is for.
-        seed: of pictures, places and units chosen by chance.
-        source: the trained network, as `featheredge.models.build.load_trained` takes it; or
-            FILE.py:FUNCTION for a network of one's own that the function returns. That file is run.
-        task: "edges" or "saliency"; left out for a custom module.
-        data: what is calibrated, fine-tuned and scored on (`val_splits`).
-        calibration: pictures for the layers.
-        prune: how to choose.
-        budget: what may be left; or else prune.counts.
-        training: fine-tunings by name, each of the pruned network, each a step of its own.
-        timing: of the steps' networks, and of trial networks when a plan is made.
+        name: Name of the run.
+        about: Purpose of the run.
+        seed: Seed of pictures, positions and random units.
+        source: The trained network, an argument of `featheredge.models.build.load_trained`; or
+            FILE.py:FUNCTION, where the function returns your own network. The file is executed.
+        task: "edges" or "saliency"; none for your own module.
+        data: Data for calibration, fine-tuning and scores (`val_splits`).
+        calibration: Pictures on which layers are measured.
+        prune: How channels are chosen.
+        budget: How much to keep; instead of it, set prune.counts.
+        training: Fine-tunings by name. Each starts from the pruned network and is a step.
+        timing: How networks are timed, after all steps and when a plan is made.
     """
 
     name: RunName
@@ -142,54 +151,59 @@ class PruneRecipe(Section):
 
     @property
     def custom(self) -> tuple[Path, str] | None:
-        """File and function that make a network of one's own; None for one of the zoo."""
+        """File and function that return your own network; None for a network of the zoo."""
         found = _CUSTOM.fullmatch(self.source)
         return (Path(found["file"]), found["function"]) if found else None
 
     @property
     def purpose(self) -> Purpose:
-        """What the network and its pruned forms are for; not for a custom module."""
+        """Task and input size of the network and its pruned forms; none for your own module."""
         assert self.task is not None
         whole = self.calibration.whole
         return Purpose(self.task, self.calibration.crop_px if whole else None)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the picture that costs are told for."""
+        """Height and width in pixels of the picture that costs are counted for."""
         if self.budget is not None:
             return self.budget.size
         return self.calibration.crop_px, self.calibration.crop_px
 
     @model_validator(mode="after")
-    def _says_what_is_left(self) -> Self:
+    def _sets_what_to_keep(self) -> Self:
         learned = self.prune.criterion == LEARNED
         if sum((self.budget is not None, self.prune.counts is not None, learned)) != 1:
             raise ValueError(
-                "what is to be left is said by [budget], by prune.counts or by training "
-                '(criterion = "learned"), by one of them'
+                'set exactly one of [budget], prune.counts or prune.criterion = "learned"'
             )
         if learned and self.custom is not None:
-            raise ValueError(f'criterion = "{LEARNED}" is for networks of the zoo')
+            raise ValueError(
+                f'prune.criterion = "{LEARNED}" needs a network of the zoo, and source is your own '
+                "module; choose another criterion"
+            )
         if self.calibration.pictures is None and self.data is None:
-            raise ValueError("give calibration.pictures, or [data] to take them from")
+            raise ValueError("no calibration pictures; set calibration.pictures or [data]")
         return self
 
     @model_validator(mode="after")
     def _can_be_tuned(self) -> Self:
         if self.custom is not None and (self.training or self.data is not None):
             raise ValueError(
-                "[training] and [data] are for networks of the zoo: how to train and score one of "
-                "your own is not known here; take the pruned network to your own loop"
+                "[training] and [data] need a network of the zoo, and source is your own module; "
+                "remove them, and fine-tune and score the pruned network in your own training loop"
             )
         if self.training and self.data is None:
-            raise ValueError("[training] needs [data]")
+            raise ValueError("[training] needs data to fine-tune on; set [data]")
         if self.data is not None and self.data.maps is not None:
             raise ValueError(
-                "data.maps: stored maps teach one fine-tuning; name them in training.NAME.maps"
+                "data.maps is for training recipes; set training.NAME.maps for one fine-tuning"
             )
         for name in self.training:
             if name in (UNPRUNED, CUT, REFIT, NORMS) or not _STEP_NAME.fullmatch(name):
-                raise ValueError(f"training.{name}: no name for a step; use letters, digits and -")
+                raise ValueError(
+                    f"training.{name}: {name!r} cannot name a step; use lower-case letters, digits "
+                    f"and -, and none of {', '.join((UNPRUNED, CUT, REFIT, NORMS))}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -204,7 +218,7 @@ class PruneRecipe(Section):
             square = (self.calibration.crop_px, self.calibration.crop_px)
             if self.budget.size != square:
                 raise ValueError(
-                    f"budget.size is {self.budget.size}, but the network sees whole pictures as "
+                    f"budget.size is {self.budget.size}, but calibration.whole resizes pictures to "
                     f"squares of calibration.crop_px; set budget.size = {list(square)}"
                 )
         return self
@@ -214,7 +228,7 @@ def load_prune_recipe(path: Path, settings: Sequence[str] = ()) -> PruneRecipe:
     """Read a prune recipe and apply `key.subkey=value` settings.
 
     Raises:
-        RecipeError: unreadable file, not TOML, or a key or value the recipe does not have.
+        RecipeError: The file cannot be read or is not TOML, or a key or value is invalid.
     """
     table = named_like(path, settings)
     if "network" in table and "source" not in table:

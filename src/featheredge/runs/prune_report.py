@@ -1,4 +1,4 @@
-"""What each step of a pruning run left, and the report that sets them side by side."""
+"""Store the results of pruning steps, and print them as one table."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -13,16 +13,16 @@ from featheredge.timing import Timing, clock_for, describe_machine, time_cases
 
 @dataclass(frozen=True)
 class PruneStep:
-    """A step that is done.
+    """The results of a completed step.
 
     Attributes:
-        name: also of its folder.
-        num_params: numbers that the network has been left with.
-        multiply_adds: for one picture of the recipe's size.
-        errors: group -> how far its readers are from the unpruned network's answers, see
-            `featheredge.pruning.prune.GroupError`; of steps that prune.
-        measure: what `score` is, such as "ODS"; None where nothing is scored.
-        score: from 0 to 1, on the recipe's data.val_splits.
+        name: Name of the step and of its folder.
+        num_params: Number of parameters of its network.
+        multiply_adds: Multiply-adds for one picture of the recipe's size.
+        errors: Group -> error of its readers compared with the unpruned network, see
+            `featheredge.pruning.group_error.GroupError`; empty if the step does not prune.
+        measure: Name of the score, such as "ODS"; None if there is no score.
+        score: Score from 0 to 1 on the recipe's data.val_splits.
     """
 
     name: str
@@ -38,33 +38,33 @@ class PruneStep:
         return sum(self.errors.values()) / len(self.errors) if self.errors else None
 
     def write(self, folder: Path) -> None:
-        """Note in the step's folder that it is done, which is what says so."""
+        """Write the results to the step's folder, which marks the step as completed."""
         write_json(folder / STEP_FILE, asdict(self))
 
     @classmethod
     def read(cls, folder: Path) -> "PruneStep":
-        """What `write` noted."""
+        """Read the results that `write` wrote."""
         return cls(**json.loads((folder / STEP_FILE).read_bytes()))
 
     def __str__(self) -> str:
-        facts = [f"{self.num_params:,} parameters", f"{self.multiply_adds / 1e9:.3f} GMAC"]
+        parts = [f"{self.num_params:,} parameters", f"{self.multiply_adds / 1e9:.3f} GMAC"]
         if self.score is not None:
-            facts.append(f"{self.measure} {self.score:.4f}")
+            parts.append(f"{self.measure} {self.score:.4f}")
         if self.mean_error is not None:
-            facts.append(f"mean error per layer {self.mean_error:.4f}")
-        return f"{self.name}: {', '.join(facts)}"
+            parts.append(f"mean error per group {self.mean_error:.4f}")
+        return f"{self.name}: {', '.join(parts)}"
 
 
 @dataclass(frozen=True)
 class PruneReport:
-    """All steps of a run, timed in turns; printing it gives the table.
+    """All steps of a run with interleaved timings; prints as a table.
 
     Attributes:
-        steps: in their order, the unpruned network first.
-        times: step -> milliseconds for one picture, all from one run.
-        size: height and width of that picture.
-        threads: threads that computed it.
-        machine: what it was timed on, see `featheredge.timing.describe_machine`.
+        steps: The steps in order, the unpruned network first.
+        times: Step -> milliseconds for one picture, all from one run.
+        size: Height and width of that picture in pixels.
+        threads: Threads of ONNX Runtime.
+        machine: The machine, see `featheredge.timing.describe_machine`.
     """
 
     steps: tuple[PruneStep, ...]
@@ -74,11 +74,11 @@ class PruneReport:
     machine: dict[str, Any]
 
     def share(self, step: PruneStep) -> float:
-        """The step's time over that of the first step, both the least of their rounds."""
+        """Return the step's minimum time over that of the first step."""
         return self.times[step.name].min_ms / self.times[self.steps[0].name].min_ms
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, ready for JSON."""
+        """Return all values, ready for JSON."""
         rows = [
             {**asdict(step), "mean_error": step.mean_error, "share_of_time": self.share(step)}
             for step in self.steps
@@ -87,7 +87,7 @@ class PruneReport:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "PruneReport":
-        """What `to_dict` gave."""
+        """Rebuild a report from the return value of `to_dict`."""
         fields = PruneStep.__dataclass_fields__
         steps = tuple(PruneStep(**{k: row[k] for k in fields}) for row in stored["steps"])
         times = {name: Timing(**timing) for name, timing in stored["times"].items()}
@@ -105,9 +105,9 @@ class PruneReport:
         runs = self.times[self.steps[0].name].runs
         lines += [
             f"GMAC, ms: one picture of {self.size[0]}x{self.size[1]}; ONNX Runtime, {threads}, "
-            f"{runs} rounds in turns on {self.machine['cpu']}, load {self.machine['load_1_min']}",
-            f"time: least ms over that of {self.steps[0].name}; error: squared, over the variance "
-            "of the unpruned layers' answers, mean of the pruned groups",
+            f"{runs} rounds, interleaved, {self.machine['cpu']}, load {self.machine['load_1_min']}",
+            f"time: min ms over that of {self.steps[0].name}; error: squared error over the "
+            "variance of the unpruned layers' outputs, mean of the pruned groups",
         ]
         return "\n".join(lines)
 
@@ -130,14 +130,14 @@ def time_steps(
     threads: int,
     rounds: int,
 ) -> PruneReport:
-    """Time the steps' networks in turns, and put everything together.
+    """Time the networks of all steps, interleaved, and make the report.
 
     Args:
-        steps: in their order.
-        cases: step -> its network on one picture.
-        size: height and width of that picture.
-        threads: threads that compute it.
-        rounds: how often each network runs.
+        steps: The steps in order.
+        cases: Step -> function that runs its network on one picture.
+        size: Height and width of that picture in pixels.
+        threads: Threads of ONNX Runtime.
+        rounds: Number of runs of each network.
     """
     machine = describe_machine()
     times = time_cases(cases, rounds, clock_for(threads).read)

@@ -1,7 +1,7 @@
-"""Reproduce published tables: run every experiment of one, score it, set it beside the paper.
+"""Reproduce published tables: run and score every experiment, and compare with the paper.
 
-A chain is made of steps that leave files, and a step whose files are there is not done again, so a
-chain that was stopped goes on where it was.
+Every step writes files, and a step whose files exist is skipped. So an interrupted run resumes at
+the step that was running.
 """
 
 import json
@@ -22,9 +22,9 @@ from featheredge.training.log import LogCallback
 from featheredge.training.loop import train
 from featheredge.training.recipe import Recipe, load_recipe
 from featheredge.training.teacher import Teacher
-from featheredge.training.teacher_maps import label
+from featheredge.training.teacher_maps import store_maps
 
-#: The size that multiply-adds are counted at.
+#: Size in pixels of the picture that multiply-adds are counted for.
 HEIGHT, WIDTH = 321, 481
 
 
@@ -33,9 +33,9 @@ class Experiment:
     """One line of a published table.
 
     Attributes:
-        recipe: name of the published recipe; NAME-fast is the one that fits a small machine.
-        what: the experiment in words.
-        published: ODS-F that was reported, None for an experiment that the paper leaves out.
+        recipe: Name of the shipped recipe; NAME-fast is its variant for a small machine.
+        what: Description of the experiment.
+        published: ODS-F in the paper; None if the paper does not have the experiment.
     """
 
     recipe: str
@@ -43,7 +43,7 @@ class Experiment:
     published: float | None
 
 
-#: ODS-F of the teacher that was published with them, RCF on VGG16.
+#: ODS-F of the paper's teacher, RCF on VGG16.
 PUBLISHED_TEACHER = 0.8115
 
 EDGE_DISTILLATION = (
@@ -56,7 +56,16 @@ EDGE_DISTILLATION = (
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the reproduced table; scores are ODS-F on BSDS500 test, single scale."""
+    """A line of the reproduced table.
+
+    Attributes:
+        what: Description of the experiment.
+        recipe: Name of the recipe, or "teacher".
+        published: ODS-F in the paper, or None.
+        measured: ODS-F on BSDS500 test, single scale.
+        num_params: Number of parameters.
+        multiply_adds: Multiply-adds for one picture of `WIDTH` x `HEIGHT`.
+    """
 
     what: str
     recipe: str
@@ -73,16 +82,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a chain needs that the package does not hold.
+    """Data, weights and folders for the experiments.
 
     Attributes:
-        bsds: BSDS500 in its own layout.
-        backbone: MobileNetV2 trained on ImageNet, torchvision's keys.
-        teacher: as `featheredge.models.build.load_trained` takes it.
-        recipes: folder of the recipes.
-        folder: where everything goes.
-        fast: whether the variants that fit a small machine are run.
-        workers: processes that score.
+        bsds: Folder of BSDS500 in its original layout.
+        backbone: MobileNetV2 weights from ImageNet, with torchvision's keys.
+        teacher: An argument of `featheredge.models.build.load_trained`.
+        recipes: Folder of the recipes.
+        folder: Output folder.
+        fast: Whether to run the variants for a small machine.
+        workers: Number of processes that score.
     """
 
     bsds: Path
@@ -99,15 +108,15 @@ def edge_distillation(
     on_record: LogCallback = lambda record, length: None,
     announce: Callable[[str], object] = lambda line: None,
 ) -> list[Row]:
-    """Run the experiments on distilling a teacher into `mobile-edge`, all from one seed.
+    """Run the experiments that distil a teacher into `mobile-edge`, all with one seed.
 
     Args:
-        setting: data, teacher, where to.
-        on_record: called with every line of a training log.
-        announce: called with the name of each step as it begins.
+        setting: Data, weights and folders.
+        on_record: Called with every line of a training log.
+        announce: Called with the name of each step when it starts.
 
     Returns:
-        The teacher's row, then one for each of `EDGE_DISTILLATION`.
+        The teacher's row, then one row for each of `EDGE_DISTILLATION`.
     """
     announce("teacher")
     teacher = build.load_trained(setting.teacher)
@@ -128,7 +137,7 @@ def edge_distillation(
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as text: published, measured, parameters, multiply-adds, difference."""
+    """Format the rows as text: published, measured, parameters, multiply-adds, difference."""
     lines = [
         f"{'experiment':44} {'published':>9} {'measured':>9} {'params':>11} {'GMAC':>7} {'diff':>7}"
     ]
@@ -145,7 +154,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _recipe(setting: Setting, name: str) -> Recipe:
-    """The shipped recipe with this machine's paths."""
+    """Load the shipped recipe with the paths of this machine."""
     maps = setting.folder / "maps"
     path = setting.recipes / f"{name}.toml"
     shipped = load_recipe(path)
@@ -158,27 +167,26 @@ def _recipe(setting: Setting, name: str) -> Recipe:
 
 
 def _label(teacher: Network, recipe: Recipe) -> None:
-    """Store the teacher's maps that the recipe wants."""
+    """Store the teacher maps that the recipe needs."""
     assert recipe.distill is not None
     assert recipe.data.maps is not None
     splits = recipe.data.train_splits
     pictures = [s.image for split in splits for s in bsds500.samples(recipe.data.root, split)]
-    label(Teacher(teacher, recipe.distill.averaging), pictures, recipe.data.maps)
+    store_maps([Teacher(teacher, recipe.distill.averaging)], pictures, recipe.data.maps)
 
 
 def _row(setting: Setting, network: Network, name: str, published: float | None, what: str) -> Row:
-    """Score a network on the test pictures, or read the score that is there."""
+    """Score a network on the test pictures, or read its score if it exists."""
     score = setting.folder / name / SCORE_FILE
     if not score.exists():
         write_json(score, _score(setting, network, score.parent))
     ods = json.loads(score.read_bytes())["ods"]["f"]
-    twin = type(network)
-    cost = multiply_adds(lambda: twin(network.config), HEIGHT, WIDTH)
+    cost = multiply_adds(lambda: type(network)(network.config), HEIGHT, WIDTH)
     return Row(what, name, published, ods, num_params(network), cost)
 
 
 def _score(setting: Setting, network: Network, folder: Path) -> dict[str, object]:
-    """Export, predict the test pictures, evaluate."""
+    """Export a network, predict the test pictures, and evaluate the maps."""
     folder.mkdir(parents=True, exist_ok=True)
     file, maps = folder / NETWORK_FILE, folder / "test-maps"
     export_network(network, file, name=folder.name, task="edges", storage="fp32")

@@ -40,6 +40,7 @@ class Objective(nn.Module):
         self.output = distill.output if distill else None
         self.adaptor: KnowledgeAdaptor | None = None
         self.teachers: tuple[Teacher, ...] = ()
+        self.weights = distill.weights if distill else ()
         if distill is None:
             return
         networks = [build.load_trained(source) for source in distill.teachers]
@@ -74,7 +75,7 @@ class Objective(nn.Module):
             taught = self.teachers[0].features(image, settings.teacher_layer)
             loss = self.loss(logits, target) + self.adaptor(maps[-1], taught)
         if self.output is not None:
-            taught_map = stored if stored.shape[1] else mean_map(self.teachers, image)
+            taught_map = stored if stored.shape[1] else mean_map(self.teachers, image, self.weights)
             loss = loss + self.output(logits, taught_map)
         return loss
 

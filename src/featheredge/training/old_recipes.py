@@ -1,6 +1,6 @@
 """Recipes of earlier versions: what to change in them.
 
-What `task` says now was said by `data.dataset` and `loss.kind`, and in prune recipes by `input_px`.
+Earlier recipes set the task with `data.dataset` and `loss.kind`, and prune recipes with `input_px`.
 """
 
 from typing import Any, NamedTuple
@@ -9,14 +9,19 @@ _TASKS = {"bsds500": "edges", "masks": "saliency", "edges": "edges", "mask": "sa
 
 
 class Upgrade(NamedTuple):
-    """A recipe as it is written now, and what to change in its file to get there."""
+    """A recipe in the current format.
+
+    Attributes:
+        table: The recipe.
+        changes: The changes to make in its file.
+    """
 
     table: dict[str, Any]
     changes: list[str]
 
 
 def upgrade(table: dict[str, Any]) -> Upgrade:
-    """Write a recipe as this version does; one that is up to date stays as it is.
+    """Convert a recipe to the current format; a current recipe is returned unchanged.
 
     Args:
         table: The parsed file.

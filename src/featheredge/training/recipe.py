@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import PositiveFloat, model_validator
 from pydantic.dataclasses import dataclass
 
 from featheredge.catalog import Task
@@ -25,17 +25,19 @@ from featheredge.training.teacher import Averaging
 
 
 class Distillation(Section):
-    """What to learn from teachers beside the labels.
+    """What to learn from teachers in addition to the labels.
 
     Attributes:
-        teachers: each as `featheredge.models.build.load_trained` takes it, such as the folder of
-            a saved network; none where stored maps (data.maps) teach.
-        averaging: what the teachers' maps are the mean of.
-        output: the loss on final maps.
-        adaptor: the loss on encoder features.
+        teachers: Folders of saved networks, shipped names, NAME:FILE.safetensors or
+            onnx:FILE.onnx; empty if stored maps (data.maps) teach.
+        weights: How much each teacher's map counts in their mean; empty: all count the same.
+        averaging: Sizes and mirror images over which each teacher's map is averaged.
+        output: The loss on final maps.
+        adaptor: The loss on encoder features.
     """
 
     teachers: tuple[str, ...] = ()
+    weights: tuple[PositiveFloat, ...] = ()
     averaging: Averaging = Averaging()
     output: OutputDistillation | None = None
     adaptor: Adaptation | None = None
@@ -46,6 +48,10 @@ class Distillation(Section):
             raise ValueError("give [distill.output], [distill.adaptor] or both; else leave it out")
         if self.adaptor is not None and len(self.teachers) != 1:
             raise ValueError("the adaptor reads one teacher's features; give one in teachers")
+        if self.weights and len(self.weights) != len(self.teachers):
+            raise ValueError(
+                f"{len(self.weights)} weights for {len(self.teachers)} teachers; give one for each"
+            )
         return self
 
 

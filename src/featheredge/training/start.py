@@ -12,6 +12,7 @@ from featheredge.memory import refuse_above_memory
 from featheredge.models import build
 from featheredge.models.footprint import activation_bytes, parameter_bytes
 from featheredge.models.network import Network
+from featheredge.models.tensors import load_backbone, load_weights
 from featheredge.training.recipe import Recipe
 
 #: Weights, their gradients, their moving average, and two moments of Adam.
@@ -86,7 +87,7 @@ def _with_weights(recipe: Recipe) -> Network:
         return build.load_trained(wanted.initial)
     network = build.create_model(wanted.name, widths=wanted.widths)
     if wanted.backbone is not None:
-        build.load_backbone(network, wanted.backbone)
+        load_backbone(network, wanted.backbone)
     if wanted.initial is not None:
-        build.load_weights(network, build.load_trained(wanted.initial).state_dict(), wanted.initial)
+        load_weights(network, build.load_trained(wanted.initial).state_dict(), wanted.initial)
     return network

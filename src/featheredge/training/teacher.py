@@ -41,8 +41,8 @@ class Teacher(nn.Module):
         """Freeze `network`, in place.
 
         Args:
-            network: any network of the zoo with trained weights.
-            averaging: over scales and flips; left out, the map of the picture as it is.
+            network: Any network of featheredge with trained weights.
+            averaging: Scales and flips to average over; by default, only the picture itself.
         """
         super().__init__()
         self.network = network.eval().requires_grad_(False)
@@ -86,9 +86,21 @@ class Teacher(nn.Module):
         return content.hexdigest()
 
 
-def mean_map(teachers: Sequence[Teacher], image: Tensor) -> Tensor:
-    """The mean of several teachers' maps, (B, 1, H, W), for pictures (B, 3, H, W) in [0, 1]."""
-    return torch.stack([teacher(image) for teacher in teachers]).mean(0)
+def mean_map(teachers: Sequence[Teacher], image: Tensor, weights: Sequence[float] = ()) -> Tensor:
+    """The weighted mean of several teachers' maps, (B, 1, H, W), for pictures (B, 3, H, W)."""
+    return weighted_mean(torch.stack([teacher(image) for teacher in teachers]), weights)
+
+
+def weighted_mean(maps: Tensor, weights: Sequence[float] = ()) -> Tensor:
+    """The weighted mean of maps over their first axis, which has one entry for each teacher.
+
+    Args:
+        maps: (T, ...) in [0, 1].
+        weights: T numbers above 0, of any sum; empty weighs all the same.
+    """
+    shares = maps.new_tensor(weights or [1.0] * len(maps))
+    mean: Tensor = torch.tensordot(shares / shares.sum(), maps, 1)
+    return mean
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Trials: what a plan would leave is timed beside the whole network."""
+"""Time a network with planned counts beside the unpruned one."""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,7 @@ from torch import nn
 
 from featheredge.channels.cut import cut
 from featheredge.models.cost import num_params
-from featheredge.runs import network_source
+from featheredge.runs import time_share
 from featheredge.timing import Clock
 from masking import randomised
 from toys import toy_network
@@ -25,14 +25,12 @@ def custom_network():
     [(toy_network, {"encoder.features.3.conv.0.0": 6}), (custom_network, {"0": 5})],
     ids=["zoo", "custom"],
 )
-def test_the_share_is_that_of_the_cut_network(monkeypatch, tmp_path, make, counts):
-    """On a clock by which a network takes as long as it has parameters, and more at first."""
+def test_the_share_of_time_is_that_of_the_cut_network(monkeypatch, tmp_path, make, counts):
+    """On a fake clock a network takes one second per parameter, and longer in early runs."""
     network, seconds, turns = randomised(make()), [0.0], []
-    monkeypatch.setattr(
-        network_source, "clock_for", lambda threads: Clock("fake", lambda: seconds[0])
-    )
+    monkeypatch.setattr(time_share, "clock_for", lambda threads: Clock("fake", lambda: seconds[0]))
 
-    def case(path, threads):
+    def timing_case(path, threads):
         assert threads == 3
         size = int(path.read_text())
 
@@ -45,10 +43,10 @@ def test_the_share_is_that_of_the_cut_network(monkeypatch, tmp_path, make, count
     def export(network, path):
         path.write_text(str(num_params(network)))
 
-    source = SimpleNamespace(network=network, export=export, case=case)
+    source = SimpleNamespace(network=network, export=export, timing_case=timing_case)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     export(network, tmp_path / "whole.onnx")
-    share = network_source.share_of_time(
+    share = time_share.share_of_time(
         source, tmp_path / "whole.onnx", counts, EXAMPLE, threads=3, rounds=200
     )
     keep = {group: range(n) for group, n in counts.items()}

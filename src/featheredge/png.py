@@ -1,0 +1,99 @@
+"""PNG output: binarise, quantise, encode and save maps.
+
+Shapes: `H W` pixels. A map is (H, W) floating point in [0, 1].
+"""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from featheredge.errors import ArgumentError, ImageError, OutputError
+from featheredge.files import write_bytes
+from featheredge.pixel_values import unit_to_uint8
+
+
+def binarise(map: NDArray[np.floating[Any]], threshold: float = 0.5) -> NDArray[np.float32]:
+    """Binarise a map, as `--threshold` does on the command line.
+
+    Args:
+        map: (H, W) floating point in [0, 1].
+        threshold: Pixels at or above it become 1; above 0 and at most 1.
+
+    Returns:
+        (H, W) float32, 1 where the map is at least the threshold, else 0.
+
+    Raises:
+        ArgumentError: The threshold is out of range.
+    """
+    if not 0 < threshold <= 1:
+        raise ArgumentError(f"threshold is {threshold}; expected above 0 and at most 1")
+    return (map >= threshold).astype(np.float32)
+
+
+def quantise(map: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """Convert a map to 8 bits, round(255 p), without stretching its range.
+
+    Args:
+        map: (H, W) floating point in [0, 1].
+
+    Returns:
+        (H, W) uint8 in [0, 255].
+
+    Raises:
+        ImageError: The map is not two-dimensional floating point, is empty, or has values outside
+            [0, 1].
+    """
+    if map.ndim != 2 or not np.issubdtype(map.dtype, np.floating) or not map.size:
+        raise ImageError(
+            f"the map is {map.dtype} of shape {map.shape}; expected (H, W) floating point in [0, 1]"
+        )
+    return unit_to_uint8(map, "the map")
+
+
+def save_map(map: NDArray[np.floating[Any]], path: str | os.PathLike[str]) -> None:
+    """Write a map to an 8-bit greyscale PNG file, white on black, atomically.
+
+    Args:
+        map: (H, W) floating point in [0, 1], written as round(255 p) without stretching.
+        path: The output file, ending in .png. Missing folders are created; an existing file is
+            replaced.
+
+    Raises:
+        ImageError: The map has a wrong shape or dtype, or values outside [0, 1].
+        OutputError: `path` cannot be written or does not end in .png.
+    """
+    target = Path(path)
+    if target.suffix.lower() != ".png":
+        raise OutputError(f"{target}: maps are written as PNG; give a name that ends in .png")
+    encoded = encode_map(map)
+    try:
+        write_bytes(target, encoded)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written: {error.strerror}") from error
+
+
+def encode_map(map: NDArray[np.floating[Any]]) -> bytes:
+    """Encode a map as a PNG file.
+
+    Args:
+        map: (H, W) floating point in [0, 1].
+
+    Returns:
+        The bytes of an 8-bit greyscale PNG.
+
+    Raises:
+        ImageError: The map has a wrong shape or dtype, or values outside [0, 1].
+    """
+    return encode_png(Image.fromarray(quantise(map)))
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """Encode an image as a PNG file: its pixels only, without metadata."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()

@@ -1,0 +1,119 @@
+"""What the command says when a stream, a signal or a path goes wrong: one line, the right code."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+COMMAND = [sys.executable, "-m", "featheredge"]
+
+
+def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    for number in range(40):
+        Image.new("RGB", (16, 16), (number, 9, 9)).save(tmp_path / f"{number}.jpg")
+    return tmp_path
+
+
+def one_line(text: str) -> str:
+    (line,) = text.splitlines()
+    assert line.startswith("featheredge: ")
+    return line
+
+
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+
+
+@needs_full
+@pytest.mark.parametrize("arguments", [["edges", "0.jpg"], ["models"], ["edges", "-"]])
+def test_a_full_disk_is_one_line(photos, toy_onnx, arguments):
+    if arguments[0] == "edges":
+        arguments = [*arguments, "-m", str(toy_onnx)]
+    with FULL.open("w") as full, (photos / "0.jpg").open("rb") as photo:
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            stdin=photo, stdout=full, stderr=subprocess.PIPE, text=True, cwd=photos, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert one_line(done.stderr) == "featheredge: standard output: No space left on device"
+
+
+def test_a_reader_that_has_seen_enough_ends_it_with_141(photos, toy_onnx):
+    command = f"{' '.join(COMMAND)} edges {photos} -m {toy_onnx} | head -1; echo ${{PIPESTATUS[0]}}"
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # so that the closed pipe is noticed
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=True, env=environment
+    )
+    first, code = done.stdout.splitlines()
+    assert "->" in first
+    assert code == "141"
+    assert "standard output was closed" in one_line(done.stderr)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+@pytest.mark.parametrize("verb", ["edges", "eval"])
+def test_ctrl_c_ends_it_with_130(tmp_path, toy_onnx, verb):
+    pipe = tmp_path / "images" / "1.png"
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)  # reading it waits
+    (tmp_path / "masks").mkdir()
+    Image.new("L", (9, 9), 255).save(tmp_path / "masks" / "1.png")
+    inputs = {"edges": [pipe, "-m", toy_onnx], "eval": ["feather-saliency-s", tmp_path]}
+    command = [*COMMAND, verb, *map(str, inputs[verb])]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "stopped by Ctrl-C" in one_line(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("x" * 300 + ".jpg", "File name too long"),
+        ("loop.jpg", "symbolic links"),
+        ("https://example.org/a.jpg", "is a URL; download"),
+        ("fotos/", "No such file or directory"),
+    ],
+)
+def test_a_bad_path_is_one_line(tmp_path, toy_onnx, name, cause):
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    done = run("edges", name, "-m", toy_onnx, cwd=tmp_path)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert cause in lines[0]
+    assert all(line.startswith("featheredge: ") for line in lines)
+
+
+def test_a_warning_is_one_line(tmp_path, toy_onnx):
+    Image.fromarray(np.full((9, 9), 200, np.uint16)).save(tmp_path / "dark.png")
+    done = run("edges", tmp_path / "dark.png", "-m", toy_onnx)
+    assert done.returncode == 0
+    assert "warning: " in one_line(done.stderr)
+    assert "nearly black" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["mapz", "./mapz/", "nothing-like-it"])
+def test_a_mistyped_folder_is_no_unknown_model(tmp_path, name):
+    for folder in ("maps", "annotations"):
+        (tmp_path / folder).mkdir()
+        Image.new("L", (9, 9), 255).save(tmp_path / folder / "1.png")
+    done = run("eval", "edges", name, "annotations", "--max-dist", 0.01, cwd=tmp_path)
+    assert done.returncode == 1
+    said = one_line(done.stderr)
+    assert f"{name}: no such folder of maps, and no such model" in said
+    assert ("did you mean maps?" in said) == ("mapz" in name)
