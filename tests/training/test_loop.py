@@ -125,6 +125,7 @@ def test_a_run_from_before_a_setting_existed_goes_on(recipe, tmp_path):
     note = tmp_path / "run" / "recipe.json"
     older = json.loads(note.read_text())
     del older["decay"], older["optimiser"]["betas"], older["task"]
+    older["about"] = "described in other words"
     older["data"]["dataset"], older["loss"]["kind"] = "bsds500", "edges"
     note.write_text(json.dumps(older))
     train(recipe, tmp_path / "run")

@@ -65,7 +65,7 @@ def num_hooks(network: nn.Module) -> int:
 
 def hear(network: nn.Module, decay: NormDecay, *batches: torch.Tensor) -> None:
     """Pass batches as the training loop does, accumulating gradients."""
-    with decay.listening():
+    with decay.measuring():
         for batch in batches:
             network(batch).final.square().mean().backward()
 
@@ -200,10 +200,10 @@ def test_nothing_listens_outside(network):
 
 def test_an_error_leaves_no_hook_behind(network):
     decay = NormDecay(network, DYNAMIC, 32)
-    with decay.listening():
+    with decay.measuring():
         assert num_hooks(network) == len(scale_names(network))
         network(pictures())
-    with pytest.raises(RuntimeError, match="channels"), decay.listening():
+    with pytest.raises(RuntimeError, match="channels"), decay.measuring():
         network(pictures()[:, :1])
     assert num_hooks(network) == 0
 
@@ -279,7 +279,7 @@ def test_channels_that_say_nothing_die_and_others_live():
     for _ in range(600):
         image = torch.randn(16, 4, 4, 4)
         optimiser.zero_grad()
-        with decay.listening():
+        with decay.measuring():
             error = network(image)[:, 0] - (image[:, 0] - image[:, 1]).abs()
         error.square().mean().backward()
         decay.add_to_gradients()

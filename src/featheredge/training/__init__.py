@@ -1,1 +1,1 @@
-"""Recipes, losses and the training loop."""
+"""Training: recipes, losses, teachers and the loop."""

@@ -15,10 +15,9 @@ from featheredge.training.frozen import set_training
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:
     """A copy of `network` that follows it: average <- decay x average + (1 - decay) x network.
 
-    Until 1 / (1 - decay) updates have been made it is the plain mean of them all, so the random
-    initial weights leave no trace. Only parameters are averaged. The mean of many networks'
-    activation statistics is not the statistics of their mean, so `reestimate_norms` must be
-    called before the average is used.
+    For the first 1 / (1 - decay) updates it is their plain mean, so the random initial weights
+    leave no trace. Only parameters are averaged. The statistics of batch norms cannot be averaged
+    in this way, so call `reestimate_norms` before the average is used.
     """
 
     def follow(average: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
@@ -30,14 +29,14 @@ def moving_average(network: nn.Module, decay: float) -> AveragedModel:
 
 @torch.no_grad()
 def reestimate_norms(network: nn.Module, inputs: Iterable[Tensor]) -> None:
-    """Set batch norms' mean and variance to those of the network's own activations.
+    """Estimate the mean and variance of batch norms from the network's activations.
 
-    Frozen ones keep what they have, as in training.
+    Frozen ones keep theirs, as in training.
 
     Args:
         network: Changed in place and left in evaluation mode.
-        inputs: Batches of what it takes, (B, C, H, W), all of one size (networks of the zoo take
-            what `normalise` returns); the statistics are the plain mean over batches.
+        inputs: Batches of inputs, (B, C, H, W), all of one size. Networks of the zoo take what
+            `normalise` returns. The statistics are the plain mean over batches.
     """
     norms = set_training(network)
     momenta = [norm.momentum for norm in norms]

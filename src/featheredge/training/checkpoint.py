@@ -1,4 +1,4 @@
-"""Checkpoints: all the state of a run in one safetensors file, replaced atomically.
+"""Checkpoints: the whole state of a run in one safetensors file, replaced atomically.
 
 Tensors are stored under `model/`, `average/` and `optimiser/INDEX/`; the numbers that are not
 tensors go into the file's metadata as JSON. Nothing is pickled.
@@ -24,7 +24,15 @@ def write(
     optimiser: torch.optim.Optimizer,
     progress: dict[str, Any],
 ) -> None:
-    """Store a run's whole state; `progress` must be JSON."""
+    """Store the whole state of a run.
+
+    Args:
+        path: The file to replace.
+        model: What is trained.
+        average: The moving average of its weights.
+        optimiser: The optimiser.
+        progress: Other facts, as JSON.
+    """
     tensors: dict[str, Tensor] = {}
     for prefix, module in (("model", model), ("average", average)):
         tensors |= {f"{prefix}/{key}": value for key, value in module.state_dict().items()}
@@ -39,10 +47,10 @@ def write(
 def read(
     path: Path, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
 ) -> dict[str, Any]:
-    """Load what `write` stored into the given objects and return `progress`.
+    """Load what `write` stored into the given objects; returns `progress`.
 
     Raises:
-        WeightsError: The file is damaged or belongs to another network or optimiser.
+        WeightsError: The file is damaged, or of another network or optimiser.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -75,12 +83,12 @@ def read_progress(path: Path) -> dict[str, Any]:
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The entries under `prefix`, without it."""
+    """The entries whose keys begin with `prefix`, without it."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _optimiser_state(optimiser: torch.optim.Optimizer, flat: dict[str, Tensor]) -> dict[str, Any]:
-    """The optimiser's own state_dict with its per-parameter tensors taken from `flat`."""
+    """The optimiser's state_dict with the tensors of each parameter taken from `flat`."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in flat.items():
         index, name = key.split("/", 1)

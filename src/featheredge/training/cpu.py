@@ -1,4 +1,4 @@
-"""What makes training on a CPU fast: freed memory is kept, and tiny numbers are zeros."""
+"""Faster training on a CPU: freed memory is kept, and denormal numbers are taken for zero."""
 
 import ctypes
 import sys
@@ -14,9 +14,9 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 def keep_freed_memory() -> None:
     """Tell glibc to reuse freed blocks instead of returning them to the kernel.
 
-    Each training step allocates and frees the same few hundred megabytes. Handing them back
-    costs a page fault for every 4 KB of the next step, which took a third of the time of a
-    MobileEdge step. Does nothing on other C libraries.
+    Each training step allocates and frees the same few hundred megabytes. If they are returned, the
+    next step has a page fault for every 4 KB, which took a third of the time of a MobileEdge step.
+    Does nothing with other C libraries.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -29,11 +29,10 @@ def keep_freed_memory() -> None:
 
 @contextmanager
 def flushed_denormals() -> Iterator[None]:
-    """Take denormal numbers for zero where the processor can; afterwards as it was before.
+    """Take denormal numbers for zero inside the context, if the processor can.
 
-    They are too small for a processor to be fast with. Channels that decay to nothing pass through
-    them, and a step then takes several times as long: see
-    docs/training-logs/csnet-x1-decay-dynamic.jsonl before step 1,000, and after it, without them.
+    Processors compute slowly with denormal numbers. Weights of channels that decay to zero pass
+    through them, and a step then takes several times as long.
     """
     before = _are_flushed()
     torch.set_flush_denormal(True)

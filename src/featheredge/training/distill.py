@@ -1,4 +1,4 @@
-"""Distillation: losses between a student and its teacher, to be added to the task loss.
+"""Distillation: losses between a student and its teacher, added to the loss on labels.
 
 Shapes: B batch, C channels, H W pixels of the picture, h w cells of an encoder's last map.
 """
@@ -19,11 +19,11 @@ class OutputDistillation:
 
     Attributes:
         kind: "mse", the mean squared error of the published pair, or "cross_entropy" with the
-            teacher's map as soft label, whose gradient does not fade where the student is
+            teacher's map as soft label, whose gradient stays large where the student is
             confidently wrong (Hinton et al., "Distilling the Knowledge in a Neural Network").
         weight: Factor on the loss.
-        reduction: As of the task loss that it is added to, or one of the two vanishes: "sum"
-            over pixels or "mean".
+        reduction: "mean" or "sum" over pixels: the same as in [loss], or one of the two losses
+            outweighs the other by far.
     """
 
     kind: Literal["mse", "cross_entropy"] = "mse"
@@ -34,7 +34,7 @@ class OutputDistillation:
         """The loss of a batch.
 
         Args:
-            logits: The student's; only the final map is compared.
+            logits: Of the student; only the final map is compared.
             teacher_map: (B, 1, H, W) probabilities in [0, 1].
 
         Returns:
@@ -55,12 +55,12 @@ class Adaptation:
     """Settings of a `KnowledgeAdaptor`.
 
     Attributes:
-        student_layer: Submodule that returns the student's last encoder map.
-        teacher_layer: Submodule that returns the teacher's.
-        weight: Factor on the loss; 1e4 belongs to a task loss that is summed over pixels.
-        dimensions: Size of the vectors that are compared.
-        train_teacher_side: Whether the teacher's layer is trained too. The two layers can then
-            agree on a constant, which makes the loss 0 and teaches nothing.
+        student_layer: Submodule of the student that returns the last map of its encoder.
+        teacher_layer: Submodule of the teacher that returns the last map of its encoder.
+        weight: Factor on the loss; 1e4 fits a loss on labels that is summed over pixels.
+        dimensions: Length of the vectors that are compared.
+        train_teacher_side: Train the teacher's fully connected layer too. Both layers can then
+            return a constant, which makes the loss 0 and teaches nothing.
     """
 
     student_layer: str
@@ -71,16 +71,15 @@ class Adaptation:
 
 
 class KnowledgeAdaptor(nn.Module):
-    """Compares what the encoders of student and teacher make of a picture as a whole.
+    """Compares the encoders of student and teacher on the picture as a whole.
 
-    Each encoder's last map is averaged over its cells and passes through a fully connected layer
-    of its own; the loss is the mean squared error between the two vectors. After the adaptor of
+    The last map of each encoder is averaged over its cells and passes through a fully connected
+    layer; the loss is the mean squared error between the two vectors. After the adaptor of
     He et al., "Knowledge Adaptation for Efficient Semantic Segmentation" (CVPR 2019), reduced to
-    global averages. The teacher's averages are brought to mean 0 and deviation 1 first: a teacher
-    without batch norm has features of any size, and one published weight is to fit all.
+    global averages. The teacher's averages are normalised to mean 0 and deviation 1 first, because
+    a teacher without batch norm has features of any size, and one weight has to fit all.
 
-    The fully connected layers are part of the module: what trains the student must train and
-    store them too.
+    The fully connected layers belong to this module: train and store them with the student.
     """
 
     def __init__(self, settings: Adaptation, student_channels: int, teacher_channels: int) -> None:
@@ -94,8 +93,8 @@ class KnowledgeAdaptor(nn.Module):
         """The loss of a batch.
 
         Args:
-            student_map: (B, student channels, h, w), the student's last encoder map.
-            teacher_map: (B, teacher channels, h, w), the teacher's, of its own size.
+            student_map: (B, student channels, h, w), the last map of the student's encoder.
+            teacher_map: (B, teacher channels, h, w), that of the teacher; h and w may differ.
 
         Returns:
             A scalar: the weighted mean over batch and dimensions.

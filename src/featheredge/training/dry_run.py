@@ -126,7 +126,7 @@ def _time_steps(run: TrainingRun) -> float:
     seconds = []
     for step in range(1, min(_NUM_TIMED + 1, run.length.steps) + 1):
         started = time.perf_counter()
-        run.learn(step)
+        run.take_step(step)
         seconds.append(time.perf_counter() - started)
     counted = seconds[1:] or seconds
     return sum(counted) / len(counted)

@@ -1,8 +1,8 @@
-"""Layers that training leaves as they are, and batch norms that keep their statistics.
+"""Frozen layers, and batch norms that keep their statistics.
 
-The first layers of an encoder come from a million pictures and work on the largest maps: they have
-least to learn, and cost most. A batch norm with fixed statistics is part of its convolution (see
-`featheredge.models.blocks.conv_norm`), so it costs nothing.
+The first layers of a pre-trained encoder change least and work on the largest maps, so training
+them costs most time for the least gain. A batch norm with fixed statistics is computed as part of
+its convolution (see `featheredge.models.blocks.conv_norm`) and takes no time of its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from featheredge.models.layer_names import longest_beginning, norms_below
 
 
 def freeze(network: nn.Module, rates: Mapping[str, float]) -> None:
-    """Take the gradient from every parameter whose rate is 0.
+    """Compute no gradient for parameters with a rate of 0.
 
     Args:
         network: Changed in place.
-        rates: By the beginnings of parameters' dotted names; the longest that fits counts.
+        rates: Rates by the first part of a parameter's dotted name; the longest match counts.
     """
     for name, parameter in network.named_parameters():
         beginning = longest_beginning(name, rates)
@@ -26,14 +26,14 @@ def freeze(network: nn.Module, rates: Mapping[str, float]) -> None:
 
 
 def fix_norms(network: nn.Module, layers: Sequence[str]) -> None:
-    """Let the batch norms of some layers keep their statistics; they still learn scale and shift.
+    """Fix the statistics of the batch norms of some layers; scale and shift are still trained.
 
     Args:
         network: Changed in place: a momentum of 0 marks a norm whose statistics stay.
         layers: Dotted names of its submodules, such as "encoder".
 
     Raises:
-        RecipeError: There is no batch norm below one of them.
+        RecipeError: One of them has no batch norm.
     """
     for norm in norms_below(network, layers).values():
         norm.momentum = 0.0
@@ -43,7 +43,7 @@ def set_training(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
     """Put a network in training mode, except batch norms that are frozen or fixed.
 
     Returns:
-        The other batch norms.
+        The batch norms that are in training mode.
     """
     network.train()
     norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]

@@ -13,7 +13,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Length:
-    """How many steps a run has, fixed before it starts."""
+    """The number of steps of a run, fixed before it starts."""
 
     steps_per_epoch: int
     epochs: int
@@ -28,12 +28,12 @@ LogCallback = Callable[[Record, Length], None]
 
 
 class Log:
-    """Appends lines to a file and passes them on.
+    """Appends lines to a file and passes each to a callback.
 
     Args:
         path: The file.
-        step: Lines past this one are dropped: the run goes on from there.
-        length: Passed on with every line.
+        step: The step that the run resumes after; later lines are dropped.
+        length: Passed to `on_record` with every line.
         on_record: Called with every line.
     """
 
@@ -45,7 +45,7 @@ class Log:
             write_bytes(path, b"".join(kept))
 
     def write(self, record: Record) -> None:
-        """Append one line; it must have a `step`."""
+        """Append a line; it must have a `step`."""
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
         self._on_record(record, self._length)

@@ -1,12 +1,12 @@
 """The training loop: one recipe in, one run folder out.
 
 The run folder holds `recipe.json` (as run), `log.jsonl` (one line a step), `checkpoint.safetensors`
-(all state, replaced atomically), `maps/` (pictures of what the network sees) and, at the end,
+(all state, replaced atomically), `maps/` (sheets of pictures, labels and maps) and, at the end,
 `model/` (the averaged network, see `featheredge.models.build`).
 
-A run that was stopped goes on exactly where its checkpoint is: crops are numbered (see
-`featheredge.data.crops.Crops`), the learning rate is a function of the step, and what lies
-past the checkpoint in the log is dropped and done again.
+An interrupted run resumes exactly at its checkpoint: crops are numbered (see
+`featheredge.data.crops.Crops`), the learning rate is a function of the step, and log lines after
+the checkpoint are dropped and written again.
 """
 
 import math
@@ -50,13 +50,13 @@ def train(
     devices: int = 1,
     on_record: LogCallback = lambda record, length: None,
 ) -> Path:
-    """Run `recipe` in `folder`, or go on with the run that is there.
+    """Run `recipe` in `folder`, or resume the run in it.
 
     Args:
-        recipe: What to do.
-        folder: The run folder; made if absent.
-        accelerator: "cpu", "cuda", ... as Lightning Fabric names them; never chosen silently.
-        devices: How many of them.
+        recipe: What to run.
+        folder: The run folder; created if absent.
+        accelerator: "cpu", "cuda", ... as in Lightning Fabric; no other is used instead.
+        devices: Number of devices.
         on_record: Called with every line of the log.
 
     Returns:
@@ -64,8 +64,9 @@ def train(
 
     Raises:
         OutputError: Another process works in the folder.
-        RecipeError: The folder holds a run of another recipe, or the loss is no longer finite.
-        WeightsError: Its checkpoint is damaged.
+        RecipeError: The folder holds a run of another recipe, the recipe cannot be run, or the loss
+            is no longer finite.
+        WeightsError: The checkpoint or the initial weights are damaged.
         EvaluationError: The data set is not where the recipe says.
     """
     keep_freed_memory()
@@ -78,17 +79,17 @@ def train(
         claim(folder, recipe)
         run = TrainingRun(recipe, folder, fabric, on_record)
         for step in range(run.first_step + 1, run.length.steps + 1):
-            run.learn(step)
+            run.take_step(step)
             epoch, within = divmod(step, run.length.steps_per_epoch)
             if within == 0 and epoch % recipe.run.validate_every_epochs == 0:
-                run.look(step, epoch)
+                run.validate(step, epoch)
             if within == 0 or step % recipe.run.checkpoint_every_steps == 0:
-                run.keep(step)
+                run.write_checkpoint(step)
         return run.finish()
 
 
 class TrainingRun:
-    """What a run is made of. Every process learns; the first one alone looks and writes."""
+    """The state of a run. Every process trains; the first one alone validates and writes."""
 
     def __init__(
         self, recipe: Recipe, folder: Path, fabric: Fabric, on_record: LogCallback
@@ -121,14 +122,14 @@ class TrainingRun:
         self.crops = Crops(self.train_pairs, recipe.augment, recipe.seed)
         self.batches = self._batches()
 
-    def learn(self, step: int) -> None:
+    def take_step(self, step: int) -> None:
         """Take optimiser step number `step`, counted from 1."""
         started = time.perf_counter()
         factor = lr_factor(self.recipe.schedule, step - 1, self.length.steps_per_epoch)
         lr = set_lr(self.optimiser, factor)
         set_training(self.model)
         self.optimiser.zero_grad()
-        with self.decay.listening():
+        with self.decay.measuring():
             loss = self._accumulate_gradients()
         if self.recipe.optimiser.clip_norm is not None:
             self.fabric.clip_gradients(
@@ -141,8 +142,8 @@ class TrainingRun:
         rate = self.samples_per_step / (time.perf_counter() - started)
         self._write({"step": step, "loss": loss, "lr": lr, "samples_per_s": rate})
 
-    def look(self, step: int, epoch: int) -> None:
-        """Draw what the averaged network sees, and measure it where there is data to do so."""
+    def validate(self, step: int, epoch: int) -> None:
+        """Draw maps of the averaged network, and compute its loss on the validation pictures."""
         if not self.fabric.is_global_zero:
             return
         network, device = self._averaged_network(), self.fabric.device
@@ -152,8 +153,8 @@ class TrainingRun:
             val_loss = mean_loss(network, self.val_pairs, self.recipe.loss, device)
             self._write({"step": step, "epoch": epoch, "val_loss": val_loss})
 
-    def keep(self, step: int) -> None:
-        """Replace the checkpoint by the state after step `step`."""
+    def write_checkpoint(self, step: int) -> None:
+        """Replace the checkpoint by the state after optimiser step number `step`."""
         if self.fabric.is_global_zero:
             state = (self.objective, self.average, self.optimiser)
             checkpoint.write(self.checkpoint, *state, {"step": step})
@@ -167,7 +168,7 @@ class TrainingRun:
         return self.folder / MODEL_DIR
 
     def _resume(self) -> int:
-        """Load the checkpoint, if there is one; returns the steps that are done."""
+        """Load the checkpoint, if one exists; returns the number of steps that are done."""
         if not self.checkpoint.exists():
             return 0
         state = (self.objective, self.average, self.optimiser)
@@ -186,13 +187,13 @@ class TrainingRun:
             total += loss.item()
         if not math.isfinite(total):
             raise RecipeError(
-                f"the loss became {total}; lower optimiser.lr or set optimiser.clip_norm. "
-                "The last checkpoint is intact"
+                f"the loss became {total}; lower optimiser.lr or set optimiser.clip_norm. The last "
+                "checkpoint is intact"
             )
         return total
 
     def _batches(self) -> Iterator[list[Tensor]]:
-        """This process's batches from here on; crop numbers go round the processes in turn."""
+        """The remaining batches of this process; processes take crop numbers in turn."""
         size, parts = self.recipe.run.batch_size, self.recipe.run.accumulate
         world, rank = self.fabric.world_size, self.fabric.global_rank
         numbers = range(self.first_step * parts, self.length.steps * parts)
@@ -206,7 +207,7 @@ class TrainingRun:
         return iter(prepared)  # type: ignore[arg-type]
 
     def _averaged_network(self) -> Network:
-        """The averaged network, its batch norms fitted to its weights on the run's first crops."""
+        """The averaged network, with batch norms estimated for it on the run's first crops."""
         size, device = self.recipe.run.batch_size, self.fabric.device
         starts = range(0, self.recipe.run.norm_batches * size, size)
         batches = ([self.crops[n][0] for n in range(start, start + size)] for start in starts)

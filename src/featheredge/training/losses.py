@@ -1,4 +1,4 @@
-"""Losses for edge networks and for networks that find salient objects.
+"""Losses on labels, for edges and for saliency.
 
 Shapes: B batch, H W pixels.
 """
@@ -19,14 +19,14 @@ _WINDOW_PX = 31
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class EdgeLoss:
-    """The task loss of an edge network: class-balanced BCE on every map it returns.
+    """The loss of an edge network: class-balanced cross-entropy on the final map and side outputs.
 
     Attributes:
         eta: Pixels marked by a share of annotators in (0, eta] count neither as edge nor as
-            background. RCF uses 0.5, PiDiNet 0.3.
-        lambda_: Extra weight of background pixels; 1.1 in RCF and PiDiNet.
+            background; RCF uses 0.5, PiDiNet 0.3.
+        lambda_: Factor on the weight of background pixels; 1.1 in RCF and PiDiNet.
         side_weight: Weight of each side output; the final map weighs 1.
-        reduction: "sum" over pixels, as the published learning rates assume, or "mean".
+        reduction: "mean" over pixels, or "sum", which published learning rates assume.
     """
 
     eta: Annotated[float, Field(ge=0, lt=1)] = 0.5
@@ -52,7 +52,7 @@ class EdgeLoss:
         return loss
 
     def _one(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """Weighted BCE of one map, summed or averaged over pixels, averaged over the batch."""
+        """Weighted cross-entropy of one map: sum or mean over pixels, mean over the batch."""
         total = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
         pixels = target[0].numel() if self.reduction == "mean" else 1
         return total / (target.shape[0] * pixels)
@@ -62,8 +62,8 @@ def balanced_weights(label: Tensor, eta: float, lambda_: float) -> Tensor:
     """Per-pixel weights of RCF's class-balanced loss (Liu et al., CVPR 2017, equation 1).
 
     With |Y+| edge and |Y-| background pixels in a picture, an edge pixel weighs
-    |Y-| / (|Y+| + |Y-|) and a background pixel lambda |Y+| / (|Y+| + |Y-|). Pixels between,
-    0 < label <= eta, weigh 0; so does all of a picture without any edge.
+    |Y-| / (|Y+| + |Y-|) and a background pixel lambda |Y+| / (|Y+| + |Y-|). Pixels with
+    0 < label <= eta weigh 0; so do all pixels of a picture without edges.
 
     Args:
         label: (B, 1, H, W) float in [0, 1].
@@ -83,10 +83,10 @@ def balanced_weights(label: Tensor, eta: float, lambda_: float) -> Tensor:
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class SaliencyLoss:
-    """Cross-entropy and overlap of a mask, with more weight where the mask has its outline.
+    """The loss of a saliency network: cross-entropy and overlap, with more weight at outlines.
 
     A pixel weighs 1 + `outline` |mean of the mask in a 31 px window - mask|, the structure weight
-    of Wei et al., "F3Net" (AAAI 2020, section 3.3). With `overlap` and `outline` 0 this is the
+    of Wei et al., "F3Net" (AAAI 2020, section 3.3). With `overlap = 0` and `outline = 0` it is the
     plain mean cross-entropy of CSNet.
 
     Attributes:
@@ -131,7 +131,7 @@ class SaliencyLoss:
 
 
 def outline_weights(label: Tensor, outline: float) -> Tensor:
-    """Weight of each pixel, (B, 1, H, W): 1 plus how `label` differs from what is around it."""
+    """Weights, (B, 1, H, W): 1 + `outline` |mean of the label around a pixel - label|."""
     if outline == 0:
         return torch.ones_like(label)
     around = _moving_mean(_moving_mean(label, 2), 3)
@@ -139,10 +139,10 @@ def outline_weights(label: Tensor, outline: float) -> Tensor:
 
 
 def _moving_mean(x: Tensor, axis: int) -> Tensor:
-    """Mean over a window along one axis, of those cells in it that lie in the map.
+    """Mean along one axis over a window, of the cells that lie inside the map.
 
-    Running sums cost the same for any window; the square average pool in their place was two
-    fifths of a training step.
+    Running sums take the same time for any window; a square average pool took two fifths of a
+    training step.
     """
     half, size = _WINDOW_PX // 2, x.shape[axis]
     last = torch.arange(size, device=x.device)

@@ -1,7 +1,7 @@
-"""Channel counts that training learns: norm scales decay until their channels are gone.
+"""Learn channel counts: the scales of batch norms decay until some channels are zero.
 
-A batch norm's scale gamma multiplies all that its channel says, so a channel whose gamma has
-reached zero can be cut (see `featheredge.pruning.learned`).
+The scale gamma of a batch norm multiplies the output of its channel, so a channel whose gamma is
+zero can be cut (see `featheredge.pruning.learned`).
 
 Shapes: B batch, C channels, h w cells of a map.
 """
@@ -23,23 +23,24 @@ from featheredge.models.network import Network
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class ChannelDecay:
-    """How norm scales are pulled to zero, in place of static weight decay on them.
+    """How norm scales are pulled to zero, instead of by weight decay.
 
     Attributes:
-        kind: How strongly a scale gamma is pulled, before `strength` and cost. "dynamic", S |gamma|
-            with S the mean response of its channel: the dynamic weight decay of CSNet (Gao et al.,
-            ECCV 2020); "l2", |gamma|: plain weight decay; "l1", 1 (Liu et al., "Network slimming",
-            ICCV 2017).
+        kind: The pull on a scale gamma, before `strength` and cost. "dynamic": S |gamma| with S the
+            mean response of the channel, the dynamic weight decay of CSNet (Gao et al., ECCV
+            2020); "l2": |gamma|, plain weight decay; "l1": 1 (Liu et al., "Network slimming", ICCV
+            2017).
         strength: The factor lambda on the pull; 3 is published for "dynamic".
-        form: "coupled", as published, adds the pull to the gradient, which Adam then divides by
-            what gradients were of late; "decoupled" moves gamma by the learning rate times the pull
+        form: "coupled", as published, adds the pull to the gradient, which Adam then divides by the
+            size of recent gradients; "decoupled" moves gamma by the learning rate times the pull
             after the step, never past zero.
-        layers: Beginnings of the dotted names of the norms that it acts on; CSNet's stages.
-        cost: What the pull is proportional to besides: "equal", nothing; "multiply-adds", those
-            that a channel takes to make at its resolution; "ms", the table of that name. The mean
+        layers: First parts of the dotted names of the norms that decay; the default is CSNet's
+            stages.
+        cost: Also make the pull proportional to the cost of a channel: "equal", no;
+            "multiply-adds", those that compute it at its resolution; "ms", the table `ms`. The mean
             over all channels is 1, so `strength` keeps its meaning.
-        ms: Milliseconds that a channel takes, by the beginning of its norm's dotted name; the
-            longest that fits counts.
+        ms: Milliseconds for a channel, by the first part of its norm's dotted name; the longest
+            match counts.
     """
 
     kind: Literal["dynamic", "l2", "l1"]
@@ -52,31 +53,31 @@ class ChannelDecay:
     @model_validator(mode="after")
     def _table_if_asked(self) -> Self:
         if (self.cost == "ms") != bool(self.ms):
-            raise ValueError('a table ms of milliseconds per channel belongs to cost = "ms"')
+            raise ValueError('the table ms belongs to cost = "ms"; give both or neither')
         return self
 
 
 class _Decayed(NamedTuple):
-    """A norm, the layer whose output is its channels' response, and its factor on the pull."""
+    """A norm, the layer whose output is its response, and the factor on its pull."""
 
     norm: nn.BatchNorm2d
-    answer: nn.Module
+    layer: nn.Module
     factor: float
 
 
 class NormDecay:
-    """Pulls the norm scales of one network to zero, a little with every optimiser step.
+    """Pulls the norm scales of a network to zero, a little with every optimiser step.
 
-    Responses are those of the step's own batches, so there is nothing to store between steps.
+    Responses are measured on the batches of the step itself, so nothing is stored between steps.
 
     Args:
-        network: The one that is trained.
-        settings: None leaves everything alone.
-        size_px: Height and width of its pictures, where multiply-adds are counted.
-        mean_over_processes: Makes every process's tensor the mean of all of them.
+        network: The network that is trained.
+        settings: None turns the decay off.
+        size_px: Height and width of the pictures that multiply-adds are counted for.
+        mean_over_processes: Replaces a tensor by its mean over all processes.
 
     Raises:
-        RecipeError: The network has no norms of these names, or the table leaves one out.
+        RecipeError: The network has no norms of these names, or the table `ms` lacks one.
     """
 
     def __init__(
@@ -92,39 +93,39 @@ class NormDecay:
         if settings is not None:
             norms = norms_below(network, settings.layers)
             factors = _factors(network, norms, settings, size_px)
-            answers = _answers(network)
+            layers = _response_layers(network)
             self._decayed = [
-                _Decayed(norm, answers[norm], factors[name]) for name, norm in norms.items()
+                _Decayed(norm, layers[norm], factors[name]) for name, norm in norms.items()
             ]
 
     @property
     def scales(self) -> list[nn.Parameter]:
-        """The norm scales that it acts on."""
+        """The norm scales that decay."""
         return [decayed.norm.weight for decayed in self._decayed]
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take the channels' responses from the training batches that pass meanwhile."""
+    def measuring(self) -> Iterator[None]:
+        """Measure the responses of channels on the batches that pass inside the context."""
         if self._settings is None or self._settings.kind != "dynamic":
             yield
             return
-        heard: dict[nn.Module, list[Tensor]] = {decayed.answer: [] for decayed in self._decayed}
+        measured: dict[nn.Module, list[Tensor]] = {decayed.layer: [] for decayed in self._decayed}
 
-        def hear(module: nn.Module, inputs: Any, output: Tensor) -> None:
-            heard[module].append(response(output))
+        def measure(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            measured[module].append(response(output))
 
-        hooks = [module.register_forward_hook(hear) for module in heard]
+        hooks = [module.register_forward_hook(measure) for module in measured]
         try:
             yield
         finally:
             for hook in hooks:
                 hook.remove()
-        means = [torch.stack(batches).mean(0) for batches in heard.values()]
+        means = [torch.stack(batches).mean(0) for batches in measured.values()]
         self._responses = list(self._mean(torch.cat(means)).split([len(mean) for mean in means]))
 
     @torch.no_grad()
     def add_to_gradients(self) -> None:
-        """The coupled form, to be called right before the optimiser's step."""
+        """Apply the coupled form; call it right before the optimiser's step."""
         if self._settings is None or self._settings.form != "coupled":
             return
         for scale, pull in self._pulls(self._settings):
@@ -133,7 +134,7 @@ class NormDecay:
 
     @torch.no_grad()
     def shrink(self, optimiser: torch.optim.Optimizer) -> None:
-        """The decoupled form, to be called right after the step, with the rates it was taken at."""
+        """Apply the decoupled form; call it right after the step, before the rates change."""
         if self._settings is None or self._settings.form != "decoupled":
             return
         rates = {
@@ -143,7 +144,7 @@ class NormDecay:
             scale.copy_(scale.sign() * (scale.abs() - rates[scale] * pull).clamp(min=0))
 
     def _pulls(self, settings: ChannelDecay) -> Iterator[tuple[nn.Parameter, Tensor]]:
-        """Every scale and how strongly it is pulled, (C,) and never negative."""
+        """Every scale and the pull on it, (C,), never negative."""
         for index, (norm, _, factor) in enumerate(self._decayed):
             size = norm.weight.abs()
             if settings.kind == "dynamic":
@@ -154,27 +155,27 @@ class NormDecay:
 
 
 def response(output: Tensor) -> Tensor:
-    """S of every channel: the mean over the batch of |mean over cells|, (B, C, h, w) -> (C,)."""
+    """The response S of every channel: mean over the batch of |mean over cells|, as (C,)."""
     return output.detach().float().mean((2, 3)).abs().mean(0)
 
 
-def _answers(network: nn.Module) -> dict[nn.Module, nn.Module]:
-    """For every norm the activation right after it in its sequence, or else the norm itself."""
+def _response_layers(network: nn.Module) -> dict[nn.Module, nn.Module]:
+    """For every norm, the activation right after it in its sequence, or else the norm itself."""
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    answers: dict[nn.Module, nn.Module] = dict(zip(norms, norms, strict=True))
+    layers: dict[nn.Module, nn.Module] = dict(zip(norms, norms, strict=True))
     activations = (nn.PReLU, nn.ReLU, nn.ReLU6)
     for sequence in network.modules():
         if isinstance(sequence, nn.Sequential):
             for norm, after in zip(sequence, list(sequence)[1:], strict=False):
-                if norm in answers and isinstance(after, activations):
-                    answers[norm] = after
-    return answers
+                if norm in layers and isinstance(after, activations):
+                    layers[norm] = after
+    return layers
 
 
 def _factors(
     network: Network, norms: Mapping[str, nn.BatchNorm2d], settings: ChannelDecay, size_px: int
 ) -> dict[str, float]:
-    """What the pull on every norm's scales is multiplied by; 1 in the mean over channels."""
+    """The factor on the pull on each norm; its mean over all channels is 1."""
     if settings.cost == "equal":
         return dict.fromkeys(norms, 1.0)
     if settings.cost == "multiply-adds":
@@ -195,8 +196,8 @@ def _from_table(
         beginning = longest_beginning(name, table)
         if beginning is None:
             raise RecipeError(
-                f"decay.ms: no entry for {name}; expected one for the beginning of its name, "
-                f"got {', '.join(table)}"
+                f"decay.ms: no entry for {name}; add one for the first part of its name; entries "
+                f"are {', '.join(table)}"
             )
         costs[name] = table[beginning]
     return costs

@@ -1,4 +1,4 @@
-"""Optimisers and learning rates. The rate is a function of the step, so it needs no state."""
+"""Optimisers and learning rates. The rate is a function of the step alone: it has no state."""
 
 import bisect
 import math
@@ -15,16 +15,16 @@ from featheredge.training.recipe_sections import Optimiser, Schedule
 def make_optimiser(
     model: nn.Module, settings: Optimiser, undecayed: Iterable[nn.Parameter] = ()
 ) -> torch.optim.Optimizer:
-    """An optimiser over parameter groups that carry their own base rate as `base_lr`.
+    """Make an optimiser; its parameter groups have their base learning rate as `base_lr`.
 
     Args:
-        model: A network, or an `Objective` with the network as `student`; parameters that want no
-            gradient are left out.
-        settings: Rates are by names in the network.
-        undecayed: Parameters that weight decay leaves to something else.
+        model: A network, or an `Objective` with the network as `student`. Frozen parameters are
+            left out.
+        settings: Settings; `rates` go by names in the network.
+        undecayed: Parameters without weight decay.
 
     Raises:
-        RecipeError: No parameter's name begins as one of the rates says.
+        RecipeError: A key of `rates` matches no parameter.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     unused, exempt = set(settings.rates), set(undecayed)
@@ -43,7 +43,7 @@ def make_optimiser(
     if unused:
         raise RecipeError(
             f"optimiser.rates: no parameter's name begins with {', '.join(sorted(unused))}; "
-            f"this network's parts are {', '.join(_parts(model))}"
+            f"names begin with {', '.join(_parts(model))}"
         )
     listed = [
         {"params": parameters, "lr": lr, "base_lr": lr, "weight_decay": decay}
@@ -61,7 +61,7 @@ def _parts(model: nn.Module) -> list[str]:
 
 
 def lr_factor(schedule: Schedule, step: int, steps_per_epoch: int) -> float:
-    """What the base rates are multiplied by at 0-based optimiser step `step`."""
+    """The factor on the base learning rates at optimiser step `step`, counted from 0."""
     if step < schedule.warmup_steps:
         return (step + 1) / schedule.warmup_steps
     if schedule.kind == "step":
@@ -72,7 +72,7 @@ def lr_factor(schedule: Schedule, step: int, steps_per_epoch: int) -> float:
 
 
 def set_lr(optimiser: torch.optim.Optimizer, factor: float) -> float:
-    """Scale every group's rate; returns the largest."""
+    """Set the learning rate of every group to `factor` times its base rate; returns the largest."""
     for group in optimiser.param_groups:
         group["lr"] = group["base_lr"] * factor
     return float(max(group["lr"] for group in optimiser.param_groups))

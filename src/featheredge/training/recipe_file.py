@@ -1,4 +1,4 @@
-"""Recipe files: TOML, found by name or path, changed by settings, checked key by key, noted."""
+"""Recipe files: found by name or path, read, changed by settings, and stored in run folders."""
 
 import difflib
 import json
@@ -53,10 +53,10 @@ def find_recipe(recipe: str) -> Path:
 
 
 def read_toml(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a file and apply `key.subkey=value` settings (values as in TOML, or bare text).
+    """Read a TOML file and apply `key.subkey=value` settings (values as in TOML, or bare text).
 
     Raises:
-        RecipeError: Unreadable file, not TOML, or a setting that is not written so.
+        RecipeError: The file is unreadable or not TOML, or a setting has another form.
     """
     try:
         table = tomllib.loads(path.read_text("utf-8"))
@@ -70,7 +70,7 @@ def read_toml(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def named_like(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
-    """`read_toml`, where a recipe without a name has that of its file."""
+    """Read a file as `read_toml` does; a recipe without a name gets that of its file."""
     return {"name": path.stem, **read_toml(path, settings)}
 
 
@@ -90,10 +90,13 @@ def refuse_another(folder: Path, recipe: Section) -> None:
     Raises:
         RecipeError: It holds a run of another recipe.
     """
-    stored = folder / RECIPE_FILE
-    if stored.exists() and _stored_recipe(stored, type(recipe)) != recipe:
+    path = folder / RECIPE_FILE
+    if not path.exists():
+        return
+    stored = _stored_recipe(path, type(recipe))
+    if _what_is_run(stored) != _what_is_run(recipe):
         raise RecipeError(
-            f"{folder}: holds a run of another recipe (see {stored.name}); give another folder "
+            f"{folder}: holds a run of another recipe (see {path.name}); give another folder "
             "with --output, or remove this one to start again"
         )
 
@@ -110,21 +113,26 @@ def _stored_recipe(path: Path, kind: type[Section]) -> Section | None:
         return None
 
 
+def _what_is_run(recipe: Section | None) -> dict[str, Any] | None:
+    """Everything that decides a run, which is all but its description."""
+    return None if recipe is None else recipe.model_dump(exclude={"about"})
+
+
 def _apply(table: dict[str, Any], setting: str) -> None:
     """Set one `key.subkey=value` in a parsed recipe."""
     dotted, equals, text = setting.partition("=")
     *parents, key = dotted.strip().split(".")
     if not equals or not key:
-        raise RecipeError(f"a setting is written key.subkey=value; got {setting!r}")
+        raise RecipeError(f"--set {setting}: expected key.subkey=value, as in optimiser.lr=1e-3")
     for parent in parents:
         table = table.setdefault(parent, {})
         if not isinstance(table, dict):
-            raise RecipeError(f"{setting!r}: {parent} is a value, not a section")
+            raise RecipeError(f"--set {setting}: {parent} is a value, not a section")
     table[key] = _parse(text.strip())
 
 
 def _parse(text: str) -> Any:
-    """A TOML value, or the text itself where it is none (a path, say)."""
+    """A TOML value; or the text itself, such as a path."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -1,4 +1,4 @@
-"""What a network does on whole pictures while it trains: a loss, and a sheet to look at.
+"""Validation on whole pictures during training: the loss, and a sheet of maps.
 
 Shapes: H W pixels of one picture.
 """
