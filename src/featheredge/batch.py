@@ -94,7 +94,7 @@ def run(jobs: Iterable[Job], work: Callable[[Path], bytes], *, force: bool) -> I
         force: Whether to replace existing outputs. If not, jobs whose outputs exist are skipped.
 
     Yields:
-        The result of each job, as soon as it is available.
+        The result of each job, when the job ends.
     """
     for job in jobs:
         started = time.perf_counter()

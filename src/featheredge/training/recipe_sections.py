@@ -50,7 +50,7 @@ class NetworkSettings(Section):
     """The network to train, and its initial weights.
 
     Attributes:
-        name: A network of the zoo. Left out: `initial` as it is, such as a pruned network.
+        name: A network of the zoo. Left out: the network of `initial`, such as a pruned one.
         widths: Fields of the network's configuration to set differently.
         backbone: ImageNet weights for the encoder of the named network.
         initial: A trained network to start from instead, given as a teacher is. If there is a
