@@ -78,7 +78,7 @@ def test_a_bad_file_is_reported_and_counted(featheredge, photo, toy_onnx, tmp_pa
     assert code == 1
     assert out.count("->") == 1
     assert err.splitlines() == [
-        f"featheredge: {bad}: not an image, or of a format that is not supported",
+        f"featheredge: {bad}: not an image, or its format is not supported",
         f"featheredge: {tmp_path / 'missing.png'}: No such file or directory",
         "featheredge: 1 written, 2 failed",
     ]
@@ -144,7 +144,7 @@ def test_pixel_limit(featheredge, photo, toy_onnx):
     [
         (["-m", "nothing"], "featheredge: unknown model 'nothing'"),
         (["-m", "toy", "--provider", "quantum"], "featheredge: provider 'quantum' is not ava"),
-        (["-m", "toy", "-o", "map.jpg"], "featheredge: map.jpg: results are written as PNG"),
+        (["-m", "toy", "-o", "map.jpg"], "featheredge: map.jpg: outputs are PNG files"),
         (["-", "-m", "toy"], "featheredge: - reads one image"),
     ],
 )

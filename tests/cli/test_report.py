@@ -118,7 +118,7 @@ def test_a_pruned_custom_module_is_said(runs, tmp_path, toy_onnx, capsys):
     write_chain(runs / "scored", toy_onnx, {"unpruned": 0.7, "cut": 0.6})
     for score in chain.rglob("score.json"):
         score.unlink()
-    assert call(runs, "--out", tmp_path / "page.html") == 0
+    assert call(runs, "--output", tmp_path / "page.html") == 0
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith(f"featheredge: {chain}: left out, because its networks have no score")
     assert f"{chain}: left out" in (tmp_path / "page.html").read_text("utf-8")
@@ -127,6 +127,6 @@ def test_a_pruned_custom_module_is_said(runs, tmp_path, toy_onnx, capsys):
 def test_a_folder_without_scores_says_what_to_do(tmp_path):
     (tmp_path / "runs/mine/model").mkdir(parents=True)
     with pytest.raises(ArgumentError, match="runs: no network with a score") as caught:
-        call(tmp_path / "runs", "--out", tmp_path / "page.html")
+        call(tmp_path / "runs", "--output", tmp_path / "page.html")
     assert "featheredge eval RUN/network.onnx" in str(caught.value)
     assert not (tmp_path / "page.html").exists()

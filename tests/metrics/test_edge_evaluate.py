@@ -225,7 +225,7 @@ def test_the_command_prints_one_json_object(folders, capsys):
 def test_pictures_as_annotations_need_a_tolerance(folders, capsys):
     for i in range(3):
         save_grey(folders / "masks" / f"{i}.png", strokes(30, 40, i).astype(np.uint8) * 255)
-    with pytest.raises(EvaluationError, match="give --max-dist"):
+    with pytest.raises(EvaluationError, match="add --max-dist"):
         run(capsys, "edges", folders / "maps", folders / "masks")
     out = run(
         capsys, "edges", folders / "maps", folders / "masks", "--max-dist", 0.02,

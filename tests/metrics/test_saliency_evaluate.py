@@ -189,7 +189,7 @@ def test_a_model_scores_the_same_as_the_maps_that_it_writes(dataset, capsys, toy
     whole = json.loads(run(capsys, *options[:3], toy_saliency_onnx, *elsewhere))
     assert whole["num_images"] == 3
     assert whole["mae"] < 0.4
-    with pytest.raises(ArgumentError, match="holds no pictures; give --pictures"):
+    with pytest.raises(ArgumentError, match="no folder of images; add --pictures"):
         run(capsys, toy_saliency_onnx, dataset / "sod" / "masks")
 
 

@@ -43,7 +43,7 @@ def test_a_pass_in_training_leaves_frozen_statistics_alone():
     assert all(norm.training for norm in learning)
 
 
-def test_statistics_are_taken_anew_of_the_others_only():
+def test_only_the_other_norms_estimate_their_statistics_again():
     network = toy_network()
     freeze(network, RATES)
     before = copy(network)
