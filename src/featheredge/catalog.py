@@ -170,7 +170,7 @@ ENTRIES: tuple[Entry, ...] = (
         ),
         initial_weights="EfficientNet-Lite0 trained on ImageNet (Apache-2.0)",
         teacher="U2-Net-p, the authors' weights (Apache-2.0, trained on DUTS-TR)",
-        num_params=3_160_229,
+        num_params=3_159_897,
         stride=32,
         trained_by="the featheredge authors, recipes feather-saliency-start and feather-saliency",
         scores=_sod(0.830, 0.099, 0.806),

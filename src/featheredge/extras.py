@@ -11,7 +11,7 @@ from featheredge.errors import MissingExtraError
 INSTALL = "pip install 'featheredge[{extra}]'"
 
 MODULES = {
-    "lab": ("torch", "lightning_fabric", "kornia", "pydantic", "safetensors", "onnx", "onnxscript"),
+    "lab": ("torch", "lightning_fabric", "pydantic", "safetensors", "onnx", "onnxscript"),
     "eval": ("numba", "scipy", "matplotlib"),
     "heic": ("pi_heif",),
 }

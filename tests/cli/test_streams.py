@@ -63,6 +63,11 @@ def test_a_reader_that_has_seen_enough_ends_it_with_141(photos, toy_onnx):
     assert "standard output was closed" in one_line(done.stderr)
 
 
+def _heed_ctrl_c() -> None:
+    """A shell lets what it starts in the background ignore Ctrl-C; the tests may run so."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 @pytest.mark.parametrize("verb", ["edges", "eval"])
 def test_ctrl_c_ends_it_with_130(tmp_path, toy_onnx, verb):
@@ -73,10 +78,18 @@ def test_ctrl_c_ends_it_with_130(tmp_path, toy_onnx, verb):
     Image.new("L", (9, 9), 255).save(tmp_path / "masks" / "1.png")
     inputs = {"edges": [pipe, "-m", toy_onnx], "eval": ["feather-saliency-s", tmp_path]}
     command = [*COMMAND, verb, *map(str, inputs[verb])]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_ctrl_c,
+    ) as process:
         time.sleep(1.5)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        try:
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "stopped by Ctrl-C" in one_line(said)
 
