@@ -190,7 +190,7 @@ ENTRIES: tuple[Entry, ...] = (
         stride=16,
         trained_by="the featheredge authors, recipes feather-saliency-s-start and -s",
         scores=_sod(0.751, 0.152, 0.748),
-        notes="Where 0.7 MB or 30 % of the time matter; less sure of what is beside the object.",
+        notes="Where 0.7 MB or half of the time matter; less sure of what is beside the object.",
     ),
 )
 """All shipped models. The first entry of a task is its default model."""
