@@ -8,9 +8,9 @@ on both sides along the edge normal. Pure NumPy, in float32.
 The published formula uses the sign of the mixed derivative, which is 0 on a ridge exactly along a
 row. Such a ridge keeps its width, in the original and here.
 
-The image is processed in blocks that fit in the second-level cache. A block with its frame is stored
-as one long row of values, in which a neighbour in any direction is a shifted slice. No coordinate,
-angle or index is computed, except for variants that look further than one pixel.
+The image is processed in blocks that fit in the second-level cache. A block with its frame is
+stored as one long row of values, in which a neighbour in any direction is a shifted slice. No
+coordinate, angle or index is computed, except for variants that look further than one pixel.
 
 Shapes: `H W` pixels of the image; `h w` of a block with its frame; `N` = h w.
 """
@@ -224,7 +224,7 @@ def _highest_neighbour(values: Flat, normals: Normals, line: int) -> Flat:
         far *= y
         far += near
         sides.append(far)
-    np.maximum(*sides, out=highest[margin:-margin])
+    np.maximum(sides[0], sides[1], out=highest[margin:-margin])
     return highest
 
 
@@ -244,7 +244,8 @@ def _highest_sample(
         corner += side * turn
         far = values[corner] * (1 - x) + values[corner + side] * x
         samples.append(near * (1 - y) + far * y)
-    return np.maximum(*samples)
+    highest: Flat = np.maximum(samples[0], samples[1])
+    return highest
 
 
 def _fade_border(values: Map, border_px: int) -> Map:
