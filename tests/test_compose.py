@@ -60,7 +60,7 @@ def test_a_mask_refuses_numbers_out_of_range(arguments):
 
 def test_the_objects_own_colour_is_found_where_it_is_mixed():
     image, alpha = mixture()
-    found = foreground(image, alpha)
+    found = foreground(image, alpha)[..., :3]
     mixed = (alpha > 0) & (alpha < 255)
     fringe, left = (
         (np.abs(colours - np.array(RED)) * (alpha[..., None] / 255))[mixed].mean()
@@ -234,7 +234,8 @@ class Brightness:
 
     task = "saliency"
 
-    def __call__(self, pixels, *, max_megapixels=100.0):
+    def __call__(self, pixels, *, max_megapixels=100.0, size=None):
+        assert size in (None, pixels.shape[:2])
         return pixels[..., 0].astype(np.float32) / 255
 
 

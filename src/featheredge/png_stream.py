@@ -1,8 +1,8 @@
 """PNG files compressed by ISA-L: filter each row, then deflate, strip by strip.
 
-ISA-L compresses about ten times faster than the zlib that Pillow uses on most systems. Pillow cannot
-use it, so the file is put together here, after the PNG specification (third edition, sections 5, 7
-and 9): signature, header, one stream of filtered rows, end.
+ISA-L compresses several times faster than the zlib that Pillow uses. Pillow cannot use it, so the
+file is put together here, after the PNG specification (third edition, sections 5, 7 and 9):
+signature, header, one stream of filtered rows, end.
 
 Shapes: `h` rows of one strip; `N` bytes of a row.
 """
@@ -69,9 +69,7 @@ def _filtered_strips(rows: NDArray[np.uint8], step: int) -> Iterator[NDArray[np.
         above = strip[-1:]
 
 
-def _filtered(
-    rows: NDArray[np.uint8], above: NDArray[np.uint8], step: int
-) -> NDArray[np.uint8]:
+def _filtered(rows: NDArray[np.uint8], above: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
     """Filter rows, each by the filter with the smallest sum of absolute differences.
 
     Args:
