@@ -15,7 +15,6 @@ from featheredge.errors import ArgumentError, ImageError
 from featheredge.image import ImageSource, load
 from featheredge.refine import FIT_PX
 from featheredge.resize import (
-    Area,
     fit_inside,
     resize,
     resize_area,
@@ -54,34 +53,46 @@ def foreground(
     if small is None:
         small = small_copy(image, FIT_PX)
     layer = np.zeros((*alpha.shape, 4), np.uint8)
-    near, behind = _surroundings(small, resize(alpha, *small.shape[:2]))
+    means = _surroundings(small, resize(alpha, *small.shape[:2]))
     lowest, highest = block_extremes(alpha, alpha.shape)
-    coloured = block_extremes(np.asarray(near).max(axis=2), alpha.shape)[1] > 0
+    brightest = np.maximum.reduce([np.asarray(plane) for plane in means[0].split()])
+    coloured = block_extremes(brightest, alpha.shape)[1] > 0
     opaque = lowest == _OPAQUE
     for area in areas(opaque, alpha.shape):
-        for channel in range(3):  # faster than three values at a time
-            layer[area][..., channel] = image[area][..., channel]
         layer[area][..., 3] = _OPAQUE
+        for channel in range(3):  # one by one: NumPy is slow on rows of three values
+            layer[area][..., channel] = image[area][..., channel]
     for area in areas(~opaque & (coloured | (highest > 0)), alpha.shape):
         layer[area][..., 3] = alpha[area]
-        layer[area][..., :3] = _object_colours(image, alpha, near, behind, area)
+        _paint(layer[area], image[area], *(resize_area(x, alpha.shape, area) for x in means))
     return layer
 
 
-def _object_colours(
+def _paint(
+    layer: NDArray[np.uint8],
     image: NDArray[np.uint8],
-    alpha: NDArray[np.uint8],
-    near: Image.Image,
-    behind: Image.Image,
-    area: Area,
-) -> NDArray[np.uint8]:
-    """Estimate the object's colours in a rectangle of the image; opaque pixels keep theirs."""
-    share = alpha[area][..., None] / np.float32(_OPAQUE)
-    colours = resize_area(near, alpha.shape, area).astype(np.float32)
-    background = resize_area(behind, alpha.shape, area).astype(np.float32)
-    unexplained = image[area] - background
-    unexplained -= share * (colours - background)
-    return _to_uint8(colours + share * unexplained)
+    near: NDArray[np.uint8],
+    behind: NDArray[np.uint8],
+) -> None:
+    """Set the colours of a layer from its opacities; opaque pixels get those of the image.
+
+    Args:
+        layer: (h, w, 4) uint8 RGBA.
+        image: (h, w, 3) uint8 RGB.
+        near: (h, w, 3) uint8 RGB, mean colours of the object.
+        behind: (h, w, 3) uint8 RGB, mean colours of the background.
+    """
+    share = layer[..., 3] / np.float32(_OPAQUE)
+    for channel in range(3):
+        colour = near[..., channel].astype(np.float32)
+        background = behind[..., channel].astype(np.float32)
+        unexplained = image[..., channel] - background
+        background -= colour
+        background *= share
+        unexplained += background
+        unexplained *= share
+        colour += unexplained
+        layer[..., channel] = _to_uint8(colour)
 
 
 def _surroundings(
@@ -172,5 +183,6 @@ def _colour(background: Background) -> tuple[int, ...] | None:
 def _to_uint8(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Round to integers and clip to [0, 255]."""
     rounded = np.rint(values)
-    levels: NDArray[np.uint8] = np.clip(rounded, 0, _OPAQUE, out=rounded).astype(np.uint8)
+    np.clip(rounded, 0, _OPAQUE, out=rounded)
+    levels: NDArray[np.uint8] = rounded.astype(np.uint8)
     return levels
