@@ -28,8 +28,15 @@ def box_sum(values: NDArray[Number], radius_px: int) -> NDArray[Number]:
     """
     if values.ndim == 3:
         return np.stack([box_sum(channel, radius_px) for channel in values])
-    columns = _window_sums(values, radius_px)
-    return np.ascontiguousarray(_window_sums(columns.T, radius_px).T)
+    height, width = values.shape
+    line = width + 2 * radius_px
+    window = 2 * radius_px + 1
+    # With a frame of zeros, stored as one long row: no window reaches into another row of values.
+    flat = np.zeros((height + 2 * radius_px) * line + 2 * radius_px, values.dtype)
+    framed = flat[: -2 * radius_px or None].reshape(-1, line)
+    framed[radius_px : radius_px + height, radius_px : radius_px + width] = values
+    sums = _window_sums(_window_sums(flat, window, 1), window, line)
+    return np.ascontiguousarray(sums.reshape(height, line)[:, :width])
 
 
 def box_mean(values: NDArray[Float], radius_px: int) -> NDArray[Float]:
@@ -54,18 +61,15 @@ def window_lengths(length: int, radius_px: int) -> NDArray[np.int_]:
     return np.minimum(position + radius_px + 1, length) - np.maximum(position - radius_px, 0)
 
 
-def _window_sums(values: NDArray[Number], radius_px: int) -> NDArray[Number]:
-    """Sum windows along the first axis, from sums of 1, 2, 4, ... values."""
-    window = 2 * radius_px + 1
-    length = len(values)
-    powers = np.zeros((length + 2 * radius_px, values.shape[1]), values.dtype)
-    powers[radius_px : radius_px + length] = values
-    total = powers[:length]
-    summed, size = 1, 1
+def _window_sums(values: NDArray[Number], window: int, step: int) -> NDArray[Number]:
+    """Sum `window` values at distances of `step`, from sums of 1, 2, 4, ... values."""
+    length = len(values) - (window - 1) * step
+    powers, total = values, values[:length]
+    summed = size = 1
     while 2 * size <= window:
-        powers = powers[:-size] + powers[size:]
+        powers = powers[: -size * step] + powers[size * step :]
         size *= 2
         if window & size:
-            total = total + powers[summed : summed + length]
+            total = total + powers[summed * step : summed * step + length]
             summed += size
     return total
