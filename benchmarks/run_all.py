@@ -25,6 +25,7 @@ QUICK = (
     "bench_networks.py saliency --rounds 2 --size 64 96 --networks csnet-l-x1 feather-saliency-s",
     "bench_latency_table.py mobile-edge-s --size 64 96 --points 2 --rounds 1",
     "bench_precision.py mobile-edge-s --crop-px 64 --batch 1 --rounds 1",
+    "bench_path.py --rounds 1 --sizes 160x120",
     "bench_refine.py --rounds 1 --sizes 1",
 )
 
@@ -34,6 +35,7 @@ SKIPPED = {
     "bench_training.py": "the data set of a recipe; give RECIPE --set data.root=DIR",
     "compare_bsds_reference.py": "BSDS500 and HED's maps with the counts of the original "
     "evaluator; give --bsds DIR --reference DIR",
+    "compare_paths.py": "another tree and a folder of pictures; give TREE PICTURES",
     "score_csnet.py": "weights of CSNet, the masks of SOD and BSDS500; give --weights FILE "
     "--masks DIR --bsds DIR",
     "score_cutouts.py": "pictures with accurate masks; give DATA",

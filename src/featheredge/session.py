@@ -113,24 +113,36 @@ class Session:
         return open_again, ()
 
     def __call__(
-        self, image: ImageSource, *, max_megapixels: float = MAX_MEGAPIXELS
+        self,
+        image: ImageSource,
+        *,
+        max_megapixels: float = MAX_MEGAPIXELS,
+        size: tuple[int, int] | None = None,
     ) -> NDArray[np.float32]:
         """Return the map of one image of any size.
 
         Args:
             image: Any source that `featheredge.load_image` reads.
             max_megapixels: Larger images raise an error.
+            size: Height and width of the map, for a network with `input_px`; by default those of
+                the image. A smaller map saves the time to enlarge it.
 
         Returns:
-            (H, W) float32 in [0, 1], the size of the image.
+            (H, W) float32 in [0, 1], the size of the image or `size`.
 
         Raises:
             ImageError: The image cannot be read.
+            ArgumentError: `size` is given for a network that processes images at their own size.
             WeightsError: The network fails, or its map has NaN or values outside [0, 1].
         """
         pixels = load(image, max_megapixels=max_megapixels)
         if self.input_px is not None:
-            return self._infer_squares([pixels], self.input_px)[0]
+            return self._infer_squares([pixels], self.input_px, size)[0]
+        if size is not None:
+            raise ArgumentError(
+                f"{self.name} processes images at their own size; leave out size, or resize the "
+                "image"
+            )
         if max(pixels.shape) <= self._tile_px:
             return self._checked(self._infer_one(pixels))
         rows, columns = (
@@ -193,12 +205,19 @@ class Session:
             )
 
     def _infer_squares(
-        self, images: Sequence[NDArray[np.uint8]], side_px: int
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        side_px: int,
+        size: tuple[int, int] | None = None,
     ) -> list[NDArray[np.float32]]:
-        """Infer images of any shapes, (H, W, 3) uint8, at square size -> (H, W) float32 each."""
+        """Infer images of any shapes, (H, W, 3) uint8, at square size -> (H, W) float32 each.
+
+        `size` replaces H and W of the maps.
+        """
         squares = np.stack([resize(image, side_px, side_px) for image in images])
         maps = self._checked(self._infer(squares))
-        return [resize(map, *image.shape[:2]) for map, image in zip(maps, images, strict=True)]
+        sizes = [size or image.shape[:2] for image in images]
+        return [resize(map, *size) for map, size in zip(maps, sizes, strict=True)]
 
     def _infer_one(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Infer one image, (H, W, 3) uint8 -> (H, W) float32."""

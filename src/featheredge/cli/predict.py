@@ -94,15 +94,15 @@ def saliency(
     """
 
     def encode(session: "Session", source: "Path | bytes") -> bytes:
-        from featheredge.compose import refine_subject, soft_mask
-        from featheredge.image import load
+        if not refine:
+            return _encode(session(source, max_megapixels=run.max_megapixels), threshold)
+        from featheredge.compose import SOFTNESS, subject_alpha
+        from featheredge.png import encode_pixels
 
-        pixels = load(source, max_megapixels=run.max_megapixels)
-        map = session(pixels, max_megapixels=run.max_megapixels)
-        if refine:
-            map = refine_subject(pixels, map, threshold or 0.5)
-            map = soft_mask(map) if threshold is None else map
-        return _encode(map, threshold)
+        level, softness = (0.5, SOFTNESS) if threshold is None else (threshold, 0.0)
+        return encode_pixels(
+            subject_alpha(source, session, level, softness, max_megapixels=run.max_megapixels)
+        )
 
     return process("saliency", "saliency", inputs, run, encode)
 
