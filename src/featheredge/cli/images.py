@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -34,8 +34,9 @@ class Run:
             skipped.
         model: A name from `featheredge models` or the path of an .onnx file. Default: the default
             model of the task.
-        threads: Threads for inference.
+        threads: Threads for inference, or auto for the idle cores.
         provider: cpu, cuda, openvino, ... There is no fallback to another provider.
+        precision: Type of the arithmetic. bf16 needs --provider openvino.
         max_megapixels: Refuse larger images.
         force: Replace existing files.
         as_json: Print one JSON object instead of lines.
@@ -43,8 +44,9 @@ class Run:
 
     output: Annotated[Path | None, Parameter(alias="-o")] = None
     model: Annotated[str | None, Parameter(alias="-m")] = None
-    threads: Annotated[int, Parameter(validator=Number(gte=1))] = 1
+    threads: Literal["auto"] | Annotated[int, Parameter(validator=Number(gte=1))] = 1
     provider: str = "cpu"
+    precision: Literal["fp32", "bf16"] = "fp32"
     max_megapixels: Annotated[float, Parameter(validator=Number(gt=0))] = 100.0
     force: Annotated[bool, Parameter(alias="-f", negative="")] = False
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False
@@ -69,7 +71,13 @@ def process(
     from featheredge.session import Session
 
     def open_session() -> Session:
-        return Session(run.model, task=task, threads=run.threads, provider=run.provider)
+        return Session(
+            run.model,
+            task=task,
+            threads=run.threads,
+            provider=run.provider,
+            precision=run.precision,
+        )
 
     if "-" in inputs:
         if len(inputs) > 1 or run.output or run.as_json:
