@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     """Converts one image, a path or the bytes of a file, to the bytes of a PNG."""
 
 
+def _at_least_one(_: type, threads: str | int) -> None:
+    if threads != "auto":
+        Number(gte=1)(int, threads)
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Run:
@@ -44,7 +49,7 @@ class Run:
 
     output: Annotated[Path | None, Parameter(alias="-o")] = None
     model: Annotated[str | None, Parameter(alias="-m")] = None
-    threads: Literal["auto"] | Annotated[int, Parameter(validator=Number(gte=1))] = 1
+    threads: Annotated[Literal["auto"] | int, Parameter(validator=_at_least_one)] = 1
     provider: str = "cpu"
     precision: Literal["fp32", "bf16"] = "fp32"
     max_megapixels: Annotated[float, Parameter(validator=Number(gt=0))] = 100.0
