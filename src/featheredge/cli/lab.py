@@ -1,20 +1,17 @@
-"""The verbs `train`, `prune`, `export`, `label` and `reproduce`, which need `featheredge[lab]`."""
+"""The verbs `train`, `prune`, `label` and `reproduce`, which need `featheredge[lab]`."""
 
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from featheredge.cli.dataset import bsds_folder
 from featheredge.cli.progress import counter, training_progress
-from featheredge.errors import ArgumentError, OutputError
+from featheredge.errors import ArgumentError
 from featheredge.extras import require
-
-if TYPE_CHECKING:
-    from featheredge.models.network import Purpose
 
 
 def train(
@@ -101,72 +98,6 @@ def prune(
             loaded, folder, announce=lambda line: sys.stderr.write(f"{line}\n"), on_record=on_record
         )
     sys.stdout.write(f"{json.dumps(result.to_dict()) if as_json else result}\n")
-
-
-def export(
-    network: str,
-    /,
-    *,
-    output: Annotated[Path, Parameter(alias="-o")],
-    name: str | None = None,
-    task: Literal["edges", "saliency"] | None = None,
-    input_px: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
-    storage: Literal["fp16", "fp32"] = "fp16",
-    force: Annotated[bool, Parameter(alias="-f", negative="")] = False,
-) -> None:
-    """Export a trained network to an .onnx file, which the other verbs accept as a model.
-
-    Args:
-        network: A folder that `featheredge train` printed, or NAME:FILE.safetensors.
-        output: The .onnx file to write.
-        name: Name of the model in the file. Default: the file name of the output.
-        task: What its maps show. Only for a network whose config.json has no task.
-        input_px: Side of the square that images are resized to, the size used in training.
-            Default: the value in config.json. Without a value, images keep their own size.
-        storage: fp16 halves the file size. The arithmetic is float32 in both cases.
-        force: Replace an existing file.
-    """
-    require("lab", "`export`")
-    from featheredge.deploy.export import export_network
-    from featheredge.models import build
-
-    if output.exists() and not force:
-        raise OutputError(f"{output} exists; give another name, or add -f to replace it")
-    purpose = _purpose(network, task, input_px)
-    difference = export_network(
-        build.load_trained(network),
-        output,
-        name=name or output.stem,
-        task=purpose.task,
-        input_px=purpose.input_px,
-        storage=storage,
-    )
-    size_mb = output.stat().st_size / 1e6
-    sys.stdout.write(f"{output}  {size_mb:.2f} MB, within {difference:.1e} of PyTorch\n")
-
-
-def _purpose(
-    network: str, task: Literal["edges", "saliency"] | None, input_px: int | None
-) -> "Purpose":
-    """Return what a network was trained for: the stored values, else those of the options."""
-    from featheredge.models.network import Purpose
-    from featheredge.models.purpose import read_purpose
-
-    stored = read_purpose(network)
-    if stored is not None:
-        if task not in (None, stored.task):
-            raise ArgumentError(
-                f"--task {task}: {network} was trained for {stored.task}; leave --task out"
-            )
-        return Purpose(stored.task, input_px or stored.input_px)
-    if task is None:
-        raise ArgumentError(
-            f"{network} does not store its task; add --task edges, or --task saliency --input-px N "
-            "with the image size N used in training"
-        )
-    if task == "saliency" and input_px is None:
-        raise ArgumentError("--task saliency needs --input-px N, the image size used in training")
-    return Purpose(task, input_px)
 
 
 def label(
