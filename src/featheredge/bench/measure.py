@@ -6,7 +6,9 @@ Shapes: `H W` pixels.
 import io
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,7 +24,7 @@ from featheredge.catalog import find, list_models, weights_path
 from featheredge.image import load
 from featheredge.report.points import EXAMPLES
 from featheredge.resize import resize
-from featheredge.timing import clock_for, paired_ratio, summarise, time_rounds
+from featheredge.timing import Timing, clock_for, paired_ratio, summarise, time_rounds
 from featheredge.weights_file import is_path
 
 #: Rounds that choose the fastest form of a network.
@@ -89,7 +91,7 @@ def measure(
         if chosen := _fastest(subject, picture, clock):
             forms[subject.name], cases[f"network {subject.name}"] = chosen
         if (end_to_end := subject.end_to_end) is not None:
-            cases[f"path {subject.name}"] = lambda run=end_to_end: run(photo)  # type: ignore[misc]
+            cases[f"path {subject.name}"] = partial(end_to_end, photo)
     times = time_rounds({**cases, **peak_cases(threads)}, rounds, clock)
     rows = [
         Row(
@@ -120,7 +122,7 @@ def _fastest(
     return name, forms[name]
 
 
-def _summary(times: dict[str, list[float]], case: str):  # type: ignore[no-untyped-def]
+def _summary(times: dict[str, list[float]], case: str) -> Timing | None:
     return summarise(times[case]) if case in times else None
 
 
@@ -144,4 +146,8 @@ def _fresh_peak(subject: Subject, photo: bytes) -> int | None:
         file.write_bytes(photo)
         command = [sys.executable, "-m", "featheredge.bench.fresh", str(file), *subject.fresh]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return int(done.stdout) if done.returncode == 0 else None
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        warnings.warn(f"{subject.name}: no peak memory, the process failed: {reason}", stacklevel=2)
+        return None
+    return int(done.stdout.split()[-1])

@@ -6,6 +6,8 @@ fastest form counts. Its weights are random unless a file is given: they do not 
 Shapes: `H W` pixels.
 """
 
+import copy
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from featheredge.models.network import Network
 
 ONNX_RUNTIME, EAGER, CHANNELS_LAST = "ONNX Runtime", "PyTorch", "PyTorch, channels last"
+
+#: Side of tiles that no picture exceeds: networks are compared on whole pictures.
+_WHOLE = 1 << 16
 
 #: Zoo networks of this class are for saliency, with the size that they were published for.
 _SALIENCY_PX = {"CSNet": 224, "CSF": 320, "Feather": 320}
@@ -48,30 +53,51 @@ def open_zoo(spec: str, folder: Path, threads: int) -> Subject:
         folder: Where to put the exported file.
         threads: Threads of both runtimes.
     """
+    from featheredge.models.build import create_model, load_trained
+
+    trained = ":" in spec
+    network = load_trained(spec) if trained else create_model(spec).eval()
+    return open_network(spec, network, folder, threads, trained=trained)
+
+
+def open_network(
+    name: str, network: "Network", folder: Path, threads: int, *, trained: bool
+) -> Subject:
+    """Export a network and open it in ONNX Runtime and in PyTorch.
+
+    Args:
+        name: Its name in the results.
+        network: The network.
+        folder: Where to put the exported file.
+        threads: Threads of both runtimes.
+        trained: Whether its weights are trained; if not, only the network alone is timed.
+    """
     import torch
 
     from featheredge.deploy.export import export_network
-    from featheredge.models.build import create_model, load_trained
 
     torch.set_num_threads(threads)
-    trained = ":" in spec
-    network = load_trained(spec) if trained else create_model(spec).eval()
     task, input_px = _purpose(network)
-    file = folder / f"{spec.partition(':')[0]}.onnx"
+    file = exported_file(folder, name)
     export_network(network, file, name=file.stem, task=task, input_px=input_px, storage="fp32")
-    session = Session(file, threads=threads, tile_px=1 << 16)
+    session = Session(file, threads=threads, tile_px=_WHOLE)
 
     def prepare(picture: Picture) -> Mapping[str, Form]:
         own = picture if input_px is None else resize(picture, input_px, input_px)
         return {ONNX_RUNTIME: _session_form(session, picture), **_torch_forms(network, own)}
 
     return Subject(
-        name=spec,
+        name=name,
         prepare=prepare,
         cost=lambda height, width: file_cost(file, session, height, width),
         end_to_end=_file_to_file(session) if trained else None,
         fresh=("session", str(file), str(threads)),
     )
+
+
+def exported_file(folder: Path, name: str) -> Path:
+    """Return where `open_network` puts the file of a network."""
+    return folder / f"{re.sub(r'[^a-z0-9-]+', '-', name.lower())[:60]}.onnx"
 
 
 def file_cost(file: Path, session: Session, height: int, width: int) -> Cost:
@@ -116,8 +142,6 @@ def _torch_forms(network: "Network", picture: Picture) -> dict[str, Form]:
         return run
 
     # Memory formats are properties of the weights, so each form has its own copy.
-    import copy
-
     reordered = copy.deepcopy(plain).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return {EAGER: form(plain, inputs), CHANNELS_LAST: form(reordered, last)}
 

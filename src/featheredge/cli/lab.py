@@ -158,25 +158,35 @@ def label(
 
 
 def reproduce(
-    chain: Literal["edge-distillation"],
+    chain: Literal["edge-distillation", "table1"],
     /,
     *,
-    data: str,
-    backbone: Path,
-    teacher: str,
+    data: str | None = None,
+    backbone: Path | None = None,
+    teacher: str | None = None,
+    pruned: str | None = None,
+    threads: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    rounds: Annotated[int, Parameter(validator=Number(gte=1))] = 10,
     output: Annotated[Path, Parameter(alias="-o")] = Path("runs/edge-distillation"),
     published: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
     """Run and score all experiments of a published table, and print them next to its numbers.
 
-    The same command resumes a run that was stopped.
+    edge-distillation trains students; the same command resumes a run that was stopped. table1
+    measures the cost of RCF, a pruned RCF, the students and our networks at 1000x1000.
 
     Args:
         chain: The table.
-        data: The folder of BSDS500 in its published layout, or bsds500:FOLDER.
-        backbone: MobileNetV2 trained on ImageNet, a .safetensors file with torchvision's keys.
-        teacher: A folder that `featheredge train` printed, or NAME:FILE.safetensors.
+        data: The folder of BSDS500 in its published layout, or bsds500:FOLDER. table1 has scores
+            only with it, of networks with trained weights.
+        backbone: For edge-distillation: MobileNetV2 trained on ImageNet, a .safetensors file with
+            torchvision's keys.
+        teacher: A folder that `featheredge train` printed, or NAME:FILE.safetensors. For table1 a
+            trained RCF; without it RCF has random weights and no score.
+        pruned: For table1, the same for a pruned RCF. Default: random weights, 0.6 of every width.
+        threads: For table1, threads for inference.
+        rounds: For table1, number of timing rounds.
         output: The folder of all runs.
         published: Use the published training schedule (days on a CPU) instead of a fast one.
         as_json: Print one JSON object.
@@ -189,6 +199,11 @@ def reproduce(
     from featheredge.runs.reproduce import Setting, edge_distillation, table
     from featheredge.timing import num_cores
 
+    if chain == "table1":
+        _table1(data, teacher, pruned, threads, rounds, as_json)
+        return
+    if data is None or backbone is None or teacher is None:
+        raise ArgumentError("edge-distillation needs --data, --backbone and --teacher")
     runs = {"edge-distillation": edge_distillation}
     setting = Setting(
         bsds_folder(data),
@@ -203,6 +218,24 @@ def reproduce(
         rows = runs[chain](setting, on_record, lambda line: sys.stderr.write(f"{line}\n"))
     rows_json = [{**asdict(row), "difference": row.difference} for row in rows]
     sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else table(rows)}\n")
+
+
+def _table1(
+    data: str | None,
+    teacher: str | None,
+    pruned: str | None,
+    threads: int,
+    rounds: int,
+    as_json: bool,
+) -> None:
+    """Measure and print table 1 of the first paper."""
+    if data is not None:
+        require("eval", "`reproduce table1 --data`", "numba", "scipy")
+    from featheredge.runs.table1 import entries, table1
+
+    bsds = None if data is None else bsds_folder(data)
+    found = table1(entries(teacher, pruned), bsds=bsds, threads=threads, rounds=rounds)
+    sys.stdout.write(f"{json.dumps(found.to_dict()) if as_json else found}\n")
 
 
 def _pictures_in(path: Path) -> list[Path]:
