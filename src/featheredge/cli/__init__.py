@@ -16,7 +16,7 @@ from typing import NoReturn
 from cyclopts import App
 
 from featheredge import __version__
-from featheredge.cli import evaluate, info, lab, new_recipe, predict, report
+from featheredge.cli import bench, evaluate, export, info, lab, new_recipe, predict, report
 from featheredge.errors import FeatheredgeError
 from featheredge.extras import explain
 
@@ -36,10 +36,11 @@ app.command(info.doctor)
 app.command(new_recipe.new_recipe)
 app.command(lab.train)
 app.command(lab.prune)
-app.command(lab.export)
+app.command(export.export)
 app.command(lab.label)
 app.command(lab.reproduce)
 app.command(report.report)
+app.command(bench.bench)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     """Converts one image, a path or the bytes of a file, to the bytes of a PNG."""
 
 
+def _at_least_one(_: type, threads: str | int) -> None:
+    if threads != "auto":
+        Number(gte=1)(int, threads)
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Run:
@@ -34,8 +39,9 @@ class Run:
             skipped.
         model: A name from `featheredge models` or the path of an .onnx file. Default: the default
             model of the task.
-        threads: Threads for inference.
+        threads: Threads for inference, or auto for the idle cores.
         provider: cpu, cuda, openvino, ... There is no fallback to another provider.
+        precision: Type of the arithmetic. bf16 needs --provider openvino.
         max_megapixels: Refuse larger images.
         force: Replace existing files.
         as_json: Print one JSON object instead of lines.
@@ -43,8 +49,9 @@ class Run:
 
     output: Annotated[Path | None, Parameter(alias="-o")] = None
     model: Annotated[str | None, Parameter(alias="-m")] = None
-    threads: Annotated[int, Parameter(validator=Number(gte=1))] = 1
+    threads: Annotated[Literal["auto"] | int, Parameter(validator=_at_least_one)] = 1
     provider: str = "cpu"
+    precision: Literal["fp32", "bf16"] = "fp32"
     max_megapixels: Annotated[float, Parameter(validator=Number(gt=0))] = 100.0
     force: Annotated[bool, Parameter(alias="-f", negative="")] = False
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False
@@ -69,7 +76,13 @@ def process(
     from featheredge.session import Session
 
     def open_session() -> Session:
-        return Session(run.model, task=task, threads=run.threads, provider=run.provider)
+        return Session(
+            run.model,
+            task=task,
+            threads=run.threads,
+            provider=run.provider,
+            precision=run.precision,
+        )
 
     if "-" in inputs:
         if len(inputs) > 1 or run.output or run.as_json:
