@@ -19,6 +19,7 @@ from featheredge.catalog import Task
 from featheredge.errors import ArgumentError, WeightsError
 from featheredge.image import MAX_MEGAPIXELS, ImageSource, load
 from featheredge.resize import resize
+from featheredge.stages import stage
 from featheredge.tiling import round_up, run_tiled, spans
 from featheredge.weights_file import is_path, open_network
 
@@ -112,6 +113,7 @@ class Session:
         )
         return open_again, ()
 
+    @stage("network")
     def __call__(
         self, image: ImageSource, *, max_megapixels: float = MAX_MEGAPIXELS
     ) -> NDArray[np.float32]:

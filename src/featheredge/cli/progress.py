@@ -1,5 +1,6 @@
 """Progress bars on standard error, on a terminal only; training prints epochs elsewhere."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -29,6 +30,39 @@ def counter(label: str) -> Iterator[Advance]:
     with _bar(*columns) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def folder_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar with pictures per second, failures and the time left; lines print above it.
+
+    Args:
+        label: What the bar counts.
+        total: The number of pictures.
+
+    Yields:
+        A function to call after each picture, with the number of failed pictures.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("[red]{task.fields[failures]}"),
+    )
+    with _bar(*columns) as bar:
+        task = bar.add_task(label, total=total, rate="", failures="")
+
+        def advance(num_failed: int) -> None:
+            failures = f"{num_failed} failed" if num_failed else ""
+            speed = bar.tasks[0].speed
+            rate = f"{speed:.3g} pictures/s" if speed else ""
+            bar.update(task, advance=1, rate=rate, failures=failures)
+
+        yield advance
 
 
 @contextmanager
@@ -71,4 +105,10 @@ def _bar(*columns: "ProgressColumn") -> "Progress":
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    return Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # lines in a file or pipe stay there
+    )
