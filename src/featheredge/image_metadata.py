@@ -38,8 +38,9 @@ def read_metadata(image: Image.Image) -> ImageMetadata:
     exif = image.getexif()
     for tag in _STORAGE.intersection(exif):
         del exif[tag]
-    for tag in _SIZES:
-        exif.get_ifd(ExifTags.IFD.Exif).pop(tag, None)
+    if ExifTags.IFD.Exif in exif:
+        for tag in _SIZES:
+            exif.get_ifd(ExifTags.IFD.Exif).pop(tag, None)
     if ExifTags.Base.Orientation in exif:
         exif[ExifTags.Base.Orientation] = 1
     profile = image.info.get("icc_profile") or b""

@@ -74,7 +74,7 @@ def test_a_bad_file_is_reported_and_counted(featheredge, photo, toy_onnx, tmp_pa
     bad = tmp_path / "bad.jpg"
     bad.write_text("no picture")
     inputs = [bad, photo, tmp_path / "missing.png"]
-    code, out, err = featheredge("edges", *inputs, "-m", toy_onnx, "-o", tmp_path / "out")
+    code, out, err = featheredge("edges", *inputs, "-m", toy_onnx, "-o", tmp_path / "out", "-v")
     assert code == 1
     assert out.count("->") == 1
     assert err.splitlines() == [
@@ -93,12 +93,14 @@ def test_what_exists_is_skipped_and_counted(featheredge, photo, toy_onnx, tmp_pa
         err == f"featheredge: 1 skipped, {tmp_path}/photo_edges.png exists; add -f to replace it\n"
     )
     Image.new("RGB", (9, 9)).save(tmp_path / "second.png")
-    code, out, err = featheredge("edges", tmp_path, "-m", toy_onnx)
+    code, out, err = featheredge("edges", tmp_path, "-m", toy_onnx, "-v")
     assert (code, out.count("->")) == (0, 1)
     assert "1 skipped" in err
     code, out, _ = featheredge("edges", tmp_path, "-m", toy_onnx, "--json")
     assert (code, len(json.loads(out)["skipped"])) == (0, 2)
-    code, out, err = featheredge("edges", tmp_path, "-m", toy_onnx, "-f")
+    code, out, err = featheredge("edges", tmp_path, "-m", toy_onnx, "--resume", "-v")
+    assert (code, out.count("->"), "2 skipped" in err) == (0, 0, True)
+    code, out, err = featheredge("edges", tmp_path, "-m", toy_onnx, "-f", "-v")
     assert (code, out.count("->"), err) == (0, 2, "")
 
 
@@ -144,7 +146,7 @@ def test_pixel_limit(featheredge, photo, toy_onnx):
     [
         (["-m", "nothing"], "featheredge: unknown model 'nothing'"),
         (["-m", "toy", "--provider", "quantum"], "featheredge: provider 'quantum' is not ava"),
-        (["-m", "toy", "-o", "map.jpg"], "featheredge: map.jpg: outputs are PNG files"),
+        (["-m", "toy", "-o", "map.bmp"], "featheredge: map.bmp: outputs are png, webp"),
         (["-", "-m", "toy"], "featheredge: - reads one image"),
     ],
 )
@@ -250,7 +252,7 @@ def test_a_picture_without_an_object_costs_only_itself(
     night = tmp_path / "night.png"
     Image.new("RGB", (30, 20)).save(night)
     command = ["cutout", night, bright_photo, "-m", toy_saliency_onnx]
-    code, out, err = featheredge(*command, "-o", tmp_path / "out")
+    code, out, err = featheredge(*command, "-o", tmp_path / "out", "-v")
     assert (code, out.count("->")) == (1, 1)
     assert err.splitlines()[0].startswith(f"featheredge: {night}: no salient object: the map's hig")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["bright.png"]

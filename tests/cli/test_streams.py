@@ -52,7 +52,9 @@ def test_a_full_disk_is_one_line(photos, toy_onnx, arguments):
 
 
 def test_a_reader_that_has_seen_enough_ends_it_with_141(photos, toy_onnx):
-    command = f"{' '.join(COMMAND)} edges {photos} -m {toy_onnx} | head -1; echo ${{PIPESTATUS[0]}}"
+    command = (
+        f"{' '.join(COMMAND)} edges {photos} -m {toy_onnx} -v | head -1; echo ${{PIPESTATUS[0]}}"
+    )
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # so that the closed pipe is noticed
     done = subprocess.run(
         ["bash", "-c", command], capture_output=True, text=True, check=True, env=environment
