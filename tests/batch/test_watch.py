@@ -138,5 +138,5 @@ def test_an_output_that_is_also_an_input_is_an_error(folder, clock):
     watcher = Watcher([str(folder / "in")], Naming(folder))
     watcher.ready()
     clock(1.0)
-    with pytest.raises(OutputError, match="a.png is also an input"):
+    with pytest.raises(OutputError, match=r"a\.png is also an input"):
         watcher.ready()
