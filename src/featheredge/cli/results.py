@@ -88,6 +88,7 @@ class _Report:
                 notes = [_NOTES.get(key, key + " {}").format(n) for key, n in result.notes.items()]
                 about = ", ".join([f"{result.seconds:.2f} s", *notes])
                 sys.stdout.write(f"{source} -> {output} ({about})\n")
+                sys.stdout.flush()  # a reader of a watched folder's lines gets each at once
 
     def as_dict(self) -> dict[str, list[Any]]:
         failed = [{"input": source, "error": error} for source, error in self.failed.items()]
