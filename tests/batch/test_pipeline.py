@@ -222,5 +222,5 @@ def test_speed_counts_written_pictures_and_shares_add_up(photos):
     assert set(speed.as_dict(2)["stages"]) == {
         "read", "decode", "network", "post-processing", "encode", "write"
     }  # fmt: skip
-    assert "pictures/s; " in str(speed)
+    assert " pictures/s (" in str(speed)
     assert Speed().pictures_per_s == 0

@@ -53,7 +53,8 @@ class Speed:
         }
 
     def __str__(self) -> str:
-        """Return a sentence such as "81 pictures/s; network 62 %, encode 25 %, decode 8 %"."""
+        """Return numbers such as "81 pictures/s (network 62%, encode 25%, decode 8%)"."""
         ordered = sorted(self.shares.items(), key=lambda item: -item[1])
-        shown = ", ".join(f"{stage} {share:.0%}" for stage, share in ordered if share >= 0.005)
-        return f"{self.pictures_per_s:.3g} pictures/s; {shown}"
+        shown = ", ".join(f"{stage} {share:.0%}" for stage, share in ordered if share >= 0.05)
+        rate = self.pictures_per_s
+        return f"{rate:.{0 if rate >= 10 else 1}f} pictures/s ({shown})"

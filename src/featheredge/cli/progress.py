@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from featheredge.cli.remaining import RemainingTime
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, ProgressColumn
+    from rich.progress import Progress, ProgressColumn, Task
 
     from featheredge.training.log import Length
 
@@ -58,9 +58,7 @@ def folder_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
         def advance(num_failed: int) -> None:
             failures = f"{num_failed} failed" if num_failed else ""
-            speed = bar.tasks[0].speed
-            rate = f"{speed:.3g} pictures/s" if speed else ""
-            bar.update(task, advance=1, rate=rate, failures=failures)
+            bar.update(task, advance=1, rate=_rate(bar.tasks[0]), failures=failures)
 
         yield advance
 
@@ -97,6 +95,13 @@ def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
                 bar.console.print(f"epoch {epoch}/{length.epochs}: loss {loss:.4g}")
 
         yield report
+
+
+def _rate(task: "Task") -> str:
+    """Return the mean rate since the start; nothing in the first second, where it means little."""
+    seconds = task.elapsed or 0
+    rate = task.completed / seconds if seconds > 1 else 0
+    return f"{rate:.{0 if rate >= 10 else 1}f} pictures/s" if rate else ""
 
 
 def _bar(*columns: "ProgressColumn") -> "Progress":
