@@ -150,6 +150,24 @@ def test_ctrl_c_in_a_folder_leaves_whole_files_and_a_second_run_does_the_rest(
     assert len(list(out.iterdir())) == 200
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_a_terminal_shows_one_bar_for_a_folder(photos, toy_onnx):
+    terminal, its_end = os.openpty()
+    done = subprocess.run(
+        [*COMMAND, "edges", photos, "-m", toy_onnx],
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "90"},
+        stdout=subprocess.PIPE, stderr=its_end, text=True, check=True,
+    )  # fmt: skip
+    os.close(its_end)
+    shown = os.read(terminal, 1 << 20).decode()
+    os.close(terminal)
+    assert "edges" in shown
+    assert "40/40" in shown
+    assert shown.count("->") == 0
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("40 written in ")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 def test_a_watched_folder_is_left_by_ctrl_c(tmp_path, toy_onnx, start):
     folder, out = tmp_path / "in", tmp_path / "out"

@@ -89,7 +89,7 @@ class Folders:
             it.
         allow_urls: Download inputs that begin with http:// or https://, at most 50 MB in 30 s
             with 3 redirects.
-        allow_private_urls: Download from loopback and private addresses too.
+        allow_private_urls: Like --allow-urls, from loopback and private addresses too.
     """
 
     workers: Annotated[int | None, Parameter(group=_FOLDERS, validator=Number(gte=1))] = None
@@ -200,7 +200,12 @@ def process(
         model, work = open_work()
         workers = run.folders.num_workers(run.threads)
         return print_results(_watch(watcher, work, run, workers), model, verb, verbosity, workers)
-    jobs = batch.plan(inputs, naming, force=run.files.force, allow_urls=run.folders.allow_urls)
+    jobs = batch.plan(
+        inputs,
+        naming,
+        force=run.files.force,
+        allow_urls=run.folders.allow_urls or run.folders.allow_private_urls,
+    )
     model, work = open_work()
     workers = min(run.folders.num_workers(run.threads), len(jobs))
     results = batch.run(jobs, work, force=run.files.force, workers=workers, read=_reader(run))

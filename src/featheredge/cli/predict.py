@@ -54,8 +54,8 @@ def edges(
     """Find edges and write them as 8-bit greyscale images, white on black, value round(255 p).
 
     Args:
-        inputs: Images, folders (with their sub-folders) or glob patterns; - alone reads one image
-            from standard input.
+        inputs: Images, folders (with their sub-folders), glob patterns or, with --allow-urls,
+            URLs; - alone reads one image from standard input.
         threshold: Write pixels with at least this map value white and all others black; above 0,
             at most 1.
         thin: Thin the edges to ridge lines (non-maximum suppression).
@@ -84,8 +84,8 @@ def saliency(
     """Find salient objects and write them as 8-bit greyscale images, white on black, round(255 p).
 
     Args:
-        inputs: Images, folders (with their sub-folders) or glob patterns; - alone reads one image
-            from standard input.
+        inputs: Images, folders (with their sub-folders), glob patterns or, with --allow-urls,
+            URLs; - alone reads one image from standard input.
         threshold: Write pixels with at least this map value white and all others black; above 0,
             at most 1.
         refine: Write the mask that cutout uses instead of the map: with sharp borders, white
@@ -122,8 +122,8 @@ def cutout(
     """Cut out salient objects and write them with a transparent background.
 
     Args:
-        inputs: Images, folders (with their sub-folders) or glob patterns; - alone reads one image
-            from standard input.
+        inputs: Images, folders (with their sub-folders), glob patterns or, with --allow-urls,
+            URLs; - alone reads one image from standard input.
         background: New background: a colour (white, #00ff00), an image file, or blur for the
             blurred original.
         crop: Crop to the object.
