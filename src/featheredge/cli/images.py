@@ -239,8 +239,13 @@ def _watch(watcher: "Watcher", work: "PictureWork", run: Run, workers: int) -> "
     from featheredge import batch
 
     while True:
-        yield from batch.run(watcher.ready(), work, force=run.files.force, workers=workers)
-        time.sleep(batch.POLL_S)
+        started = time.monotonic()
+        jobs = watcher.ready()
+        listing_s = time.monotonic() - started
+        if jobs:
+            yield from batch.run(jobs, work, force=run.files.force, workers=workers)
+        # Large folders take long to list: they are listed less often, a tenth of the time.
+        time.sleep(max(batch.POLL_S, 9 * listing_s))
 
 
 def _reader(run: Run) -> "Callable[[Source], PictureFile]":
