@@ -26,6 +26,7 @@ QUICK = (
     "bench_latency_table.py mobile-edge-s --size 64 96 --points 2 --rounds 1",
     "bench_precision.py mobile-edge-s --crop-px 64 --batch 1 --rounds 1",
     "bench_path.py --rounds 1 --sizes 160x120",
+    "bench_folder.py --pictures 8 --rounds 1 --cases xs",
     "bench_refine.py --rounds 1 --sizes 1",
     "bench_formats.py mobile-edge-xs --rounds 1",
     "bench_threads.py mobile-edge-xs --rounds 1 --sizes 64",

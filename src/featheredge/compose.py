@@ -287,4 +287,6 @@ def _require_object(map: NDArray[np.float32], threshold: float) -> None:
 
 def _name(source: ImageSource) -> str:
     """Return the name of an image in error messages."""
-    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the image"
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    return str(getattr(source, "name", "the image"))

@@ -21,6 +21,7 @@ from featheredge.errors import ArgumentError, WeightsError
 from featheredge.image import MAX_MEGAPIXELS, ImageSource, load
 from featheredge.providers import Precision
 from featheredge.resize import resize
+from featheredge.stages import stage
 from featheredge.tiling import round_up, run_tiled, spans
 from featheredge.weights_file import is_path, open_network
 
@@ -123,6 +124,7 @@ class Session:
         )
         return open_again, ()
 
+    @stage("network")
     def __call__(
         self,
         image: ImageSource,
