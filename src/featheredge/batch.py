@@ -16,8 +16,10 @@ from featheredge.files import write_bytes
 from featheredge.image import IMAGE_SUFFIXES
 from featheredge.inputs import Found, expand
 
-VERBS = ("edges", "saliency", "cutout")
+VERBS = ("edges", "saliency", "cutout", "mask")
 """The suffixes of output names: photo_edges.png is written next to photo.jpg."""
+
+OUTPUT_SUFFIXES = (".png", ".svg")
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,12 @@ class Result:
 
 
 def plan(
-    inputs: Sequence[str], output: Path | None = None, *, verb: str = "edges", force: bool = False
+    inputs: Sequence[str],
+    output: Path | None = None,
+    *,
+    verb: str = "edges",
+    suffix: str = ".png",
+    force: bool = False,
 ) -> list[Job]:
     """Find the input files and choose an output file for each.
 
@@ -59,6 +66,7 @@ def plan(
             such as a.jpg and a.png, the suffix stays in the name: `a.jpg_edges.png`.
         verb: One of `VERBS`, used in the names of outputs next to their inputs. Outputs of earlier
             runs that lie next to their inputs in a folder or pattern are not taken as inputs.
+        suffix: Suffix of the outputs, one of `OUTPUT_SUFFIXES`, in place of .png.
         force: Whether an existing file named by `output` may be replaced.
 
     Returns:
@@ -70,7 +78,7 @@ def plan(
             or the single output file exists.
     """
     found = _found(inputs, output)
-    if output is not None and _is_one_file(output):
+    if output is not None and _is_one_file(output, suffix):
         if len(found) > 1:
             raise OutputError(
                 f"{output} is one file but there are {len(found)} inputs; give a folder"
@@ -80,7 +88,7 @@ def plan(
         if _exists(output) and not force:
             raise OutputError(f"{output} exists; give another name, or add -f to replace it")
         return jobs
-    jobs = _name_outputs(found, output, verb)
+    jobs = _name_outputs(found, output, verb, suffix)
     _refuse_shared(jobs)
     return jobs
 
@@ -125,13 +133,13 @@ def _found(inputs: Sequence[str], output: Path | None) -> list[Found]:
     return [each for path, each in by_path.items() if path not in results]
 
 
-def _name_outputs(found: list[Found], output: Path | None, verb: str) -> list[Job]:
+def _name_outputs(found: list[Found], output: Path | None, verb: str, suffix: str) -> list[Job]:
     """Return jobs with short output names, or long ones where inputs would share a short one."""
 
     def target(each: Found, name: str) -> Path:
         if output is None:
-            return _beside(each.path, name, verb)
-        return output / each.folder / f"{name}.png"
+            return _beside(each.path, name, verb, suffix)
+        return output / each.folder / f"{name}{suffix}"
 
     sources = {os.path.realpath(each.path) for each in found}
     short = [target(each, each.path.stem) for each in found]
@@ -145,8 +153,29 @@ def _name_outputs(found: list[Found], output: Path | None, verb: str) -> list[Jo
     ]
 
 
-def _beside(path: Path, name: str, verb: str) -> Path:
-    return path.with_name(f"{name}_{verb}.png")
+def _beside(path: Path, name: str, verb: str, suffix: str = ".png") -> Path:
+    return path.with_name(f"{name}_{verb}{suffix}")
+
+
+def write_mask(cutout: Path, mask: bytes, *, force: bool) -> Path:
+    """Write the mask of a cut-out next to it: NAME_mask.png for NAME_cutout.png or NAME.png.
+
+    Args:
+        cutout: The output of a job of the verb cutout.
+        mask: The content of the PNG file.
+        force: Whether to replace an existing file.
+
+    Returns:
+        The path of the mask.
+
+    Raises:
+        OutputError: The mask exists or cannot be written.
+    """
+    path = _beside(cutout, cutout.stem.removesuffix("_cutout"), "mask")
+    if _exists(path) and not force:
+        raise OutputError(f"{path} exists; add -f to replace it and the cut-out")
+    _write(path, mask)
+    return path
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -160,12 +189,13 @@ def _exists(path: Path) -> bool:
     return os.path.lexists(path)  # pathlib raises an error if the name is too long
 
 
-def _is_one_file(output: Path) -> bool:
-    suffix = output.suffix.lower()
-    if os.path.isdir(output) or suffix not in IMAGE_SUFFIXES:  # noqa: PTH112 - as in `_exists`
+def _is_one_file(output: Path, suffix: str) -> bool:
+    found = output.suffix.lower()
+    if os.path.isdir(output) or found not in (*IMAGE_SUFFIXES, ".svg"):  # noqa: PTH112 - as in `_exists`
         return False
-    if suffix != ".png":
-        raise OutputError(f"{output}: outputs are PNG files; give a .png name or a folder")
+    if found != suffix:
+        kind = suffix.removeprefix(".").upper()
+        raise OutputError(f"{output}: outputs are {kind} files; give a {suffix} name or a folder")
     return True
 
 

@@ -89,7 +89,30 @@ def encode_map(map: NDArray[np.floating[Any]]) -> bytes:
     Raises:
         ImageError: The map has a wrong shape or dtype, or values outside [0, 1].
     """
-    return encode_png(Image.fromarray(quantise(map)))
+    return encode_png(to_image(map))
+
+
+def to_image(map: NDArray[np.floating[Any]]) -> Image.Image:
+    """Convert a map to a PIL image, which notebooks show and `save` writes.
+
+    Maps are plain arrays, so that every NumPy function does what it always does; a notebook shows
+    them as numbers. This is the picture of one.
+
+    Args:
+        map: (H, W) floating point in [0, 1], converted to round(255 p) without stretching.
+
+    Returns:
+        An 8-bit greyscale image of W x H pixels, white on black.
+
+    Raises:
+        ImageError: The map has a wrong shape or dtype, or values outside [0, 1].
+
+    Example:
+        >>> import featheredge as fe
+        >>> fe.to_image(fe.edges("examples/coffee.jpg")).size
+        (600, 400)
+    """
+    return Image.fromarray(quantise(map))
 
 
 def encode_png(image: Image.Image) -> bytes:

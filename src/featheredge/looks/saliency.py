@@ -47,7 +47,7 @@ def blur(image: Pixels, map: Map, threshold: float | None) -> Pixels:
 def overlay(image: Pixels, map: Map, threshold: float | None) -> Pixels:
     """Draw the object in its colours with a light tint, on the faded photo."""
     opacity = _opacity(image, map, threshold)
-    tinted = blend(image, ACCENT, np.float32(0.3))
+    tinted = blend(image, ACCENT, np.float32(0.2))
     return blend(fade(image), tinted, opacity)
 
 

@@ -70,7 +70,7 @@ def contours_svg(
 
 def default_line_px(height: int, width: int) -> float:
     """Return the width of lines that look alike on pictures of every size, in pixels."""
-    return max(max(height, width) / 450, 1.0)
+    return max(max(height, width) / 360, 1.0)
 
 
 def _path(contour: Contour) -> str:
