@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from featheredge.session import Session
 
     Encode: TypeAlias = Callable[[Session, Path | bytes], bytes]
-    """Converts one image, a path or the bytes of a file, to the bytes of a PNG."""
+    """Converts one image, a path or the bytes of a file, to the bytes of a PNG or SVG."""
+
+Details: TypeAlias = dict[str, float]
+"""What is known about an output besides its path, by the name in the JSON report."""
 
 
 @Parameter(name="*")
@@ -39,6 +42,8 @@ class Run:
         max_megapixels: Refuse larger images.
         force: Replace existing files.
         as_json: Print one JSON object instead of lines.
+        preview: Show each output in the terminal, if it can draw pictures (kitty, iTerm2, sixel);
+            elsewhere, print a link to the file.
     """
 
     output: Annotated[Path | None, Parameter(alias="-o")] = None
@@ -48,6 +53,7 @@ class Run:
     max_megapixels: Annotated[float, Parameter(validator=Number(gt=0))] = 100.0
     force: Annotated[bool, Parameter(alias="-f", negative="")] = False
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False
+    preview: Annotated[bool, Parameter(negative="")] = False
 
 
 DEFAULTS = Run()
@@ -59,11 +65,15 @@ def process(
     inputs: list[str],
     run: Run,
     encode: "Encode",
-    dropped: Mapping[str, int] = MappingProxyType({}),
+    *,
+    suffix: str = ".png",
+    details: Mapping[str, Details] = MappingProxyType({}),
+    masks: Mapping[str, bytes] = MappingProxyType({}),
 ) -> int:
     """Process all inputs and return the exit code.
 
-    `dropped` has the number of small parts dropped from each cut-out, by input.
+    `suffix` is that of the outputs. `encode` can fill `details`, to be reported, and `masks`, PNG
+    files to be written beside the outputs, by input.
     """
     from featheredge import batch
     from featheredge.session import Session
@@ -72,24 +82,37 @@ def process(
         return Session(run.model, task=task, threads=run.threads, provider=run.provider)
 
     if "-" in inputs:
-        if len(inputs) > 1 or run.output or run.as_json:
+        if len(inputs) > 1 or run.output or run.as_json or run.preview:
             raise ArgumentError(
-                "- reads one image and writes a PNG to standard output; leave out the other "
-                "inputs, -o and --json"
+                "- reads one image and writes one to standard output; leave out the other inputs, "
+                "-o, --json and --preview"
             )
         if sys.stdin.isatty() or sys.stdout.isatty():
             raise ArgumentError(
                 "- reads standard input and writes to standard output; redirect both: "
-                f"featheredge {verb} - < photo.jpg > {verb}.png"
+                f"featheredge {verb} - < photo.jpg > {verb}{suffix}"
             )
-        sys.stdout.buffer.write(encode(open_session(), sys.stdin.buffer.read()))
+        content = encode(open_session(), sys.stdin.buffer.read())
+        if masks:
+            raise ArgumentError("- writes one image; leave out --mask")
+        sys.stdout.buffer.write(content)
         return 0
-    jobs = batch.plan(inputs, run.output, verb=verb, force=run.force)
+    if run.preview and run.as_json:
+        raise ArgumentError("--preview and --json both write to standard output; leave out one")
+    jobs = batch.plan(inputs, run.output, verb=verb, suffix=suffix, force=run.force)
     session = open_session()
-    results = batch.run(jobs, lambda source: encode(session, source), force=run.force)
+    outputs = {job.source: job.output for job in jobs}
+
+    def work(source: Path) -> bytes:
+        content = encode(session, source)
+        if mask := masks.get(str(source)):
+            batch.write_mask(outputs[source], mask, force=run.force)
+        return content
+
+    results = batch.run(jobs, work, force=run.force)
     if len(jobs) > 1 and sys.stderr.isatty():
         results = _with_progress(results, len(jobs), verb)
-    return _report(results, session.name, run.as_json, dropped)
+    return _report(results, session.name, run, details)
 
 
 def _with_progress(results: "Iterator[Result]", total: int, verb: str) -> "Iterator[Result]":
@@ -104,8 +127,11 @@ def _with_progress(results: "Iterator[Result]", total: int, verb: str) -> "Itera
         yield from finished
 
 
+_NOTES = {"confidence": ", confidence {:.2f}", "dropped_parts": ", {} small parts dropped"}
+
+
 def _report(
-    results: "Iterable[Result]", model: str, as_json: bool, dropped: Mapping[str, int]
+    results: "Iterable[Result]", model: str, run: Run, details: Mapping[str, Details]
 ) -> int:
     """Print the result of every file; return the exit code, 1 if any file failed."""
     written, skipped, failed = [], [], []
@@ -118,12 +144,14 @@ def _report(
             sys.stderr.write(f"featheredge: {result.error}\n")
         else:
             entry = {"input": source, "output": output, "seconds": round(result.seconds, 4)}
-            parts = {"dropped_parts": dropped[source]} if source in dropped else {}
-            written.append({**entry, **parts})
-            if not as_json:
-                note = f", {dropped[source]} small parts dropped" if parts else ""
+            known = details.get(source, {})
+            written.append({**entry, **known})
+            if not run.as_json:
+                note = "".join(_NOTES[name].format(value) for name, value in known.items())
                 sys.stdout.write(f"{source} -> {output} ({result.seconds:.2f} s{note})\n")
-    if as_json:
+            if run.preview:
+                _preview(result.job.output)
+    if run.as_json:
         report = {"model": model, "written": written, "skipped": skipped, "failed": failed}
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
     elif skipped:
@@ -133,3 +161,12 @@ def _report(
     if failed:
         sys.stderr.write(f"featheredge: {len(written)} written, {len(failed)} failed\n")
     return int(bool(failed))
+
+
+def _preview(output: Path) -> None:
+    """Show an output in the terminal, or a link to it."""
+    from featheredge import terminal_image
+
+    protocol = terminal_image.detect() if sys.stdout.isatty() else None
+    sys.stdout.write(terminal_image.preview(output, protocol) + "\n")
+    sys.stdout.flush()

@@ -1,6 +1,6 @@
 """The verbs `edges`, `saliency` and `cutout`, which run a trained network on images.
 
-Each verb defines how one image becomes one PNG; `featheredge.cli.images` does the rest.
+Each verb defines how one image becomes one PNG or SVG; `featheredge.cli.images` does the rest.
 """
 
 import difflib
@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
-from featheredge.cli.images import DEFAULTS, Run, process
+from featheredge.cli.images import DEFAULTS, Details, Run, process
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from featheredge.catalog import Task
     from featheredge.session import Session
+
+
+_RENAMED = {"--thin": "--as thin", "--refine": "--as mask"}
 
 
 def _refuse_options(_: type, inputs: list[str]) -> None:
     """Raise an error for misspelt options: inputs can start with "-", so they get here."""
     for text in inputs:
         if text.startswith("-") and text != "-":
+            if now := _RENAMED.get(text):
+                raise CycloptsError(msg=f"Unknown option: {text}. Type {now}")
             near = difflib.get_close_matches(text.partition("=")[0], _options(), n=1)
             hint = f"Did you mean {near[0]}?" if near else f"For a file of this name, type ./{text}"
             raise CycloptsError(msg=f"Unknown option: {text}. {hint}")
@@ -41,14 +44,22 @@ Inputs: TypeAlias = Annotated[
 ]
 Threshold: TypeAlias = Annotated[float, Parameter(validator=Number(gt=0, lte=1))]
 """A pixel is edge or object if its map value is at least the threshold, in every verb."""
+Invert: TypeAlias = Annotated[bool, Parameter(negative="")]
+
+EdgeLook: TypeAlias = Literal[
+    "map", "binary", "thin", "overlay", "sketch", "lineart", "contour-svg"
+]
+SaliencyLook: TypeAlias = Literal["map", "mask", "cutout", "overlay", "blur", "trimap", "outline"]
 
 
 def edges(
     inputs: Inputs,
     /,
     *,
+    look: Annotated[EdgeLook, Parameter(name="--as")] = "map",
     threshold: Threshold | None = None,
-    thin: Annotated[bool, Parameter(negative="")] = False,
+    invert: Invert = False,
+    size: Annotated[int | None, Parameter(validator=Number(gte=16))] = None,
     run: Run = DEFAULTS,
 ) -> int:
     """Find edges and write them as 8-bit greyscale PNGs, white on black, value round(255 p).
@@ -56,29 +67,33 @@ def edges(
     Args:
         inputs: Images, folders (with their sub-folders) or glob patterns; - alone reads one image
             from standard input.
-        threshold: Write pixels with at least this map value white and all others black; above 0,
-            at most 1.
-        thin: Thin the edges to ridge lines (non-maximum suppression).
+        look: What to draw: the map, black and white at the threshold (binary), lines one pixel
+            wide (thin), lines on the photo (overlay), a pencil drawing (sketch), smooth lines of
+            equal width (lineart), or the same lines as an SVG file (contour-svg).
+        threshold: Draw edges from this map value on; above 0, at most 1. With map and thin, they
+            are white and all other pixels black. Default: 0.5 for binary, 0.3 for lineart and
+            contour-svg, none for the others.
+        invert: Swap black and white.
+        size: Working size: let the network see images at most this large, in pixels of the longer
+            side, and resize the map back. 1024 finds contours in photos of many megapixels, which
+            are all texture at full size.
         run: Output, network and limits.
     """
 
     def encode(session: "Session", source: "Path | bytes") -> bytes:
-        map = session(source, max_megapixels=run.max_megapixels)
-        if thin:
-            from featheredge.nms import suppress
+        return _draw("edges", look, session, source, run, threshold, invert, size)
 
-            map = suppress(map)
-        return _encode(map, threshold)
-
-    return process("edges", "edges", inputs, run, encode)
+    suffix = ".svg" if look == "contour-svg" else ".png"
+    return process("edges", "edges", inputs, run, encode, suffix=suffix)
 
 
 def saliency(
     inputs: Inputs,
     /,
     *,
+    look: Annotated[SaliencyLook, Parameter(name="--as")] = "map",
     threshold: Threshold | None = None,
-    refine: Annotated[bool, Parameter(negative="")] = False,
+    invert: Invert = False,
     run: Run = DEFAULTS,
 ) -> int:
     """Find salient objects and write them as 8-bit greyscale PNGs, white on black, round(255 p).
@@ -86,23 +101,18 @@ def saliency(
     Args:
         inputs: Images, folders (with their sub-folders) or glob patterns; - alone reads one image
             from standard input.
-        threshold: Write pixels with at least this map value white and all others black; above 0,
-            at most 1.
-        refine: Write the mask that cutout uses instead of the map: with sharp borders, white
-            inside and black outside.
+        look: What to draw: the map, the object's opacity with sharp borders (mask), the object on
+            a transparent background (cutout), tinted on the faded photo (overlay), before a
+            blurred background (blur), inside, unknown and outside for matting (trimap), or a line
+            around it (outline). The verb cutout has more options.
+        threshold: Map value of the object's border, above 0, at most 1. With map and mask, pixels
+            from this value on are white and all others black. Default: 0.5, and none for map.
+        invert: Swap black and white.
         run: Output, network and limits.
     """
 
     def encode(session: "Session", source: "Path | bytes") -> bytes:
-        from featheredge.compose import refine_subject, soft_mask
-        from featheredge.image import load
-
-        pixels = load(source, max_megapixels=run.max_megapixels)
-        map = session(pixels, max_megapixels=run.max_megapixels)
-        if refine:
-            map = refine_subject(pixels, map, threshold or 0.5)
-            map = soft_mask(map) if threshold is None else map
-        return _encode(map, threshold)
+        return _draw("saliency", look, session, source, run, threshold, invert)
 
     return process("saliency", "saliency", inputs, run, encode)
 
@@ -117,6 +127,7 @@ def cutout(
     threshold: Threshold = 0.5,
     subject: Literal["all", "largest"] = "all",
     min_share: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.05,
+    mask: Annotated[bool, Parameter(negative="")] = False,
     run: Run = DEFAULTS,
 ) -> int:
     """Cut out salient objects and write them as PNGs with a transparent background.
@@ -132,36 +143,68 @@ def cutout(
             of at least this value has no object and counts as failed.
         subject: Keep all parts of the subject, or only the largest.
         min_share: Drop parts below this share of the largest part's area; 0 keeps all.
+        mask: Write the mask too: NAME_mask.png next to the cut-out.
         run: Output, network and limits.
     """
-    dropped: dict[str, int] = {}
+    details: dict[str, Details] = {}
+    masks: dict[str, bytes] = {}
 
     def encode(session: "Session", source: "Path | bytes") -> bytes:
         from PIL import Image
 
-        from featheredge import compose
+        from featheredge.compose import cut_out
+        from featheredge.errors import NoObjectError
+        from featheredge.image import load
         from featheredge.png import encode_png
 
-        cut = compose.cutout(
-            source,
-            model=session,
-            threshold=threshold,
-            background=background,
-            crop=crop,
-            margin=margin,
-            subject=subject,
-            min_share=min_share,
-            on_dropped=lambda count: dropped.update({str(source): count}),
-            max_megapixels=run.max_megapixels,
-        )
-        assert isinstance(cut, Image.Image)
-        return encode_png(cut)
+        pixels = load(source, max_megapixels=run.max_megapixels)
+        try:
+            cut = cut_out(
+                pixels,
+                session(pixels, max_megapixels=run.max_megapixels),
+                threshold=threshold,
+                background=background,
+                crop=crop,
+                margin=margin,
+                subject=subject,
+                min_share=min_share,
+            )
+        except NoObjectError as error:
+            name = "the image" if isinstance(source, bytes) else source
+            raise NoObjectError(f"{name}: {error}") from None
+        dropped = {"dropped_parts": cut.num_dropped} if cut.num_dropped else {}
+        details[str(source)] = {"confidence": round(cut.confidence, 4), **dropped}
+        if mask:
+            masks[str(source)] = encode_png(Image.fromarray(cut.mask))
+        return encode_png(Image.fromarray(cut.pixels))
 
-    return process("cutout", "saliency", inputs, run, encode, dropped)
+    return process("cutout", "saliency", inputs, run, encode, details=details, masks=masks)
 
 
-def _encode(map: "NDArray[np.float32]", threshold: float | None) -> bytes:
-    """Encode a map as PNG, binarised if there is a threshold."""
-    from featheredge.png import binarise, encode_map
+def _draw(
+    task: "Task",
+    look: str,
+    session: "Session",
+    source: "Path | bytes",
+    run: Run,
+    threshold: float | None,
+    invert: bool,
+    size: int | None = None,
+) -> bytes:
+    """Run a network on one image and draw its map as a PNG or SVG file."""
+    from PIL import Image
 
-    return encode_map(map if threshold is None else binarise(map, threshold))
+    from featheredge.errors import NoObjectError
+    from featheredge.image import load
+    from featheredge.looks import draw
+    from featheredge.maps import infer
+    from featheredge.png import encode_png
+
+    pixels = load(source, max_megapixels=run.max_megapixels)
+    map = infer(session, pixels, size)
+    try:
+        drawing = draw(task, look, pixels, map, threshold=threshold, invert=invert)
+    except NoObjectError as error:
+        name = "the image" if isinstance(source, bytes) else source
+        raise NoObjectError(f"{name}: {error}") from None
+    return drawing.encode() if isinstance(drawing, str) else encode_png(Image.fromarray(drawing))
