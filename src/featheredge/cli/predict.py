@@ -27,8 +27,10 @@ def _refuse_options(_: type, inputs: list[str]) -> None:
         if text.startswith("-") and text != "-":
             if now := _RENAMED.get(text):
                 raise CycloptsError(msg=f"Unknown option: {text}. Type {now}")
-            near = difflib.get_close_matches(text.partition("=")[0], _options(), n=1)
+            name = text.partition("=")[0]
+            near = difflib.get_close_matches(name, _options(), n=1)
             hint = f"Did you mean {near[0]}?" if near else f"For a file of this name, type ./{text}"
+            hint = "It is an option of another verb" if near == [name] else hint
             raise CycloptsError(msg=f"Unknown option: {text}. {hint}")
 
 
@@ -79,6 +81,9 @@ def edges(
             are all texture at full size.
         run: Output, network and limits.
     """
+    from featheredge.looks import find
+
+    find("edges", look, invert)  # an error before any work
 
     def encode(session: "Session", source: "Path | bytes") -> bytes:
         return _draw("edges", look, session, source, run, threshold, invert, size)
@@ -110,6 +115,9 @@ def saliency(
         invert: Swap black and white.
         run: Output, network and limits.
     """
+    from featheredge.looks import find
+
+    find("saliency", look, invert)  # an error before any work
 
     def encode(session: "Session", source: "Path | bytes") -> bytes:
         return _draw("saliency", look, session, source, run, threshold, invert)

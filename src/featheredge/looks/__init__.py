@@ -7,7 +7,7 @@ Shapes: `H W` pixels of the image.
 """
 
 from featheredge.looks.contours import Contour, find_contours
-from featheredge.looks.registry import EDGE_LOOKS, LOOKS, SALIENCY_LOOKS, Look, draw
+from featheredge.looks.registry import EDGE_LOOKS, LOOKS, SALIENCY_LOOKS, Look, draw, find
 from featheredge.looks.svg import contours_svg
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "Look",
     "contours_svg",
     "draw",
+    "find",
     "find_contours",
 ]

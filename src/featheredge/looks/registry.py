@@ -67,21 +67,37 @@ def draw(
         ImageError: Image and map have different sizes.
         NoObjectError: A cut-out has no object.
     """
+    chosen = find(task, look, invert)
+    if threshold is not None and not 0 < threshold <= 1:
+        raise ArgumentError(f"threshold is {threshold}; expected above 0 and at most 1")
+    if image.shape != (*map.shape, 3):
+        raise ImageError(
+            f"the image has shape {image.shape} and the map {map.shape}; expected (H, W, 3) and "
+            "(H, W) of the same size"
+        )
+    return chosen(image, map, threshold)
+
+
+def find(task: Task, look: str, invert: bool = False) -> Draw:
+    """Return the function that draws a look.
+
+    Args:
+        task: "edges" or "saliency".
+        look: A name in `EDGE_LOOKS` or `SALIENCY_LOOKS`.
+        invert: Whether to swap black and white.
+
+    Raises:
+        ArgumentError: The look is unknown or cannot be inverted.
+    """
     looks = LOOKS[task]
     if look not in looks:
         raise ArgumentError(f"unknown look {look!r} for {task}; choose one of {', '.join(looks)}")
-    if threshold is not None and not 0 < threshold <= 1:
-        raise ArgumentError(f"threshold is {threshold}; expected above 0 and at most 1")
-    if image.shape[:2] != map.shape:
-        raise ImageError(f"the image has shape {image.shape} and the map {map.shape}; expected "
-                         "(H, W, 3) and (H, W) of the same size")  # fmt: skip
-    chosen = looks[look]
     if not invert:
-        return chosen.draw(image, map, threshold)
-    if chosen.inverted is None:
+        return looks[look].draw
+    if (inverted := looks[look].inverted) is None:
         names = ", ".join(name for name, each in looks.items() if each.inverted)
         raise ArgumentError(f"{look} cannot be inverted (--invert); choose one of {names}")
-    return chosen.inverted(image, map, threshold)
+    return inverted
 
 
 def _negative(
