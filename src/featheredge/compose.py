@@ -169,6 +169,13 @@ def subject_mask(image: NDArray[np.uint8], map: NDArray[np.float32]) -> NDArray[
 
     Returns:
         (H, W) float32 in [0, 1].
+
+    Example:
+        >>> import featheredge as fe
+        >>> pixels = fe.load_image("examples/cat.jpg")
+        >>> mask = fe.subject_mask(pixels, fe.saliency(pixels))
+        >>> mask.shape
+        (300, 451)
     """
     return soft_mask(refine_subject(image, map))
 
@@ -254,6 +261,12 @@ def soft_mask(
 
     Raises:
         ArgumentError: A number is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> import featheredge as fe
+        >>> fe.soft_mask(np.array([[0.3, 0.5, 0.7]], np.float32)).round(2)
+        array([[0. , 0.5, 1. ]], dtype=float32)
     """
     if not (0 < threshold <= 1 and 0 <= softness <= 1):
         raise ArgumentError(

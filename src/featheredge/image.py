@@ -81,6 +81,14 @@ def load(
 
     Warns:
         UserWarning: A 16-bit image has no value above 255, so that it is nearly black.
+
+    Example:
+        >>> import featheredge as fe
+        >>> pixels = fe.load_image("examples/coffee.jpg")
+        >>> pixels.shape, pixels.dtype
+        ((400, 600, 3), dtype('uint8'))
+        >>> fe.load_image(pixels[..., ::-1], channels="bgr").shape  # as cv2.imread returns it
+        (400, 600, 3)
     """
     if isinstance(source, Tensor):
         array = _in_rgb(to_array(source), channels)

@@ -29,6 +29,12 @@ def binarise(map: NDArray[np.floating[Any]], threshold: float = 0.5) -> NDArray[
 
     Raises:
         ArgumentError: The threshold is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> import featheredge as fe
+        >>> fe.binarise(np.array([[0.2, 0.5, 0.9]]), 0.5)
+        array([[0., 1., 1.]], dtype=float32)
     """
     if not 0 < threshold <= 1:
         raise ArgumentError(f"threshold is {threshold}; expected above 0 and at most 1")
@@ -66,6 +72,12 @@ def save_map(map: NDArray[np.floating[Any]], path: str | os.PathLike[str]) -> No
     Raises:
         ImageError: The map has a wrong shape or dtype, or values outside [0, 1].
         OutputError: `path` cannot be written or does not end in .png.
+
+    Example:
+        >>> import featheredge as fe
+        >>> fe.save_map(fe.edges("examples/coffee.jpg"), "edges.png")
+        >>> fe.load_image("edges.png").shape
+        (400, 600, 3)
     """
     target = Path(path)
     if target.suffix.lower() != ".png":

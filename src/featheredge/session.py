@@ -36,6 +36,14 @@ class Session:
         stride: Images are padded to multiples of this by reflection, and maps are cropped back.
         input_px: Images are resized to a square of this side, and maps are resized back. None for
             a network that processes images at their own size.
+
+    Example:
+        >>> import featheredge as fe
+        >>> session = fe.Session("mobile-edge-xs")  # stays loaded
+        >>> session("examples/coffee.jpg").shape
+        (400, 600)
+        >>> [map.shape for map in session.batch(["examples/coffee.jpg", "examples/cat.jpg"])]
+        [(400, 600), (300, 451)]
     """
 
     name: str

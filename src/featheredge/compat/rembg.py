@@ -99,6 +99,13 @@ def remove(
         ArgumentError: An argument is not available here.
         ValueError: `data` is of another kind, as in rembg.
         FeatheredgeError: The image cannot be read, or the session is for another task.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from featheredge.compat import remove
+        >>> png = remove(Path("examples/cat.jpg").read_bytes())
+        >>> png[1:4]
+        b'PNG'
     """
     putalpha = bool(kwargs.pop("putalpha", False))
     unknown = [*map(str, args), *kwargs, *(["vitmatte"] if vitmatte or vitmatte_model else [])]

@@ -66,6 +66,15 @@ def draw(
         ArgumentError: The look is unknown or cannot be inverted, or the threshold is out of range.
         ImageError: Image and map have different sizes.
         NoObjectError: A cut-out has no object.
+
+    Example:
+        >>> import featheredge as fe
+        >>> from featheredge.looks import EDGE_LOOKS, draw
+        >>> list(EDGE_LOOKS)
+        ['map', 'binary', 'thin', 'overlay', 'sketch', 'lineart', 'contour-svg']
+        >>> photo = fe.load_image("examples/coffee.jpg")
+        >>> draw("edges", "overlay", photo, fe.edges(photo)).shape
+        (400, 600, 3)
     """
     chosen = find(task, look, invert)
     if threshold is not None and not 0 < threshold <= 1:

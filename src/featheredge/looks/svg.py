@@ -50,6 +50,13 @@ def contours_svg(
     Raises:
         ArgumentError: A number is out of range.
         ImageError: The map is not two-dimensional or is empty.
+
+    Example:
+        >>> import featheredge as fe
+        >>> from featheredge.looks import contours_svg
+        >>> svg = contours_svg(fe.edges("examples/coffee.jpg"))
+        >>> svg.startswith("<svg"), svg.count("<path") > 20
+        (True, True)
     """
     if not (max_kb > 0 and (line_px is None or line_px > 0)):
         raise ArgumentError(f"max_kb is {max_kb} and line_px is {line_px}; expected above 0")
