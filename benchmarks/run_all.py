@@ -34,6 +34,7 @@ SKIPPED = {
     "bench_training.py": "the data set of a recipe; give RECIPE --set data.root=DIR",
     "compare_bsds_reference.py": "BSDS500 and HED's maps with the counts of the original "
     "evaluator; give --bsds DIR --reference DIR",
+    "score_confidence.py": "pictures and a verdict on each cut-out; give VERDICTS PICTURES",
     "score_csnet.py": "weights of CSNet, the masks of SOD and BSDS500; give --weights FILE "
     "--masks DIR --bsds DIR",
     "score_cutouts.py": "pictures with accurate masks; give DATA",

@@ -155,3 +155,14 @@ def test_numbers_out_of_range_are_refused(numbers):
 def test_the_tolerance_grows_with_the_picture():
     assert default_tolerance(300, 400) == 0.5
     assert default_tolerance(3000, 4000) == 2.5
+
+
+def test_a_large_map_has_the_contours_of_a_small_one():
+    from featheredge.resize import resize
+
+    map = drawn(circle_perimeter(60, 80, 40))
+    (large,) = find_contours(resize(map, 2400, 3200))
+    assert large.closed
+    radii = np.hypot(*(large.points - (1610, 1210)).T)
+    assert abs(radii - 800).max() < 15
+    assert len(large.points) < 120

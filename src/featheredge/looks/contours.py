@@ -1,5 +1,8 @@
 """Contours of an edge map: its thin lines as smooth polylines.
 
+Lines are traced on a copy of the map of at most 1600 px, so that the time hardly depends on the
+size of a large picture.
+
 Shapes: `H W` pixels of the map; `N` points of one contour.
 """
 
@@ -9,13 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from featheredge.errors import ArgumentError
+from featheredge.errors import ArgumentError, ImageError
 from featheredge.looks.linking import linked_pixels
 from featheredge.looks.polyline import simplify, smooth
 from featheredge.nms import suppress
+from featheredge.resize import fit_inside, resize
 from featheredge.skeleton import skeletonise
 
 THRESHOLD = 0.3
+
+#: Longest side of the copy on which lines are traced, in pixels.
+_COPY_PX = 1600
 
 #: Lines are traced through pixels of at least this share of the threshold, which closes gaps.
 _WEAK = 0.5
@@ -68,7 +75,11 @@ def find_contours(
         ArgumentError: A number is out of range.
         ImageError: The map is not two-dimensional or is empty.
     """
-    height, width = map.shape[:2]
+    if map.ndim != 2 or map.size == 0:
+        raise ImageError(
+            f"the edge map has shape {map.shape}; expected (H, W) with at least 1 pixel"
+        )
+    height, width = map.shape
     tolerance = default_tolerance(height, width) if tolerance_px is None else tolerance_px
     shortest = max(height, width) / 50 if min_length_px is None else min_length_px
     if not (0 < threshold <= 1 and tolerance >= 0 and shortest >= 0):
@@ -76,11 +87,14 @@ def find_contours(
             f"threshold is {threshold}, tolerance_px is {tolerance} and min_length_px is "
             f"{shortest}; expected a threshold above 0 and at most 1, and lengths of 0 or more"
         )
-    thin = suppress(map)
-    traced = _traced(thin, _WEAK * threshold)
-    found = [c for c in traced if c.strength >= threshold and c.length_px >= shortest]
-    simplified = [c._replace(points=simplify(smooth(c.points), tolerance)) for c in found]
-    return sorted(simplified, key=lambda contour: -contour.length_px)
+    small = resize(np.asarray(map, np.float32), *fit_inside(height, width, _COPY_PX))
+    scale = (np.array(map.shape) / small.shape)[::-1].astype(np.float32)
+    found = []
+    for traced in _traced(suppress(small), _WEAK * threshold):
+        contour = traced._replace(points=smooth(traced.points) * scale)
+        if contour.strength >= threshold and contour.length_px >= shortest:
+            found.append(contour._replace(points=simplify(contour.points, tolerance)))
+    return sorted(found, key=lambda contour: -contour.length_px)
 
 
 def default_tolerance(height: int, width: int) -> float:
@@ -88,7 +102,7 @@ def default_tolerance(height: int, width: int) -> float:
 
     It is half a pixel up to a longer side of 800 pixels, and grows with the picture beyond.
     """
-    return max(max(height, width) / 1600, 0.5)
+    return max(max(height, width) / _COPY_PX, 0.5)
 
 
 def _traced(thin: NDArray[np.float32], threshold: float) -> Iterator[Contour]:
