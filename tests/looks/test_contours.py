@@ -157,12 +157,10 @@ def test_the_tolerance_grows_with_the_picture():
     assert default_tolerance(3000, 4000) == 2.5
 
 
-def test_a_large_map_has_the_contours_of_a_small_one():
-    from featheredge.resize import resize
-
-    map = drawn(circle_perimeter(60, 80, 40))
-    (large,) = find_contours(resize(map, 2400, 3200))
+def test_a_large_map_is_traced_on_a_copy():
+    map = drawn(circle_perimeter(900, 1200, 600), shape=(1800, 2400))
+    (large,) = find_contours(map)
     assert large.closed
-    radii = np.hypot(*(large.points - (1610, 1210)).T)
-    assert abs(radii - 800).max() < 15
-    assert len(large.points) < 120
+    radii = np.hypot(*(large.points - (1200.5, 900.5)).T)
+    assert abs(radii - 600).max() < 3
+    assert len(large.points) < 200
