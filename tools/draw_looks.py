@@ -34,7 +34,7 @@ def main() -> None:
             drawn = draw(task, shown, photo, maps[task])
             assert not isinstance(drawn, str)
             cells.append(_cell(Image.fromarray(drawn), f"{task} --as {name}"))
-    sheet(cells).save(args.output, quality=85)
+    sheet(cells).save(args.output, quality=78)
 
 
 def sheet(cells: list[Image.Image]) -> Image.Image:

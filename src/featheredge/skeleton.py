@@ -1,6 +1,6 @@
 """Skeletons: a mask thinned to strokes one pixel wide, in NumPy.
 
-The rule is the parallel algorithm of Guo and Hall as it stands in Lam, Lee and Suen, "Thinning
+The rule is the parallel algorithm of Guo and Hall, from Lam, Lee and Suen, "Thinning
 methodologies" (1992). `metrics.thinning` applies the same rule, compiled, to many masks at once.
 
 Shapes: `H W` pixels of the mask.

@@ -129,14 +129,14 @@ def _links(paths: list[Path], junctions: dict[int, int], row: int) -> dict[End, 
     links: dict[End, End] = {}
     for ends in meeting.values():
         headings = [_heading(paths[number], last, row) for number, last in ends]
-        turns = sorted(
+        angles = sorted(
             (abs(math.remainder(headings[i] - headings[j] - math.pi, 2 * math.pi)), i, j)
             for i in range(len(ends))
             for j in range(i)
         )
-        for turn, i, j in turns:
+        for angle, i, j in angles:
             free = ends[i] not in links and ends[j] not in links
-            if free and turn <= math.radians(_MAX_TURN_DEG):
+            if free and angle <= math.radians(_MAX_TURN_DEG):
                 links[ends[i]], links[ends[j]] = ends[j], ends[i]
     return links
 
