@@ -39,6 +39,7 @@ SKIPPED = {
     "compare_bsds_reference.py": "BSDS500 and HED's maps with the counts of the original "
     "evaluator; give --bsds DIR --reference DIR",
     "compare_paths.py": "another tree and a folder of pictures; give TREE PICTURES",
+    "score_confidence.py": "pictures and a verdict on each cut-out; give VERDICTS PICTURES",
     "score_csnet.py": "weights of CSNet, the masks of SOD and BSDS500; give --weights FILE "
     "--masks DIR --bsds DIR",
     "score_cutouts.py": "pictures with accurate masks; give DATA",

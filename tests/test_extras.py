@@ -97,6 +97,7 @@ map = fe.edges(image, model=edges)
 calls = {
     "Session": lambda: fe.Session(edges)(image),
     "binarise": lambda: fe.binarise(map, 0.5),
+    "confidence": lambda: fe.confidence(map),
     "create_model": lambda: fe.create_model("mobile-edge"),
     "cutout": lambda: fe.cutout(image, model=bright),
     "edges": lambda: fe.edges(image, model=edges),
@@ -108,6 +109,7 @@ calls = {
     "soft_mask": lambda: fe.soft_mask(map),
     "subject_mask": lambda: fe.subject_mask(image, map),
     "thin": lambda: fe.thin(map),
+    "to_image": lambda: fe.to_image(map),
 }
 assert sorted(calls) == fe.__all__, fe.__all__
 for name, call in calls.items():

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from featheredge.catalog import list_models
     from featheredge.compose import cutout, soft_mask, subject_mask
+    from featheredge.cutout_confidence import confidence
     from featheredge.image import load as load_image
     from featheredge.maps import edges, saliency
     from featheredge.models.build import create_model, list_networks
     from featheredge.nms import suppress as thin
-    from featheredge.png import binarise, save_map
+    from featheredge.png import binarise, save_map, to_image
     from featheredge.session import Session
 
 __version__ = "0.1.0"
@@ -21,6 +22,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Session",
     "binarise",
+    "confidence",
     "create_model",
     "cutout",
     "edges",
@@ -32,11 +34,13 @@ __all__ = [
     "soft_mask",
     "subject_mask",
     "thin",
+    "to_image",
 ]
 
 _ORIGINS = {
     "Session": ("featheredge.session", "Session"),
     "binarise": ("featheredge.png", "binarise"),
+    "confidence": ("featheredge.cutout_confidence", "confidence"),
     "create_model": ("featheredge.models.build", "create_model"),
     "cutout": ("featheredge.compose", "cutout"),
     "edges": ("featheredge.maps", "edges"),
@@ -48,6 +52,7 @@ _ORIGINS = {
     "soft_mask": ("featheredge.compose", "soft_mask"),
     "subject_mask": ("featheredge.compose", "subject_mask"),
     "thin": ("featheredge.nms", "suppress"),
+    "to_image": ("featheredge.png", "to_image"),
 }
 
 

@@ -226,7 +226,13 @@ def default(task: str) -> Entry:
 
 
 def list_models(pattern: str = "*") -> list[Entry]:
-    """Return the entries whose names match a shell pattern such as "mobile-*", in table order."""
+    """Return the entries whose names match a shell pattern such as "mobile-*", in table order.
+
+    Example:
+        >>> import featheredge as fe
+        >>> [entry.name for entry in fe.list_models("feather-*")]
+        ['feather-saliency', 'feather-saliency-s']
+    """
     return [entry for entry in ENTRIES if fnmatch.fnmatchcase(entry.name, pattern)]
 
 

@@ -8,6 +8,7 @@ Shapes: `H W` pixels of the image.
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,16 @@ from PIL import Image
 
 from featheredge.blocks import areas
 from featheredge.compositing import Background, backdrop, foreground, over
+from featheredge.cutout_confidence import confidence
 from featheredge.errors import ArgumentError, NoObjectError
-from featheredge.image import MAX_MEGAPIXELS, ImageSource, load
+from featheredge.image import MAX_MEGAPIXELS, Channels, ImageSource, load, swap_red_and_blue
 from featheredge.maps import cached_session
 from featheredge.png import quantise
 from featheredge.refine import FIT_PX, apply_lines, bounds, fit_lines, refine
 from featheredge.resize import small_copy
 from featheredge.session import Session
 from featheredge.subject import MIN_SHARE, Subject, select_subject
+from featheredge.tensor_layout import Tensor
 
 SOFTNESS = 0.2
 
@@ -38,6 +41,7 @@ def cutout(
     margin: float = 0.05,
     subject: Subject = "all",
     min_share: float = MIN_SHARE,
+    channels: Channels = "rgb",
     threads: int = 1,
     max_megapixels: float = MAX_MEGAPIXELS,
     on_dropped: Callable[[int], None] | None = None,
@@ -45,7 +49,8 @@ def cutout(
     """Cut the salient object out of one image, with sharp borders.
 
     Args:
-        image: A path, bytes, a binary file object, a PIL image or an array; see `load_image`.
+        image: A path, bytes, a binary file object, a PIL image, an array or a tensor; see
+            `load_image`.
         model: The name of a shipped model, the path of an .onnx file, or a saliency session. None
             is the default saliency model. The model stays loaded for the next call.
         threshold: Map value of the object's border, above 0 and at most 1. If no pixel reaches
@@ -56,35 +61,108 @@ def cutout(
         subject: "largest" keeps only the largest connected part; "all" keeps every part of at
             least `min_share` of its area.
         min_share: Smaller parts are dropped, as a share of the largest part's area; 0 keeps all.
+        channels: "bgr" if an array or tensor has OpenCV's channel order; the result then has it
+            too.
         threads: Threads for inference; ignored if `model` is a session, which has its own.
         max_megapixels: Larger images raise an error.
         on_dropped: Called with the number of dropped parts, if any.
 
     Returns:
-        An array if `image` is an array, else a PIL image: (H, W, 4) uint8 RGBA, not premultiplied,
-        or (H, W, 3) RGB with a background. Fully transparent pixels do not keep the colours of
-        the image.
+        An array if `image` is an array or a tensor, else a PIL image: (H, W, 4) uint8 RGBA, not
+        premultiplied, or (H, W, 3) RGB with a background. Fully transparent pixels do not keep
+        the colours of the image. `info["confidence"]` of a PIL image is the `confidence` of the
+        cut-out; its alpha channel is the mask.
 
     Raises:
         NoObjectError: No pixel of the map reaches the threshold.
         FeatheredgeError: The image, the model or an argument is not usable; the message says why.
+
+    Example:
+        >>> import featheredge as fe
+        >>> cut = fe.cutout("examples/cat.jpg")
+        >>> cut.mode, cut.size
+        ('RGBA', (451, 300))
+        >>> mask = cut.getchannel("A")
+        >>> 0 < cut.info["confidence"] < 1
+        True
     """
     session = cached_session(model, "saliency", threads)
-    pixels = load(image, max_megapixels=max_megapixels)
-    small = small_copy(pixels, FIT_PX)
-    map = session(pixels, max_megapixels=max_megapixels, size=_size(small))
+    pixels = load(image, channels=channels, max_megapixels=max_megapixels)
     try:
-        _require_object(map, threshold)  # on the network's own map, before borders are refined
-        selected = select_subject(map, threshold, subject=subject, min_share=min_share)
-        alpha = _refined_alpha(selected.map, pixels, small, threshold)
-        if alpha.max() < _border_level(threshold):
-            _require_object(refine(selected.map, pixels), threshold)
-        composed = _compose(pixels, alpha, small, threshold, background, crop, margin)
+        cut = cut_out(
+            pixels,
+            session,
+            threshold=threshold,
+            background=background,
+            crop=crop,
+            margin=margin,
+            subject=subject,
+            min_share=min_share,
+        )
     except NoObjectError as error:
         raise NoObjectError(f"{_name(image)}: {error}") from None
-    if on_dropped and selected.num_dropped:
-        on_dropped(selected.num_dropped)
-    return composed if isinstance(image, np.ndarray) else Image.fromarray(composed)
+    if on_dropped and cut.num_dropped:
+        on_dropped(cut.num_dropped)
+    if isinstance(image, (np.ndarray, Tensor)):
+        return cut.pixels if channels == "rgb" else swap_red_and_blue(cut.pixels)
+    picture = Image.fromarray(cut.pixels)
+    picture.info["confidence"] = cut.confidence
+    return picture
+
+
+@dataclass(frozen=True)
+class CutOut:
+    """A cut-out and what is known about it.
+
+    Attributes:
+        pixels: (H, W, 4) uint8 RGBA, or (H, W, 3) RGB with a background; smaller if cropped.
+        mask: (H, W) uint8, the opacity of the object, of the same size.
+        confidence: How well it fits the object, in [0, 1]; see `confidence`.
+        num_dropped: Number of small parts that were dropped.
+    """
+
+    pixels: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    confidence: float
+    num_dropped: int
+
+
+def cut_out(
+    image: NDArray[np.uint8],
+    session: Session,
+    *,
+    threshold: float = 0.5,
+    background: Background | None = None,
+    crop: bool = False,
+    margin: float = 0.05,
+    subject: Subject = "all",
+    min_share: float = MIN_SHARE,
+) -> CutOut:
+    """Find the salient object of an image and cut it out; the steps of `cutout`.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        session: A saliency session.
+        threshold: See `cutout`, also for the other arguments.
+        background: New background.
+        crop: Whether to crop to the object.
+        margin: Margin around the object.
+        subject: Which parts to keep.
+        min_share: Which parts are small.
+
+    Raises:
+        NoObjectError: No pixel of the map reaches the threshold.
+        FeatheredgeError: An argument is not usable; the message says why.
+    """
+    small = small_copy(image, FIT_PX)
+    map = session(image, max_megapixels=np.inf, size=_size(small))
+    _require_object(map, threshold)  # on the network's own map, before borders are refined
+    selected = select_subject(map, threshold, subject=subject, min_share=min_share)
+    alpha = _refined_alpha(selected.map, image, small, threshold)
+    if alpha.max() < _border_level(threshold):
+        _require_object(refine(selected.map, image), threshold)
+    pixels, mask = _compose(image, alpha, small, threshold, background, crop, margin)
+    return CutOut(pixels, mask, confidence(map, threshold), selected.num_dropped)
 
 
 def subject_mask(image: NDArray[np.uint8], map: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -96,8 +174,31 @@ def subject_mask(image: NDArray[np.uint8], map: NDArray[np.float32]) -> NDArray[
 
     Returns:
         (H, W) float32 in [0, 1].
+
+    Example:
+        >>> import featheredge as fe
+        >>> pixels = fe.load_image("examples/cat.jpg")
+        >>> mask = fe.subject_mask(pixels, fe.saliency(pixels))
+        >>> mask.shape
+        (300, 451)
     """
-    return soft_mask(refine(select_subject(map).map, image))
+    return soft_mask(refine_subject(image, map))
+
+
+def refine_subject(
+    image: NDArray[np.uint8], map: NDArray[np.float32], threshold: float = 0.5
+) -> NDArray[np.float32]:
+    """Return the map of the subject, without small parts and with sharp borders.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        map: (H, W) float32 in [0, 1], the output of a saliency network.
+        threshold: Pixels at or above it are inside; above 0 and at most 1.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+    """
+    return refine(select_subject(map, threshold).map, image)
 
 
 def subject_alpha(
@@ -191,7 +292,8 @@ def compose(
     """
     alpha = quantise(soft_mask(map, threshold))
     _require_object(map, threshold)
-    return _compose(image, alpha, small_copy(image, FIT_PX), threshold, background, crop, margin)
+    small = small_copy(image, FIT_PX)
+    return _compose(image, alpha, small, threshold, background, crop, margin)[0]
 
 
 def _compose(
@@ -202,16 +304,16 @@ def _compose(
     background: Background | None,
     crop: bool,
     margin: float,
-) -> NDArray[np.uint8]:
-    """Cut an object out of an image, given its opacities; `small` is the image's small copy."""
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the pixels of a cut-out and its opacities; `small` is the image's small copy."""
     if crop:
         area = bounding_box(alpha >= _border_level(threshold), margin)
         image, alpha = image[area], alpha[area]
         small = small_copy(image, FIT_PX)
     layer = foreground(image, alpha, small)
     if background is None:
-        return layer
-    return over(layer, backdrop(background, image, alpha))
+        return layer, alpha
+    return over(layer, backdrop(background, image, alpha)), alpha
 
 
 def soft_mask(
@@ -230,6 +332,12 @@ def soft_mask(
 
     Raises:
         ArgumentError: A number is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> import featheredge as fe
+        >>> fe.soft_mask(np.array([[0.3, 0.5, 0.7]], np.float32)).round(2)
+        array([[0. , 0.5, 1. ]], dtype=float32)
     """
     if not (0 < threshold <= 1 and 0 <= softness <= 1):
         raise ArgumentError(

@@ -10,21 +10,34 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from featheredge import heic
-from featheredge.errors import ImageError, MissingExtraError
+from featheredge.errors import ArgumentError, ImageError, MissingExtraError
 from featheredge.pixel_values import to_uint8
 from featheredge.stages import stage
+from featheredge.tensor_layout import Tensor, to_array
 
 ImageSource: TypeAlias = (
-    str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any]
+    str
+    | os.PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | IO[bytes]
+    | Image.Image
+    | NDArray[Any]
+    | Tensor
 )
-"""The sources of `load`: a path, a file's bytes, a binary file object, a PIL image or an array."""
+"""The sources of `load`: a path, a file's bytes, a binary file object, a PIL image, an array or a
+tensor."""
+
+Channels: TypeAlias = Literal["rgb", "bgr"]
+"""The channel order of arrays and tensors: OpenCV reads images as "bgr"."""
 
 MAX_MEGAPIXELS = 100.0
 
@@ -33,12 +46,19 @@ IMAGE_SUFFIXES = frozenset(
 ).union(heic.SUFFIXES)
 """Files with these suffixes are images in a folder; a file given by name can have any suffix."""
 
+Number = TypeVar("Number", bound=np.generic)
+
 _WIDE_GREY = ("I", "F")  # read as arrays, like every "I;16…": Pillow's conversion clips values
 _pillow_limit = threading.Lock()
 
 
 @stage("decode")
-def load(source: ImageSource, *, max_megapixels: float = MAX_MEGAPIXELS) -> NDArray[np.uint8]:
+def load(
+    source: ImageSource,
+    *,
+    channels: Channels = "rgb",
+    max_megapixels: float = MAX_MEGAPIXELS,
+) -> NDArray[np.uint8]:
     """Read an image as 8-bit RGB.
 
     Files can have any format that Pillow reads. The EXIF orientation is applied, and only the
@@ -48,7 +68,9 @@ def load(source: ImageSource, *, max_megapixels: float = MAX_MEGAPIXELS) -> NDAr
     Args:
         source: A path, the bytes of a file, a binary file object, a PIL image, or an array of
             shape (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA with dtype uint8, uint16,
-            bool or floating point in [0, 1].
+            bool or floating point in [0, 1]. A PyTorch tensor can have these shapes, or its
+            channels first.
+        channels: "bgr" if an array or tensor has its channels in OpenCV's order, BGR or BGRA.
         max_megapixels: Larger images raise an error before they are decoded.
 
     Returns:
@@ -56,13 +78,30 @@ def load(source: ImageSource, *, max_megapixels: float = MAX_MEGAPIXELS) -> NDAr
 
     Raises:
         ImageError: `source` is not a readable image; the message names it and the cause.
+        ArgumentError: `channels` is unknown, or is "bgr" for a source that is no array or tensor.
         MissingExtraError: It is a HEIC image and the plug-in that reads HEIC is not installed.
 
     Warns:
         UserWarning: A 16-bit image has no value above 255, so that it is nearly black.
+
+    Example:
+        >>> import featheredge as fe
+        >>> pixels = fe.load_image("examples/coffee.jpg")
+        >>> pixels.shape, pixels.dtype
+        ((400, 600, 3), dtype('uint8'))
+        >>> fe.load_image(pixels[..., ::-1], channels="bgr").shape  # as cv2.imread returns it
+        (400, 600, 3)
     """
+    if isinstance(source, Tensor):
+        array = _in_rgb(to_array(source), channels)
+        return _from_array(array, "the tensor", max_megapixels)
     if isinstance(source, np.ndarray):
-        return _from_array(source, "the array", max_megapixels)
+        return _from_array(_in_rgb(source, channels), "the array", max_megapixels)
+    if channels != "rgb":
+        raise ArgumentError(
+            f"channels is {channels!r} for {type(source).__name__}; expected 'rgb': files and PIL "
+            "images know their channels, only arrays and tensors can be 'bgr'"
+        )
     if isinstance(source, Image.Image):
         name = f"the {source.mode} image"
         _check_size(source.width, source.height, max_megapixels, name)
@@ -83,7 +122,7 @@ def load(source: ImageSource, *, max_megapixels: float = MAX_MEGAPIXELS) -> NDAr
         )
     raise ImageError(
         f"cannot read an image from {type(source).__name__}; expected a path, bytes, "
-        "a binary file object, a PIL image or a numpy array"
+        "a binary file object, a PIL image, a numpy array or a tensor"
     )
 
 
@@ -205,6 +244,21 @@ def _wide_grey_to_rgb(image: Image.Image, name: str) -> NDArray[np.uint8]:
     if (clear := image.info.get("transparency")) is not None:
         values[values == clear] = 1 if image.mode == "F" else 65535
     return _from_array(values, name, np.inf)
+
+
+def _in_rgb(array: NDArray[Any], channels: Channels) -> NDArray[Any]:
+    """Return (H, W, C) with its channels in the order RGB or RGBA; grey stays."""
+    if channels not in ("rgb", "bgr"):
+        raise ArgumentError(f"channels is {channels!r}; choose one of rgb, bgr")
+    if channels == "rgb" or array.ndim != 3:
+        return array
+    return swap_red_and_blue(array)
+
+
+def swap_red_and_blue(array: NDArray[Number]) -> NDArray[Number]:
+    """Convert (H, W, C) between RGB and BGR, or RGBA and BGRA; other numbers of channels stay."""
+    order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}.get(array.shape[2])
+    return array if order is None else array[..., order]
 
 
 def _from_array(array: NDArray[Any], name: str, max_megapixels: float) -> NDArray[np.uint8]:

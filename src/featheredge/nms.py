@@ -84,6 +84,13 @@ def suppress(edge_map: NDArray[np.floating], variant: str = "hed") -> Map:
     Raises:
         ArgumentError: The variant is unknown.
         ImageError: The map is not two-dimensional or is empty.
+
+    Example:
+        >>> import featheredge as fe
+        >>> map = fe.edges("examples/coffee.jpg")
+        >>> thin = fe.thin(map)
+        >>> bool((thin > 0).sum() < (map > 0).sum() / 2)
+        True
     """
     if variant not in VARIANTS:
         raise ArgumentError(f"unknown variant {variant!r}; choose one of {', '.join(VARIANTS)}")

@@ -31,6 +31,12 @@ def binarise(map: NDArray[np.floating[Any]], threshold: float = 0.5) -> NDArray[
 
     Raises:
         ArgumentError: The threshold is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> import featheredge as fe
+        >>> fe.binarise(np.array([[0.2, 0.5, 0.9]]), 0.5)
+        array([[0., 1., 1.]], dtype=float32)
     """
     if not 0 < threshold <= 1:
         raise ArgumentError(f"threshold is {threshold}; expected above 0 and at most 1")
@@ -68,6 +74,12 @@ def save_map(map: NDArray[np.floating[Any]], path: str | os.PathLike[str]) -> No
     Raises:
         ImageError: The map has a wrong shape or dtype, or values outside [0, 1].
         OutputError: `path` cannot be written or does not end in .png.
+
+    Example:
+        >>> import featheredge as fe
+        >>> fe.save_map(fe.edges("examples/coffee.jpg"), "edges.png")
+        >>> fe.load_image("edges.png").shape
+        (400, 600, 3)
     """
     target = Path(path)
     if target.suffix.lower() != ".png":
@@ -92,6 +104,29 @@ def encode_map(map: NDArray[np.floating[Any]]) -> bytes:
         ImageError: The map has a wrong shape or dtype, or values outside [0, 1].
     """
     return encode_pixels(quantise(map))
+
+
+def to_image(map: NDArray[np.floating[Any]]) -> Image.Image:
+    """Convert a map to a PIL image, which notebooks show and `save` writes.
+
+    Maps are plain arrays, so that every NumPy function does what it always does; a notebook shows
+    them as numbers. This is the picture of one.
+
+    Args:
+        map: (H, W) floating point in [0, 1], converted to round(255 p) without stretching.
+
+    Returns:
+        An 8-bit greyscale image of W x H pixels, white on black.
+
+    Raises:
+        ImageError: The map has a wrong shape or dtype, or values outside [0, 1].
+
+    Example:
+        >>> import featheredge as fe
+        >>> fe.to_image(fe.edges("examples/coffee.jpg")).size
+        (600, 400)
+    """
+    return Image.fromarray(quantise(map))
 
 
 def encode_png(image: Image.Image) -> bytes:

@@ -40,6 +40,14 @@ class Session:
         input_px: Images are resized to a square of this side, and maps are resized back. None for
             a network that processes images at their own size.
         threads: Threads for inference; for "auto", the number that was chosen.
+
+    Example:
+        >>> import featheredge as fe
+        >>> session = fe.Session("mobile-edge-xs")  # stays loaded
+        >>> session("examples/coffee.jpg").shape
+        (400, 600)
+        >>> [map.shape for map in session.batch(["examples/coffee.jpg", "examples/cat.jpg"])]
+        [(400, 600), (300, 451)]
     """
 
     name: str

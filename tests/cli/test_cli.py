@@ -59,7 +59,7 @@ def test_edges_beside_the_input(featheredge, photo, toy_onnx):
 
 def test_thin_and_threshold(featheredge, photo, toy_onnx, tmp_path):
     map = toy_map(np.asarray(Image.open(photo))).astype(np.float32)
-    flags = {"cut": ["--threshold", 0.5], "thin": ["--thin"]}
+    flags = {"cut": ["--threshold", 0.5], "thin": ["--as", "thin"]}
     flags["both"] = flags["thin"] + flags["cut"]
     for name, arguments in flags.items():
         output = tmp_path / f"{name}.png"
@@ -201,7 +201,7 @@ def test_saliency_beside_the_input(featheredge, bright_photo, toy_saliency_onnx,
     assert out.startswith(f"{bright_photo} -> {written} (")
     map = Session(toy_saliency_onnx)(bright_photo)
     np.testing.assert_array_equal(read(written), quantise(map))
-    for name, flags in {"cut": ["--threshold", 0.4], "crisp": ["--refine"]}.items():
+    for name, flags in {"cut": ["--threshold", 0.4], "crisp": ["--as", "mask"]}.items():
         output = tmp_path / f"{name}.png"
         command = ["saliency", bright_photo, "-m", toy_saliency_onnx, "-o", output, *flags]
         assert featheredge(*command)[0] == 0
@@ -218,7 +218,7 @@ def test_one_threshold_draws_the_same_border_everywhere(
     photo = tmp_path / "smooth.png"
     smooth.save(photo)
     flags = ["-m", toy_saliency_onnx, "--threshold", 0.4]
-    featheredge("saliency", photo, "--refine", *flags, "-o", tmp_path / "mask.png")
+    featheredge("saliency", photo, "--as", "mask", *flags, "-o", tmp_path / "mask.png")
     featheredge("cutout", photo, *flags, "-o", tmp_path / "cut.png")
     opaque = np.asarray(Image.open(tmp_path / "cut.png"))[..., 3]
     mask = read(tmp_path / "mask.png")

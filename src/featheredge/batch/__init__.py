@@ -7,12 +7,13 @@ others, and a file whose output exists is skipped.
 
 from featheredge.batch.picture import Draw, Drawn, FramesOption, Notes, Output, PictureWork
 from featheredge.batch.pipeline import Result, Work, run
-from featheredge.batch.plan import VERBS, Job, Naming, is_file_name, plan
+from featheredge.batch.plan import SVG, VERBS, Job, Naming, is_file_name, mask_path, plan
 from featheredge.batch.speed import Speed
 from featheredge.batch.watch import POLL_S, Watcher
 
 __all__ = [
     "POLL_S",
+    "SVG",
     "VERBS",
     "Draw",
     "Drawn",
@@ -27,6 +28,7 @@ __all__ = [
     "Watcher",
     "Work",
     "is_file_name",
+    "mask_path",
     "plan",
     "run",
 ]

@@ -29,10 +29,12 @@ class Drawn(NamedTuple):
     Attributes:
         image: A picture of mode L, RGB or RGBA, or the content of a file in a format of its own.
         notes: Notes for the summary and for --json.
+        mask: A second picture, of mode L, which is written as PNG beside the output.
     """
 
     image: Image.Image | bytes
     notes: Notes = NO_NOTES
+    mask: Image.Image | None = None
 
 
 Draw: TypeAlias = Callable[[ImageSource], Drawn]
@@ -45,10 +47,12 @@ class Output(NamedTuple):
     Attributes:
         content: The bytes of the output file.
         notes: Notes for the summary and for --json.
+        mask: The bytes of the PNG file beside it, if any.
     """
 
     content: bytes
     notes: Notes = NO_NOTES
+    mask: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -83,11 +87,12 @@ class PictureWork:
         if frames:
             return self._animation(frames, picture.name, metadata)
         picture.seek(0)
-        image, notes = self.draw(picture)
+        image, notes, mask = self.draw(picture)
         if isinstance(image, bytes):
             return Output(image, notes)
         with _named(picture.name):
-            return Output(self.format.encode(image, metadata), notes)
+            content = self.format.encode(image, metadata)
+        return Output(content, notes, None if mask is None else OutputFormat().encode(mask))
 
     def _animation(self, frames: Frames, name: str, metadata: ImageMetadata) -> Output:
         """Process the frames of an animation one by one."""
@@ -95,8 +100,8 @@ class PictureWork:
         notes: list[Notes] = [{"frames": frames.count}]
         for number, frame in enumerate(frames, start=1):
             with _named(f"{name}, frame {number}"):
-                image, about = self.draw(frame)
-                if isinstance(image, bytes):
+                image, about, mask = self.draw(frame)
+                if isinstance(image, bytes) or mask:
                     raise OutputError("this output has no animations; add --frames first")
             images.append(image)
             notes.append(about)

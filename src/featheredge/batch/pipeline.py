@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Generic, TypeAlias, TypeVar
 
 from featheredge.batch.picture import Notes, Output
-from featheredge.batch.plan import Job, exists
+from featheredge.batch.plan import Job, exists, mask_path
 from featheredge.errors import FeatheredgeError, OutputError
 from featheredge.files import write_bytes
 from featheredge.inputs import PictureFile, Source, read
@@ -141,6 +141,8 @@ def _process(
         with stop.slot("work"), record("post-processing") as working:
             output = work(picture)
         with stop.slot("write"), record("write") as writing:
+            if output.mask is not None:
+                _write_mask(mask_path(job.output), output.mask, force)
             _write(job.output, output.content)
         done = replace(done, notes=output.notes)
     except FeatheredgeError as failure:
@@ -148,6 +150,12 @@ def _process(
     except MemoryError:
         return replace(done, error=f"{job.source}: not enough memory; lower --workers")
     return replace(done, stages={**reading, **working, **writing})
+
+
+def _write_mask(path: Path, content: bytes, force: bool) -> None:
+    if exists(path) and not force:
+        raise OutputError(f"{path} exists; add -f to replace it and the cut-out")
+    _write(path, content)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -15,8 +15,11 @@ from featheredge.image import IMAGE_SUFFIXES
 from featheredge.inputs import Found, Source, expand
 from featheredge.output_format import FORMATS, format_of
 
-VERBS = ("edges", "saliency", "cutout")
+VERBS = ("edges", "saliency", "cutout", "mask")
 """The suffixes of output names: photo_edges.png is written next to photo.jpg."""
+
+SVG = ".svg"
+"""The end of names of vector drawings, the only outputs that are not pictures of pixels."""
 
 
 @dataclass(frozen=True)
@@ -166,20 +169,26 @@ def is_file_name(output: Path, extension: str = ".png") -> bool:
 
     Args:
         output: A path.
-        extension: The end of names of outputs, besides those of the output formats.
+        extension: The end of names of outputs; ".svg" stands alone, other ends for all formats.
 
     Raises:
         OutputError: Its suffix is that of a picture, but not of an output format.
     """
     if os.path.isdir(output):  # noqa: PTH112 - pathlib raises an error if the name is too long
         return False
-    if output.suffix.lower() == extension or format_of(output):
+    suffix = output.suffix.lower()
+    allowed = (extension,) if extension == SVG else tuple(f".{name}" for name in FORMATS)
+    if suffix in allowed or (extension != SVG and format_of(output)):
         return True
-    if output.suffix.lower() in IMAGE_SUFFIXES:
-        raise OutputError(
-            f"{output}: outputs are {', '.join(FORMATS)} files; give such a name or a folder"
-        )
+    if suffix in IMAGE_SUFFIXES or suffix == SVG:
+        names = ", ".join(end.removeprefix(".") for end in allowed)
+        raise OutputError(f"{output}: outputs are {names} files; give such a name or a folder")
     return False
+
+
+def mask_path(cutout: Path) -> Path:
+    """Return the mask's file beside a cut-out: NAME_mask.png for NAME_cutout.png or NAME.png."""
+    return cutout.with_name(f"{cutout.stem.removesuffix('_cutout')}_mask.png")
 
 
 def exists(path: Path) -> bool:

@@ -60,8 +60,12 @@ class Output:
     frames: Annotated[Literal["all", "first"], Parameter(group=_OUTPUT)] = "all"
     force: Annotated[bool, Parameter(group=_OUTPUT, alias="-f", negative="--resume")] = False
 
-    def chosen_format(self, output: Path | None) -> "OutputFormat":
-        """Return the format of the outputs.
+    def chosen_format(self, output: Path | None, is_svg: bool) -> "OutputFormat":
+        """Return the format of the outputs that are pictures of pixels.
+
+        Args:
+            output: The file or folder given with -o.
+            is_svg: Whether the outputs are vector drawings instead.
 
         Raises:
             ArgumentError: The options contradict each other.
@@ -69,6 +73,10 @@ class Output:
         from featheredge.batch import is_file_name
         from featheredge.output_format import OutputFormat, format_of
 
+        if is_svg and (self.format or self.quality or self.png_level is not None):
+            raise ArgumentError("svg has no --format, --quality or --png-level; leave them out")
+        if is_svg:
+            return OutputFormat()
         named = format_of(output) if output and is_file_name(output) else None
         if named and self.format and named != self.format:
             raise ArgumentError(
@@ -125,6 +133,8 @@ class Run:
         max_megapixels: Refuse larger images.
         files: How output files are written.
         folders: How many pictures are processed.
+        preview: Show each output in the terminal, if it can draw pictures (kitty, iTerm2, sixel);
+            elsewhere, print a link to the file.
         as_json: Print one JSON object instead of lines, with the speed of each stage.
         verbose: Print a line for each of several pictures.
         quiet: Print errors only, and show no progress bar.
@@ -138,6 +148,7 @@ class Run:
     max_megapixels: Annotated[float, Parameter(validator=Number(gt=0))] = 100.0
     files: Output = Output()
     folders: Folders = Folders()
+    preview: Annotated[bool, Parameter(group=_MESSAGES, negative="")] = False
     as_json: Annotated[bool, Parameter(name="--json", group=_MESSAGES, negative="")] = False
     verbose: Annotated[bool, Parameter(alias="-v", group=_MESSAGES, negative="")] = False
     quiet: Annotated[bool, Parameter(alias="-q", group=_MESSAGES, negative="")] = False
@@ -149,6 +160,8 @@ class Run:
         Raises:
             ArgumentError: The options contradict each other.
         """
+        if self.preview and self.as_json:
+            raise ArgumentError("--preview and --json both write to standard output; give one")
         if self.verbose + self.quiet + self.as_json > 1:
             raise ArgumentError("--verbose, --quiet and --json exclude each other; give one")
         if self.as_json:
@@ -167,6 +180,7 @@ def process(
     draw: "Draw",
     *,
     transparent: bool = False,
+    is_svg: bool = False,
 ) -> int:
     """Process all inputs and return the exit code.
 
@@ -177,12 +191,13 @@ def process(
         run: The options.
         draw: Computes the output of one picture.
         transparent: Whether the outputs have transparent pixels.
+        is_svg: Whether the outputs are SVG files.
     """
     from featheredge import batch
     from featheredge.cpu_threads import resolve_threads
 
     verbosity, threads = run.verbosity, resolve_threads(run.threads)
-    format = run.files.chosen_format(run.output)
+    format = run.files.chosen_format(run.output, is_svg)
     if transparent:
         format.require_transparency()
 
@@ -208,12 +223,20 @@ def process(
     if "-" in inputs:
         _refuse_with_pipe(verb, inputs, run)
         return _pipe(open_work()[1])
-    naming = batch.Naming(run.output, verb, run.files.suffix, format.extension)
+    extension = batch.SVG if is_svg else format.extension
+    naming = batch.Naming(run.output, verb, run.files.suffix, extension)
     if run.folders.watch:
         watcher = batch.Watcher(inputs, naming)
         model, work = open_work()
         workers = run.folders.num_workers(threads)
-        return print_results(_watch(watcher, work, run, workers), model, verb, verbosity, workers)
+        return print_results(
+            _watch(watcher, work, run, workers),
+            model,
+            verb,
+            verbosity,
+            workers,
+            preview=run.preview,
+        )
     jobs = batch.plan(
         inputs,
         naming,
@@ -223,14 +246,14 @@ def process(
     model, work = open_work()
     workers = min(run.folders.num_workers(threads), len(jobs))
     results = batch.run(jobs, work, force=run.files.force, workers=workers, read=_reader(run))
-    return print_results(results, model, verb, verbosity, workers, len(jobs))
+    return print_results(results, model, verb, verbosity, workers, len(jobs), preview=run.preview)
 
 
 def _refuse_with_pipe(verb: str, inputs: list[str], run: Run) -> None:
-    if len(inputs) > 1 or run.output or run.as_json or run.folders.watch:
+    if len(inputs) > 1 or run.output or run.as_json or run.preview or run.folders.watch:
         raise ArgumentError(
             "- reads one image and writes one to standard output; leave out the other inputs, -o, "
-            "--json and --watch"
+            "--json, --preview and --watch"
         )
     if sys.stdin.isatty() or sys.stdout.isatty():
         raise ArgumentError(
@@ -244,7 +267,10 @@ def _pipe(work: "PictureWork") -> int:
     from featheredge.inputs import PictureFile
 
     picture = PictureFile(sys.stdin.buffer.read(), "standard input")
-    sys.stdout.buffer.write(work(picture).content)
+    output = work(picture)
+    if output.mask is not None:
+        raise ArgumentError("- writes one image; leave out --mask")
+    sys.stdout.buffer.write(output.content)
     return 0
 
 

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from featheredge.cli.progress import folder_bar
@@ -15,7 +16,11 @@ Verbosity: TypeAlias = Literal["quiet", "normal", "verbose", "json"]
 """What is printed besides errors: nothing; a line for one picture or a summary of several; a line
 for each picture and the summary; or one JSON object."""
 
-_NOTES = {"dropped_parts": "{} small parts dropped", "frames": "{} frames"}
+_NOTES = {
+    "confidence": "confidence {:.2f}",
+    "dropped_parts": "{} small parts dropped",
+    "frames": "{} frames",
+}
 
 
 def print_results(
@@ -25,6 +30,8 @@ def print_results(
     verbosity: Verbosity,
     workers: int,
     total: int | None = None,
+    *,
+    preview: bool = False,
 ) -> int:
     """Print the result of every file; return the exit code, 1 if any file failed.
 
@@ -35,6 +42,7 @@ def print_results(
         verbosity: What to print.
         workers: Pictures that are processed at the same time.
         total: The number of results. None for a watched folder, which Ctrl-C ends.
+        preview: Whether to show each output in the terminal.
     """
     from featheredge.batch import Speed
 
@@ -42,11 +50,13 @@ def print_results(
     has_lines = verbosity == "verbose" or (verbosity == "normal" and total in (1, None))
     report = _Report(has_lines)
     many = total is not None and total > 1
-    has_bar = many and verbosity != "quiet" and sys.stderr.isatty()
+    has_bar = many and verbosity != "quiet" and not preview and sys.stderr.isatty()
     bar = folder_bar(verb, total or 0) if has_bar else nullcontext(lambda _: None)
     with _ended_by_ctrl_c(total is None), closing(results), bar as advance:
         for result in speed.measured(results):
             report.add(result)
+            if preview and not (result.error or result.skipped):
+                _preview(result.job.output)
             advance(len(report.failed))
     if verbosity == "json":
         shown = {"model": model, **report.as_dict(), "speed": speed.as_dict(workers)}
@@ -104,6 +114,15 @@ class _Report:
             sys.stderr.write(
                 f"featheredge: {len(self.written)} written, {len(self.failed)} failed\n"
             )
+
+
+def _preview(output: Path) -> None:
+    """Show an output in the terminal, or a link to it."""
+    from featheredge import terminal_image
+
+    protocol = terminal_image.detect() if sys.stdout.isatty() else None
+    sys.stdout.write(terminal_image.preview(output, protocol) + "\n")
+    sys.stdout.flush()
 
 
 def _summary(num_written: int, speed: "Speed") -> str:

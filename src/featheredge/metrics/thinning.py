@@ -12,30 +12,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from featheredge.skeleton import deletable
 
-def _deletable() -> NDArray[np.bool_]:
-    """Tabulate which 8-neighbourhoods allow a pixel to be deleted, in each half of an iteration.
-
-    Bit i of the index is neighbour x_(i+1), counted anticlockwise from the east. The conditions
-    are G1, G2, G3 and G3' of Lam, Lee and Suen, "Thinning methodologies" (1992), section on the
-    parallel algorithm of Guo and Hall.
-
-    Returns:
-        (2, 256) bool.
-    """
-    table = np.zeros((2, 256), np.bool_)
-    for code in range(256):
-        x = [bool(code >> i & 1) for i in range(8)]
-        crossings = sum(not x[i] and (x[i + 1] or x[(i + 2) % 8]) for i in range(0, 8, 2))
-        pairs_from_odd = sum(x[i] or x[i + 1] for i in range(0, 8, 2))
-        pairs_from_even = sum(x[i + 1] or x[(i + 2) % 8] for i in range(0, 8, 2))
-        simple = crossings == 1 and min(pairs_from_odd, pairs_from_even) in (2, 3)
-        table[0, code] = simple and not ((x[1] or x[2] or not x[7]) and x[0])
-        table[1, code] = simple and not ((x[5] or x[6] or not x[3]) and x[4])
-    return table
-
-
-_DELETABLE = _deletable()
+_DELETABLE = deletable()
 
 
 @njit(cache=True)
