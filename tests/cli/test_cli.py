@@ -531,7 +531,7 @@ def test_urls_need_permission(featheredge, toy_onnx, tmp_path, monkeypatch, phot
     command = ["edges", url, "-m", toy_onnx]
     assert "add --allow-urls" in featheredge(*command)[2]
     assert "not a public address" in featheredge(*command, "--allow-urls")[2]
-    monkeypatch.setattr("featheredge.inputs.fetch", lambda *_, **__: photo.read_bytes())
+    monkeypatch.setattr("featheredge.download.fetch", lambda *_, **__: photo.read_bytes())
     code, out, _ = featheredge(*command, "--allow-urls")
     assert (code, out.startswith(f"{url} -> cat_edges.png (")) == (0, True)
     assert read(tmp_path / "cat_edges.png").shape == (21, 34)
