@@ -417,7 +417,9 @@ def test_several_pictures_are_one_line_with_their_speed(featheredge, folder, toy
     command = ["edges", folder, "-m", toy_onnx, "-f"]
     code, out, err = featheredge(*command)
     assert (code, err) == (0, "")
-    assert re.fullmatch(r"12 written in [\d.]+ s: [\d.]+ pictures/s \(\w.*%\)\n", out)
+    assert re.fullmatch(
+        r"12 written next to their inputs in [\d.]+ s: [\d.]+ pictures/s \(\w.*%\)\n", out
+    )
     code, out, err = featheredge(*command, "-v")
     assert (code, out.count(" -> "), err) == (0, 12, "")
     assert featheredge(*command, "-q") == (0, "", "")

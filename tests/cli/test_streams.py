@@ -111,7 +111,7 @@ def test_ctrl_c_ends_it_with_130(tmp_path, toy_onnx, start, verb):
     Image.new("L", (9, 9), 255).save(tmp_path / "masks" / "1.png")
     inputs = {"edges": [pipe, "-m", toy_onnx], "eval": ["feather-saliency-s", tmp_path]}
     process = start(verb, *inputs[verb])
-    held: list[int] = []
+    held = []
 
     def is_read() -> bool:
         with suppress(OSError):  # no reader yet
@@ -165,7 +165,7 @@ def test_a_terminal_shows_one_bar_for_a_folder(photos, toy_onnx):
     assert "40/40" in shown
     assert shown.count("->") == 0
     (line,) = done.stdout.splitlines()
-    assert line.startswith("40 written in ")
+    assert line.startswith("40 written next to their inputs in ")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
@@ -190,7 +190,7 @@ def test_a_watched_folder_is_left_by_ctrl_c(tmp_path, toy_onnx, start):
     assert [line.rpartition("/")[2].partition(" ")[0] for line in printed.splitlines()[:1]] == [
         "a.png"
     ]
-    assert printed.splitlines()[-1].startswith("3 written in ")
+    assert printed.splitlines()[-1].startswith(f"3 written to {out} in ")
     assert {path.name for path in out.iterdir()} == {"a.png", "b.png", "c.png"}
 
 

@@ -177,39 +177,45 @@ def process(
     format = run.files.chosen_format(run.output)
     if transparent:
         format.require_transparency()
-
-    def open_work() -> "tuple[str, PictureWork]":
-        from featheredge.session import Session
-
-        session = Session(run.model, task=task, threads=run.threads, provider=run.provider)
-        work = batch.PictureWork(
-            lambda image: draw(session, image),
-            format,
-            run.files.frames,
-            run.files.keep_metadata,
-            run.max_megapixels,
-        )
-        return session.name, work
-
     if "-" in inputs:
         _refuse_with_pipe(verb, inputs, run)
-        return _pipe(open_work()[1])
+        return _pipe(_open_work(task, run, draw, format)[1])
     naming = batch.Naming(run.output, verb, run.files.suffix, format.extension)
+    where = f"to {run.output}" if run.output else "next to their inputs"
     if run.folders.watch:
         watcher = batch.Watcher(inputs, naming)
-        model, work = open_work()
+        model, work = _open_work(task, run, draw, format)
         workers = run.folders.num_workers(run.threads)
-        return print_results(_watch(watcher, work, run, workers), model, verb, verbosity, workers)
+        results = _watch(watcher, work, run, workers)
+        return print_results(results, model, verb, verbosity, workers, where)
     jobs = batch.plan(
         inputs,
         naming,
         force=run.files.force,
         allow_urls=run.folders.allow_urls or run.folders.allow_private_urls,
     )
-    model, work = open_work()
+    model, work = _open_work(task, run, draw, format)
     workers = min(run.folders.num_workers(run.threads), len(jobs))
     results = batch.run(jobs, work, force=run.files.force, workers=workers, read=_reader(run))
-    return print_results(results, model, verb, verbosity, workers, len(jobs))
+    return print_results(results, model, verb, verbosity, workers, where, len(jobs))
+
+
+def _open_work(
+    task: "Task", run: Run, draw: "Draw", format: "OutputFormat"
+) -> "tuple[str, PictureWork]":
+    """Load the network; return its name and the function from file to file."""
+    from featheredge.batch import PictureWork
+    from featheredge.session import Session
+
+    session = Session(run.model, task=task, threads=run.threads, provider=run.provider)
+    work = PictureWork(
+        lambda image: draw(session, image),
+        format,
+        run.files.frames,
+        run.files.keep_metadata,
+        run.max_megapixels,
+    )
+    return session.name, work
 
 
 def _refuse_with_pipe(verb: str, inputs: list[str], run: Run) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from featheredge.cli.progress import folder_bar
 
 if TYPE_CHECKING:
-    from featheredge.batch import Result, Speed
+    from featheredge.batch import Result
 
 Verbosity: TypeAlias = Literal["quiet", "normal", "verbose", "json"]
 """What is printed besides errors: nothing; a line for one picture or a summary of several; a line
@@ -24,6 +24,7 @@ def print_results(
     verb: str,
     verbosity: Verbosity,
     workers: int,
+    where: str,
     total: int | None = None,
 ) -> int:
     """Print the result of every file; return the exit code, 1 if any file failed.
@@ -34,6 +35,7 @@ def print_results(
         verb: What the progress bar shows.
         verbosity: What to print.
         workers: Pictures that are processed at the same time.
+        where: Where the outputs are, such as "to maps/".
         total: The number of results. None for a watched folder, which Ctrl-C ends.
     """
     from featheredge.batch import Speed
@@ -54,7 +56,9 @@ def print_results(
     else:
         report.print_counts()
     if verbosity in ("normal", "verbose") and total != 1 and report.written:
-        sys.stdout.write(_summary(len(report.written), speed))
+        sys.stdout.write(
+            f"{len(report.written)} written {where} in {speed.seconds:.1f} s: {speed}\n"
+        )
     return int(bool(report.failed))
 
 
@@ -104,10 +108,6 @@ class _Report:
             sys.stderr.write(
                 f"featheredge: {len(self.written)} written, {len(self.failed)} failed\n"
             )
-
-
-def _summary(num_written: int, speed: "Speed") -> str:
-    return f"{num_written} written in {speed.seconds:.1f} s: {speed}\n"
 
 
 @contextmanager
