@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from featheredge import download
-from featheredge.download import Url, fetch, is_url
+from featheredge.download import fetch
 from featheredge.errors import ImageError
+from featheredge.url import Url, is_url
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from PIL import Image
 
 from featheredge.errors import ImageError
+from featheredge.image import failures_named
 from featheredge.output_format import Animation
 from featheredge.stages import stage
 
@@ -38,13 +39,9 @@ class Frames:
 
     @stage("decode")
     def _decode(self, number: int) -> Image.Image:
-        try:
+        with failures_named(f"{self._name}, frame {number + 1}"):
             self._image.seek(number)
             frame = self._image.convert("RGBA")
-        except Exception as error:  # decoders raise errors of many classes on damaged files
-            raise ImageError(
-                f"{self._name}: frame {number + 1} cannot be decoded: {error}"
-            ) from error
         self._durations_ms.append(round(self._image.info.get("duration", 0)) or _DEFAULT_MS)
         return frame
 
@@ -58,11 +55,12 @@ def read_frames(image: Image.Image, name: str, max_megapixels: float) -> Frames 
         max_megapixels: Limit of all frames together, because the output holds all of them.
 
     Raises:
-        ImageError: It has more pixels than the limit.
+        ImageError: The file is damaged, or it has more pixels than the limit.
     """
-    if image.format not in _ANIMATED or not getattr(image, "is_animated", False):
-        return None
-    frames = Frames(image, name)
+    with failures_named(name):  # a GIF is read to its end to count its frames
+        if image.format not in _ANIMATED or not getattr(image, "is_animated", False):
+            return None
+        frames = Frames(image, name)
     megapixels = frames.count * image.width * image.height / 1e6
     if megapixels > max_megapixels:
         raise ImageError(

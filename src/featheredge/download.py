@@ -7,15 +7,13 @@ checked again on the open connection, before the request is sent. Proxies are no
 
 import http.client
 import ipaddress
-import posixpath
-import re
 import socket
 import ssl
 import time
 import urllib.parse
-from dataclasses import dataclass
 
 from featheredge.errors import ImageError
+from featheredge.url import Url
 
 MAX_MEGABYTES = 50
 MAX_SECONDS = 30
@@ -23,37 +21,6 @@ MAX_REDIRECTS = 3
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK = 1 << 16
-
-
-@dataclass(frozen=True)
-class Url:
-    """The address of a picture.
-
-    Attributes:
-        text: The address, beginning with http:// or https://.
-    """
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-    @property
-    def name(self) -> str:
-        """The last part of its path, without characters that file names cannot have."""
-        path = urllib.parse.unquote(urllib.parse.urlsplit(self.text).path)
-        name = re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", posixpath.basename(path)).lstrip(".")
-        return name or "image"
-
-    @property
-    def stem(self) -> str:
-        """Its name without the suffix."""
-        return posixpath.splitext(self.name)[0]
-
-
-def is_url(text: str) -> bool:
-    """Return whether an input is the address of a picture that `fetch` can download."""
-    return text.lower().startswith(("http://", "https://"))
 
 
 def fetch(url: Url, *, allow_private: bool = False) -> bytes:

@@ -105,7 +105,7 @@ def load(
     if isinstance(source, Image.Image):
         name = f"the {source.mode} image"
         _check_size(source.width, source.height, max_megapixels, name)
-        with _failures_named(name):
+        with failures_named(name):
             return _to_rgb(ImageOps.exif_transpose(source), name)
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _decode(io.BytesIO(source), f"the {len(source)} bytes given", max_megapixels)
@@ -151,7 +151,7 @@ def _decode(file: IO[bytes], name: str, max_megapixels: float) -> NDArray[np.uin
     """Read an image file; `name` identifies it in error messages."""
     image = open_image(file, name)
     _check_size(image.width, image.height, max_megapixels, name)
-    with _failures_named(name):
+    with failures_named(name):
         ImageOps.exif_transpose(image, in_place=True)
         return _to_rgb(image, name)
 
@@ -167,7 +167,7 @@ def open_image(file: IO[bytes], name: str) -> Image.Image:
         ImageError: The file is not an image.
         MissingExtraError: It is a HEIC image and the plug-in that reads HEIC is not installed.
     """
-    with _failures_named(name), _pillow_limit_lifted():
+    with failures_named(name), _pillow_limit_lifted():
         return _identify(file)
 
 
@@ -194,8 +194,11 @@ def _pillow_limit_lifted() -> Iterator[None]:
 
 
 @contextmanager
-def _failures_named(name: str) -> Iterator[None]:
+def failures_named(name: str) -> Iterator[None]:
     """Convert every error of a decoder to an ImageError with the name of the image.
+
+    Args:
+        name: The name of the image in error messages.
 
     On damaged files, decoders raise errors of many classes (OSError, SyntaxError, struct.error,
     EOFError, ...), so all of them are caught. Only Pillow runs inside the block.

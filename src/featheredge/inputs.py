@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from featheredge.download import Url, fetch, is_url
 from featheredge.errors import ImageError
 from featheredge.image import IMAGE_SUFFIXES, refuse_url
+from featheredge.url import Url, is_url
 
 Source: TypeAlias = Path | Url
 """Where a picture is read from."""
@@ -52,6 +52,8 @@ def read(source: Source, *, allow_private: bool = False) -> PictureFile:
         ImageError: The file cannot be read or downloaded.
     """
     if isinstance(source, Url):
+        from featheredge.download import fetch  # loads ssl, which other inputs do not need
+
         return PictureFile(fetch(source, allow_private=allow_private), str(source))
     try:
         return PictureFile(source.read_bytes(), str(source))

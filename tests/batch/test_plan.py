@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from featheredge.batch import Job, Naming, plan
-from featheredge.download import Url
 from featheredge.errors import ArgumentError, ImageError, OutputError
+from featheredge.url import Url
 
 
 @pytest.fixture

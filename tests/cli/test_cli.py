@@ -417,7 +417,9 @@ def test_several_pictures_are_one_line_with_their_speed(featheredge, folder, toy
     command = ["edges", folder, "-m", toy_onnx, "-f"]
     code, out, err = featheredge(*command)
     assert (code, err) == (0, "")
-    assert re.fullmatch(r"12 written in [\d.]+ s: [\d.]+ pictures/s \(\w.*%\)\n", out)
+    assert re.fullmatch(
+        r"12 written next to their inputs in [\d.]+ s: [\d.]+ pictures/s \(\w.*%\)\n", out
+    )
     code, out, err = featheredge(*command, "-v")
     assert (code, out.count(" -> "), err) == (0, 12, "")
     assert featheredge(*command, "-q") == (0, "", "")
@@ -531,7 +533,7 @@ def test_urls_need_permission(featheredge, toy_onnx, tmp_path, monkeypatch, phot
     command = ["edges", url, "-m", toy_onnx]
     assert "add --allow-urls" in featheredge(*command)[2]
     assert "not a public address" in featheredge(*command, "--allow-urls")[2]
-    monkeypatch.setattr("featheredge.inputs.fetch", lambda *_, **__: photo.read_bytes())
+    monkeypatch.setattr("featheredge.download.fetch", lambda *_, **__: photo.read_bytes())
     code, out, _ = featheredge(*command, "--allow-urls")
     assert (code, out.startswith(f"{url} -> cat_edges.png (")) == (0, True)
     assert read(tmp_path / "cat_edges.png").shape == (21, 34)

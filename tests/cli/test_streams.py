@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,32 +72,6 @@ def _heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-@pytest.mark.parametrize("verb", ["edges", "eval"])
-def test_ctrl_c_ends_it_with_130(tmp_path, toy_onnx, verb):
-    pipe = tmp_path / "images" / "1.png"
-    pipe.parent.mkdir()
-    os.mkfifo(pipe)  # reading it waits
-    (tmp_path / "masks").mkdir()
-    Image.new("L", (9, 9), 255).save(tmp_path / "masks" / "1.png")
-    inputs = {"edges": [pipe, "-m", toy_onnx], "eval": ["feather-saliency-s", tmp_path]}
-    command = [*COMMAND, verb, *map(str, inputs[verb])]
-    with subprocess.Popen(
-        command,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=_heed_ctrl_c,
-    ) as process:
-        time.sleep(1.5)
-        process.send_signal(signal.SIGINT)
-        try:
-            _, said = process.communicate(timeout=30)
-        finally:
-            process.kill()
-    assert process.returncode == 130
-    assert "stopped by Ctrl-C" in one_line(said)
-
-
 @pytest.fixture
 def start():
     """Start a command that heeds Ctrl-C; it is killed if it does not end."""
@@ -124,6 +99,31 @@ def wait_for(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+@pytest.mark.parametrize("verb", ["edges", "eval"])
+def test_ctrl_c_ends_it_with_130(tmp_path, toy_onnx, start, verb):
+    pipe = tmp_path / "images" / "1.png"
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)  # reading it waits
+    (tmp_path / "masks").mkdir()
+    Image.new("L", (9, 9), 255).save(tmp_path / "masks" / "1.png")
+    inputs = {"edges": [pipe, "-m", toy_onnx], "eval": ["feather-saliency-s", tmp_path]}
+    process = start(verb, *inputs[verb])
+    held = []
+
+    def is_read() -> bool:
+        with suppress(OSError):  # no reader yet
+            held.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(held)
+
+    wait_for(is_read)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    os.close(held[0])
+    assert process.returncode == 130
+    assert "stopped by Ctrl-C" in one_line(said)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
@@ -165,7 +165,7 @@ def test_a_terminal_shows_one_bar_for_a_folder(photos, toy_onnx):
     assert "40/40" in shown
     assert shown.count("->") == 0
     (line,) = done.stdout.splitlines()
-    assert line.startswith("40 written in ")
+    assert line.startswith("40 written next to their inputs in ")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
@@ -190,7 +190,7 @@ def test_a_watched_folder_is_left_by_ctrl_c(tmp_path, toy_onnx, start):
     assert [line.rpartition("/")[2].partition(" ")[0] for line in printed.splitlines()[:1]] == [
         "a.png"
     ]
-    assert printed.splitlines()[-1].startswith("3 written in ")
+    assert printed.splitlines()[-1].startswith(f"3 written to {out} in ")
     assert {path.name for path in out.iterdir()} == {"a.png", "b.png", "c.png"}
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from featheredge.animation import Frames, read_frames
 from featheredge.errors import FeatheredgeError, OutputError
-from featheredge.image import MAX_MEGAPIXELS, ImageSource, open_image
+from featheredge.image import MAX_MEGAPIXELS, ImageSource, failures_named, open_image
 from featheredge.image_metadata import NO_METADATA, ImageMetadata, read_metadata
 from featheredge.inputs import PictureFile
 from featheredge.output_format import OutputFormat
@@ -80,7 +80,10 @@ class PictureWork:
             FeatheredgeError: The file cannot be read, or its output cannot be made.
         """
         header = open_image(picture, picture.name)
-        metadata = read_metadata(header) if self.keep_metadata else NO_METADATA
+        metadata = NO_METADATA
+        if self.keep_metadata:
+            with failures_named(picture.name):
+                metadata = read_metadata(header)
         frames = None
         if self.frames == "all":
             frames = read_frames(header, picture.name, self.max_megapixels)

@@ -9,11 +9,11 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from featheredge.download import Url
 from featheredge.errors import ArgumentError, OutputError
 from featheredge.image import IMAGE_SUFFIXES
 from featheredge.inputs import Found, Source, expand
 from featheredge.output_format import FORMATS, format_of
+from featheredge.url import Url
 
 VERBS = ("edges", "saliency", "cutout", "mask")
 """The suffixes of output names: photo_edges.png is written next to photo.jpg."""

@@ -196,57 +196,58 @@ def process(
     from featheredge import batch
     from featheredge.cpu_threads import resolve_threads
 
-    verbosity, threads = run.verbosity, resolve_threads(run.threads)
+    verbosity = run.verbosity
     format = run.files.chosen_format(run.output, is_svg)
     if transparent:
         format.require_transparency()
-
-    def open_work() -> "tuple[str, PictureWork]":
-        from featheredge.session import Session
-
-        session = Session(
-            run.model,
-            task=task,
-            threads=threads,
-            provider=run.provider,
-            precision=run.precision,
-        )
-        work = batch.PictureWork(
-            lambda image: draw(session, image),
-            format,
-            run.files.frames,
-            run.files.keep_metadata,
-            run.max_megapixels,
-        )
-        return session.name, work
-
     if "-" in inputs:
         _refuse_with_pipe(verb, inputs, run)
-        return _pipe(open_work()[1])
+        return _pipe(_open_work(task, run, draw, format)[1])
     extension = batch.SVG if is_svg else format.extension
     naming = batch.Naming(run.output, verb, run.files.suffix, extension)
+    where = f"to {run.output}" if run.output else "next to their inputs"
     if run.folders.watch:
         watcher = batch.Watcher(inputs, naming)
-        model, work = open_work()
-        workers = run.folders.num_workers(threads)
-        return print_results(
-            _watch(watcher, work, run, workers),
-            model,
-            verb,
-            verbosity,
-            workers,
-            preview=run.preview,
-        )
+        model, work = _open_work(task, run, draw, format)
+        workers = run.folders.num_workers(resolve_threads(run.threads))
+        results = _watch(watcher, work, run, workers)
+        return print_results(results, model, verb, verbosity, workers, where, preview=run.preview)
     jobs = batch.plan(
         inputs,
         naming,
         force=run.files.force,
         allow_urls=run.folders.allow_urls or run.folders.allow_private_urls,
     )
-    model, work = open_work()
-    workers = min(run.folders.num_workers(threads), len(jobs))
+    model, work = _open_work(task, run, draw, format)
+    workers = min(run.folders.num_workers(resolve_threads(run.threads)), len(jobs))
     results = batch.run(jobs, work, force=run.files.force, workers=workers, read=_reader(run))
-    return print_results(results, model, verb, verbosity, workers, len(jobs), preview=run.preview)
+    return print_results(
+        results, model, verb, verbosity, workers, where, len(jobs), preview=run.preview
+    )
+
+
+def _open_work(
+    task: "Task", run: Run, draw: "Draw", format: "OutputFormat"
+) -> "tuple[str, PictureWork]":
+    """Load the network; return its name and the function from file to file."""
+    from featheredge.batch import PictureWork
+    from featheredge.session import Session
+
+    session = Session(
+        run.model,
+        task=task,
+        threads=run.threads,
+        provider=run.provider,
+        precision=run.precision,
+    )
+    work = PictureWork(
+        lambda image: draw(session, image),
+        format,
+        run.files.frames,
+        run.files.keep_metadata,
+        run.max_megapixels,
+    )
+    return session.name, work
 
 
 def _refuse_with_pipe(verb: str, inputs: list[str], run: Run) -> None:

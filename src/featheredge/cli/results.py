@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from featheredge.cli.progress import folder_bar
 
 if TYPE_CHECKING:
-    from featheredge.batch import Result, Speed
+    from featheredge.batch import Result
 
 Verbosity: TypeAlias = Literal["quiet", "normal", "verbose", "json"]
 """What is printed besides errors: nothing; a line for one picture or a summary of several; a line
@@ -29,6 +29,7 @@ def print_results(
     verb: str,
     verbosity: Verbosity,
     workers: int,
+    where: str,
     total: int | None = None,
     *,
     preview: bool = False,
@@ -41,6 +42,7 @@ def print_results(
         verb: What the progress bar shows.
         verbosity: What to print.
         workers: Pictures that are processed at the same time.
+        where: Where the outputs are, such as "to maps/".
         total: The number of results. None for a watched folder, which Ctrl-C ends.
         preview: Whether to show each output in the terminal.
     """
@@ -64,7 +66,9 @@ def print_results(
     else:
         report.print_counts()
     if verbosity in ("normal", "verbose") and total != 1 and report.written:
-        sys.stdout.write(_summary(len(report.written), speed))
+        sys.stdout.write(
+            f"{len(report.written)} written {where} in {speed.seconds:.1f} s: {speed}\n"
+        )
     return int(bool(report.failed))
 
 
@@ -123,10 +127,6 @@ def _preview(output: Path) -> None:
     protocol = terminal_image.detect() if sys.stdout.isatty() else None
     sys.stdout.write(terminal_image.preview(output, protocol) + "\n")
     sys.stdout.flush()
-
-
-def _summary(num_written: int, speed: "Speed") -> str:
-    return f"{num_written} written in {speed.seconds:.1f} s: {speed}\n"
 
 
 @contextmanager
