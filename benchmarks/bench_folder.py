@@ -28,7 +28,7 @@ CASES = {
     "xs": ["edges", "-m", "mobile-edge-xs"],
     "default": ["edges"],
     "best": ["edges", "-m", "mobile-edge"],
-    "thin": ["edges", "--thin"],
+    "thin": ["edges", "--as", "thin"],
     "saliency": ["saliency"],
     "cutout": ["cutout", "--threshold", "0.01"],  # every picture has an object
 }

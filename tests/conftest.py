@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from featheredge import catalog
+from featheredge import catalog, maps
 
 STRIDE = 8
 INPUT_PX = 64
@@ -119,4 +119,5 @@ def entry(monkeypatch, toy_onnx):
         trained_by="nobody",
     )
     monkeypatch.setattr(catalog, "ENTRIES", (entry,))
+    maps._open_cached.cache_clear()  # sessions of the shipped models, from other tests
     return entry

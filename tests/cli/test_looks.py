@@ -83,9 +83,9 @@ def test_what_does_not_fit_is_refused_before_any_work(featheredge, photo, toy_on
     assert code == 1
     assert "overlay cannot be inverted (--invert); choose one of map" in error
     code, _, error = featheredge("edges", photo, "--as", "contour-svg", "-o", tmp_path / "x.png")
-    assert "outputs are SVG files; give a .svg name" in error
+    assert "x.png: outputs are svg files; give such a name" in error
     code, _, error = featheredge("edges", photo, "-o", tmp_path / "x.svg")
-    assert "outputs are PNG files; give a .png name" in error
+    assert "x.svg: outputs are png, webp, jpg, avif files" in error
 
 
 @pytest.mark.parametrize(

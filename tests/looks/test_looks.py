@@ -117,10 +117,11 @@ def test_looks_of_an_object_share_its_mask(image, object_map):
     expected = quantise(compose.subject_mask(image, object_map))
     np.testing.assert_array_equal(mask, expected)
     cut = draw("saliency", "cutout", image, object_map)
-    np.testing.assert_array_equal(cut, compose.cut_out(image, object_map).pixels)
+    refined = compose.refine_subject(image, object_map)
+    np.testing.assert_array_equal(cut, compose.compose(image, refined))
     np.testing.assert_array_equal(cut[..., 3], mask)
     blurred = draw("saliency", "blur", image, object_map)
-    expected = compose.cut_out(image, object_map, background="blur").pixels
+    expected = compose.compose(image, refined, background="blur")
     np.testing.assert_array_equal(blurred, expected)
 
 

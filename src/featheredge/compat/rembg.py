@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from featheredge.compose import refine_subject, soft_mask
+from featheredge.compose import subject_alpha
 from featheredge.compositing import foreground
 from featheredge.errors import ArgumentError
 from featheredge.image import load
@@ -122,8 +122,8 @@ def remove(
     if only_mask:
         result = Image.fromarray(mask)
     else:
-        colours = pixels if putalpha else foreground(pixels, mask)
-        result = Image.fromarray(np.dstack([colours, mask]))
+        cut = np.dstack([pixels, mask]) if putalpha else foreground(pixels, mask)
+        result = Image.fromarray(cut)
         if bgcolor is not None:
             result = Image.alpha_composite(Image.new("RGBA", result.size, tuple(bgcolor)), result)
     if isinstance(data, bytes) or force_return_bytes:
@@ -135,8 +135,7 @@ def _mask(
     pixels: NDArray[np.uint8], session: Session | None, post_process: bool
 ) -> NDArray[np.uint8]:
     """Return the opacities of the object, (H, W) uint8."""
-    map = cached_session(session, "saliency", 1)(pixels, max_megapixels=np.inf)
-    mask = quantise(soft_mask(refine_subject(pixels, map)))
+    mask = subject_alpha(pixels, cached_session(session, "saliency", 1), max_megapixels=np.inf)
     if not post_process:
         return mask
     opened = Image.fromarray(mask).filter(ImageFilter.MinFilter(3)).filter(ImageFilter.MaxFilter(3))
