@@ -14,6 +14,7 @@ MODULES = {
     "lab": ("torch", "lightning_fabric", "pydantic", "safetensors", "onnx", "onnxscript"),
     "eval": ("numba", "scipy", "matplotlib"),
     "heic": ("pi_heif",),
+    "speed": ("isal",),
 }
 """The importable modules that each extra installs."""
 
