@@ -26,6 +26,7 @@ QUICK = (
     "bench_latency_table.py mobile-edge-s --size 64 96 --points 2 --rounds 1",
     "bench_precision.py mobile-edge-s --crop-px 64 --batch 1 --rounds 1",
     "bench_path.py --rounds 1 --sizes 160x120",
+    "measure_overlap.py mobile-edge-xs --tile 256",
     "bench_refine.py --rounds 1 --sizes 1",
 )
 
