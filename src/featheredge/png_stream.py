@@ -56,7 +56,7 @@ def encode(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def _compressor(num_bytes: int, num_channels: int) -> Any:
-    """Return a compressor: ISA-L, or zlib's runs for a large map, where ISA-L's files are larger."""
+    """Return a compressor: ISA-L, or for a large map zlib's runs, which make smaller files."""
     assert isal_zlib is not None
     if num_channels == 1 and num_bytes > _LARGE_BYTES:
         return zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
