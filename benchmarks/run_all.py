@@ -27,6 +27,7 @@ QUICK = (
     "bench_precision.py mobile-edge-s --crop-px 64 --batch 1 --rounds 1",
     "bench_path.py --rounds 1 --sizes 160x120",
     "bench_folder.py --pictures 8 --rounds 1 --cases xs",
+    "measure_overlap.py mobile-edge-xs --tile 256",
     "bench_refine.py --rounds 1 --sizes 1",
     "bench_formats.py mobile-edge-xs --rounds 1",
     "bench_threads.py mobile-edge-xs --rounds 1 --sizes 64",

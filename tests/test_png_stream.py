@@ -52,6 +52,13 @@ def test_strips_do_not_change_the_pixels(noise, monkeypatch, strip_bytes):
 
 
 @pytest.mark.usefixtures("isal")
+def test_a_large_map_keeps_its_pixels(noise, monkeypatch):
+    monkeypatch.setattr(png_stream, "_LARGE_BYTES", 100)
+    pixels = noise(30, 17)[..., 0]
+    np.testing.assert_array_equal(read(png.encode_pixels(pixels))[1], pixels)
+
+
+@pytest.mark.usefixtures("isal")
 def test_rows_are_filtered():
     """A gradient compresses to almost nothing only if differences are compressed."""
     pixels = np.add.outer(np.arange(200), 3 * np.arange(300)).astype(np.uint8)

@@ -38,6 +38,10 @@ def test_sums_of_integers_are_exact(noise):
         assert (sums[:, y, x] == values[:, rows, columns].sum(axis=(1, 2))).all()
 
 
+def test_the_mean_of_ones_is_exactly_1():
+    assert (box_mean(np.ones((40, 50), np.float32), 15) == 1).all()
+
+
 def by_definition(map: np.ndarray, guide: np.ndarray, radius: int, eps: float) -> np.ndarray:
     """He and Sun: ridge regression in every window, coefficients averaged over the windows."""
     slopes, offsets = np.empty_like(map), np.empty_like(map)

@@ -21,6 +21,7 @@ from featheredge.errors import (
     UnknownModelError,
     WeightsError,
 )
+from featheredge.resize import resize
 from featheredge.session import Session
 
 
@@ -58,6 +59,15 @@ def test_saliency_sees_the_whole_picture_as_a_square(toy_saliency_onnx, noise, s
     assert (map.shape, map.dtype) == (size, np.float32)
     np.testing.assert_allclose(map, whole_picture_map(image), atol=1e-5)
     np.testing.assert_array_equal(featheredge.saliency(image, model=toy_saliency_onnx), map)
+
+
+def test_a_saliency_map_can_have_another_size_than_its_picture(toy_saliency_onnx, toy_onnx, noise):
+    image = noise(200, 150)
+    session = Session(toy_saliency_onnx)
+    own = session(image, size=(INPUT_PX, INPUT_PX))  # not resized
+    np.testing.assert_allclose(resize(own, 200, 150), session(image), atol=1e-6)
+    with pytest.raises(ArgumentError, match="toy processes images at their own size"):
+        Session(toy_onnx)(image, size=(20, 15))
 
 
 def test_a_white_picture_stays_within_0_to_1(toy_saliency_onnx):

@@ -50,8 +50,8 @@ def box_mean(values: NDArray[Float], radius_px: int) -> NDArray[Float]:
         The same shape and dtype.
     """
     means = box_sum(values, radius_px)
-    rows, columns = (1 / window_lengths(length, radius_px) for length in values.shape[-2:])
-    means *= (rows[:, None] * columns).astype(values.dtype)
+    rows, columns = (window_lengths(length, radius_px) for length in values.shape[-2:])
+    means /= (rows[:, None] * columns).astype(values.dtype)  # exact: the mean of ones is 1
     return means
 
 

@@ -259,7 +259,7 @@ def _refined_alpha(
     inside = lowest > high
     for area in areas(inside, shape):
         alpha[area] = 255
-    for area in areas(~inside & (highest > low), shape):
+    for area in areas(~inside & (highest >= low), shape):
         alpha[area] = quantise(soft_mask(apply_lines(lines, image, area), threshold, softness))
     return alpha
 

@@ -16,6 +16,7 @@ MODULES = {
     "heic": ("pi_heif",),
     "openvino": ("openvino", "nncf"),
     "hub": ("huggingface_hub",),
+    "speed": ("isal",),
 }
 """The importable modules that each extra installs."""
 

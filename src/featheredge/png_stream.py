@@ -12,6 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # channels -> grey, RGB, RGBA
 _NONE, _SUB, _UP = 0, 1, 2
 _LEVEL = 2
 _STRIP_BYTES = 1 << 17
+_LARGE_BYTES = 1 << 21
 
 
 def available() -> bool:
@@ -42,16 +44,23 @@ def encode(pixels: NDArray[np.uint8]) -> bytes:
     Returns:
         The bytes of an 8-bit PNG.
     """
-    assert isal_zlib is not None
     height, width = pixels.shape[:2]
     num_channels = pixels.size // (height * width)
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[num_channels], 0, 0, 0)
-    stream = isal_zlib.compressobj(_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL)
+    stream = _compressor(pixels.size, num_channels)
     rows = np.ascontiguousarray(pixels).reshape(height, -1)
     parts = [stream.compress(strip) for strip in _filtered_strips(rows, num_channels)]
     data = b"".join([*parts, stream.flush()])
     chunks = (_chunk(b"IHDR", header), _chunk(b"IDAT", data), _chunk(b"IEND", b""))
     return b"".join([b"\x89PNG\r\n\x1a\n", *chunks])
+
+
+def _compressor(num_bytes: int, num_channels: int) -> Any:
+    """Return a compressor: ISA-L, or for a large map zlib's runs, which make smaller files."""
+    assert isal_zlib is not None
+    if num_channels == 1 and num_bytes > _LARGE_BYTES:
+        return zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
+    return isal_zlib.compressobj(_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
