@@ -20,9 +20,6 @@ HERE = Path(__file__).parent
 #: Commands with quick settings.
 QUICK = (
     "bench_startup.py 2",
-    "bench_edges.py 2",
-    "bench_networks.py edges --rounds 2 --size 64 96 --networks mobile-edge mobile-edge-xs",
-    "bench_networks.py saliency --rounds 2 --size 64 96 --networks csnet-l-x1 feather-saliency-s",
     "bench_latency_table.py mobile-edge-s --size 64 96 --points 2 --rounds 1",
     "bench_precision.py mobile-edge-s --crop-px 64 --batch 1 --rounds 1",
     "bench_path.py --rounds 1 --sizes 160x120",

@@ -6,7 +6,6 @@ Only the modules that the work needs are imported, so that the peak is that of a
 its arguments are those of `featheredge.bench.subject.Subject.fresh`.
 """
 
-import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +75,8 @@ def peak_bytes() -> int:
     for line in status.read_text().splitlines() if status.exists() else ():
         if line.startswith("VmHWM"):
             return 1024 * int(line.split()[1])
+    import resource  # Windows does not have it
+
     usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return usage if sys.platform == "darwin" else 1024 * usage
 

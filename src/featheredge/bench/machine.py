@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from featheredge import timing
-from featheredge.onnx_runtime import onnx_session
 
 MATRIX_PRODUCT, COPY = "matrix product", "copy"
 
@@ -34,17 +33,16 @@ class Peak:
 
 
 def peak_cases(threads: int) -> dict[str, Callable[[], object]]:
-    """Return a matrix product and a copy, to be timed in the rounds of a benchmark."""
-    from onnx import TensorProto, helper
+    """Return a matrix product and a copy, to be timed in the rounds of a benchmark.
 
-    ports = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [_SIDE, _SIDE]) for name in "abc"
-    ]
-    node = helper.make_node("MatMul", ["a", "b"], ["c"])
-    graph = helper.make_graph([node], "peak", ports[:2], ports[2:])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    session = onnx_session(model.SerializeToString(), threads)
-    matrices = {name: np.ones((_SIDE, _SIDE), np.float32) for name in "ab"}
+    PyTorch's matrix product is the fastest that is installed: ONNX Runtime's reaches three
+    quarters of it on an AVX-512 core.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    matrix = torch.ones(_SIDE, _SIDE)
+    result = torch.empty_like(matrix)
     source, target = (np.ones((threads, _COPIED_BYTES // threads), np.uint8) for _ in range(2))
     pool = ThreadPoolExecutor(threads)
 
@@ -54,7 +52,7 @@ def peak_cases(threads: int) -> dict[str, Callable[[], object]]:
         else:
             list(pool.map(np.copyto, target, source))
 
-    return {MATRIX_PRODUCT: lambda: session.run(None, matrices), COPY: copy}
+    return {MATRIX_PRODUCT: lambda: torch.mm(matrix, matrix, out=result), COPY: copy}
 
 
 def peak(times: dict[str, list[float]]) -> Peak:
