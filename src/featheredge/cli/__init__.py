@@ -16,7 +16,7 @@ from typing import NoReturn
 from cyclopts import App
 
 from featheredge import __version__
-from featheredge.cli import evaluate, info, lab, new_recipe, predict, report
+from featheredge.cli import evaluate, info, lab, new_recipe, predict, report, video
 from featheredge.errors import FeatheredgeError
 from featheredge.extras import explain
 
@@ -30,6 +30,7 @@ app = App(
 app.command(predict.edges)
 app.command(predict.saliency)
 app.command(predict.cutout)
+app.command(video.video)
 app.command(evaluate.app)
 app.command(info.models)
 app.command(info.doctor)
