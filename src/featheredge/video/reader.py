@@ -181,7 +181,7 @@ def open_file(path: Path) -> VideoReader:
 
     try:
         return VideoReader(av.open(str(path), mode="r"), str(path))
-    except av.error.InvalidDataError as error:
+    except (av.error.InvalidDataError, av.error.EOFError) as error:
         raise VideoError(
             f"{path}: not a video, or the file is damaged or incomplete; an .mp4 file that was not "
             "finished has no index and cannot be played"
