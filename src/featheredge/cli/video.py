@@ -96,7 +96,7 @@ def video(
         background: Background of a cut-out: a colour (green, #00ff00), an image file, blur or
             transparent. Default: transparent in .mov (ProRes 4444) and .webm (VP9), else green.
         smooth: Reduce flicker: weight of the earlier maps where the picture stands still, from 0
-            to below 1; 0.7 is a good value. Moving things keep their own maps.
+            to below 1; 0.5 is a good value. Moving things keep their own maps.
         run: Output, network and limits.
     """
     task = task or ("saliency" if look == "cutout" else "edges")

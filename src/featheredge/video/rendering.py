@@ -79,7 +79,7 @@ def renderer(look: Look, style: Style) -> Callable[[Pixels, Map], Pixels]:
 
 
 def shown(map: Map, style: Style) -> Map:
-    """Return a map as it is drawn: thinned and binarised if the style says so."""
+    """Return the map that is drawn: thinned and binarised if the style asks for it."""
     if style.thin:
         map = suppress(map)
     return map if style.threshold is None else binarise(map, style.threshold)
