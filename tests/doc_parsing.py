@@ -12,7 +12,24 @@ from featheredge.cli import app
 
 #: Commands of the shell and of other programs, which are taken as they are.
 OTHERS = set(
-    ". ./edges apt-get cd curl export ffmpeg g++ git mkdir mv node npm source tar unzip".split()
+    [
+        ".",
+        "./edges",
+        "apt-get",
+        "cd",
+        "curl",
+        "export",
+        "ffmpeg",
+        "g++",
+        "git",
+        "mkdir",
+        "mv",
+        "node",
+        "npm",
+        "source",
+        "tar",
+        "unzip",
+    ]
 )
 
 
