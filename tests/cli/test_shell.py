@@ -11,6 +11,7 @@ import pytest
 from doc_parsing import check
 from featheredge.cli import app
 from featheredge.cli.examples import EXAMPLES
+from featheredge.cli.shell import completion_script
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +52,7 @@ def test_help_shows_the_examples(verb, capsys):
 def scripts(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("completion")
     for shell in ("bash", "zsh", "fish"):
-        script = app.generate_completion(prog_name="featheredge", shell=shell)
+        script = completion_script(app, shell)
         (folder / f"featheredge.{shell}").write_text(script)
     return folder
 
@@ -99,6 +100,19 @@ def test_script_parses(scripts, shell):
     script = scripts / f"featheredge.{shell}"
     subprocess.run([shell, "-n", script], check=True)
     assert all(verb in script.read_text() for verb in verbs())
+
+
+def test_zsh_registers_the_function_when_it_is_sourced(scripts):
+    """Whether zsh completes was tried by hand: it needs a terminal."""
+    if not shutil.which("zsh"):
+        pytest.skip("needs zsh: apt-get install zsh")
+    code = 'compdef() { print "$@" }; source "$1"; whence -w _cyclopts_featheredge'
+    words = ["zsh", "-f", "-c", code, "zsh", str(scripts / "featheredge.zsh")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "_cyclopts_featheredge featheredge",
+        "_cyclopts_featheredge: function",
+    ]
 
 
 def test_completion_takes_the_shell_of_the_user(monkeypatch):

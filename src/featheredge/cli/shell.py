@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "zsh", "fish")
 
+#: The zsh script of cyclopts only defines a function, for a file of the same name in fpath. These
+#: lines make it work when it is sourced, and in a file called _featheredge.
+_ZSH_START = """\
+if [[ $funcstack[1] == _featheredge ]]; then
+  _cyclopts_featheredge "$@"
+else
+  compdef _cyclopts_featheredge featheredge
+fi
+"""
+
 _STEPS = (
     ("Edges of a photo, white on black:", "edges cat.jpg"),
     ("Edges thinned to lines:", "edges cat.jpg -o lines.png --thin --threshold 0.5"),
@@ -41,7 +51,7 @@ def completion_verb(app: App) -> "Callable[..., None]":
         """Print a script that completes verbs and options with the Tab key.
 
         bash: add `source <(featheredge completion bash)` to ~/.bashrc.
-        zsh: featheredge completion zsh > ~/.zfunc/_featheredge, where ~/.zfunc is in fpath.
+        zsh: add `source <(featheredge completion zsh)` to ~/.zshrc, after compinit.
         fish: featheredge completion fish > ~/.config/fish/completions/featheredge.fish
 
         Args:
@@ -53,10 +63,15 @@ def completion_verb(app: App) -> "Callable[..., None]":
                 f"the shell is {wanted or 'unknown'}; type one of "
                 f"{', '.join(f'featheredge completion {name}' for name in SHELLS)}"
             )
-        script = app.generate_completion(prog_name="featheredge", shell=wanted)  # type: ignore[arg-type]
-        sys.stdout.write(script)
+        sys.stdout.write(completion_script(app, wanted))
 
     return completion
+
+
+def completion_script(app: App, shell: str) -> str:
+    """Return the script that completes the verbs and options of a command line in a shell."""
+    script = app.generate_completion(prog_name="featheredge", shell=shell)  # type: ignore[arg-type]
+    return f"{script}\n{_ZSH_START}" if shell == "zsh" else script
 
 
 def tour(*, output: Annotated[Path, Parameter(alias="-o")] = Path("featheredge-tour")) -> int:
