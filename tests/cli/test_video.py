@@ -156,6 +156,12 @@ def test_what_cannot_be_is_one_line(featheredge, clip, tmp_path, monkeypatch, ar
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_misspelt_option_is_not_taken_for_the_input(featheredge):
+    code, out, err = featheredge("video", "--thn", "clip.mp4")
+    assert code != 0
+    assert "Did you mean --thin?" in out + err
+
+
 def test_a_truncated_video_ends_with_1_and_a_sentence(featheredge, toy_onnx, tmp_path):
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 256, (48, 64, 3), dtype=np.uint8) for _ in range(90)]

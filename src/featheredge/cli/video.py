@@ -1,5 +1,6 @@
 """The verb `video`, which runs a network on every frame of a video, a camera or a pipe."""
 
+import difflib
 import json
 import signal
 import sys
@@ -10,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from cyclopts import Parameter
+from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from featheredge.cli.progress import frame_counter
@@ -70,8 +71,18 @@ class VideoRun:
 _DEFAULTS = VideoRun()
 
 
+def _refuse_option(_: type, text: str) -> None:
+    """Raise an error for a misspelt option: the input can start with "-", so it gets here."""
+    if text.startswith("-") and text != "-":
+        arguments = App(default_command=video).assemble_argument_collection()
+        options = [name for argument in arguments for name in argument.names]
+        near = difflib.get_close_matches(text.partition("=")[0], options, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"For a file of this name, type ./{text}"
+        raise CycloptsError(msg=f"Unknown option: {text}. {hint}")
+
+
 def video(
-    source: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    source: Annotated[str, Parameter(allow_leading_hyphen=True, validator=_refuse_option)],
     /,
     *,
     task: Task | None = None,
