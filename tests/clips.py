@@ -30,10 +30,12 @@ def write_clip(
     sound: str | None = None,
     rotation: float = 0,
     codec: str = "libx264",
+    starts_s: float = 0,
 ) -> Path:
     """Write frames, 30 a second or at `times` in ticks of 1/30000 s, with a tone in one codec."""
     times = times or [1000 * index for index in range(len(frames))]
-    with av.open(str(path), "w") as output:
+    options = {"output_ts_offset": str(starts_s)}
+    with av.open(str(path), "w", options=options) as output:
         video = output.add_stream(codec, rate=30, options={"crf": "1"})
         video.height, video.width = frames[0].shape[:2]
         video.pix_fmt = "yuv420p"

@@ -2,6 +2,7 @@
 
 import threading
 import weakref
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,28 @@ def test_a_variable_frame_rate_stays(edges, tmp_path, suffix):
     run(source, tmp_path / f"out{suffix}", edges)
     _, found = read_clip(tmp_path / f"out{suffix}")
     np.testing.assert_allclose(found, [float(time * TICK) for time in times], atol=0.00101)
+
+
+def test_a_transport_stream_starts_at_zero(edges, tmp_path):
+    frames = [square(index) for index in range(30)]
+    source = write_clip(tmp_path / "in.ts", frames, sound="aac", starts_s=3)
+    assert read_clip(source)[1][0] > 1  # it starts later
+    run(source, tmp_path / "out.mp4", edges)
+    _, times = read_clip(tmp_path / "out.mp4")
+    assert len(times) == 30
+    assert times[0] == pytest.approx(0, abs=0.1)
+    assert pitch_hz(read_sound(tmp_path / "out.mp4")[1]) == pytest.approx(440, abs=3)
+
+
+def test_a_size_that_changes_is_an_error(edges, tmp_path):
+    from featheredge.video.frame import Timing
+    from featheredge.video.writer import VideoWriter
+
+    timing = Timing(TICK, Fraction(30))
+    with VideoWriter(tmp_path / "out.mp4", timing) as writer:
+        writer.write(Frame(square(0), 0))
+        with pytest.raises(OutputError, match="32x48 pixels after frames of 64x48"):
+            writer.write(Frame(square(1)[:, :32], 1000))
 
 
 @pytest.mark.parametrize("rotation", [90, 180, -90])

@@ -90,10 +90,11 @@ class VideoReader:
             VideoError: No frame can be decoded, or reading fails.
         """
         count, last, first = 0, None, None
+        start = self._start(self.timing.time_base)
         wanted: list[Stream] = [self._video, *([self.audio] if self.audio and sound else [])]
         for packet in self._demux(wanted):
             if packet.stream is not self._video:
-                yield packet
+                yield self._from_zero(packet)
                 continue
             for decoded in self._decode(packet):
                 count += 1
@@ -102,9 +103,9 @@ class VideoReader:
                 last = self._time_of(decoded, last, every)
                 first = last if first is None else first
                 self.seconds = float((last - first) * self.timing.time_base)
-                start = first if self._live else 0
                 pixels = to_rgb(decoded, longest_px)
-                yield Frame(pixels, last - start, (decoded.duration or 0) * every)
+                shift = first if self._live else start
+                yield Frame(pixels, last - shift, (decoded.duration or 0) * every)
         if not count:
             raise VideoError(
                 f"{self.name}: no frame can be decoded; the file is damaged or has no pictures"
@@ -146,6 +147,20 @@ class VideoReader:
                 return
             except av.FFmpegError as error:
                 raise VideoError(f"{self.name}: cannot be read: {error.strerror}") from error
+
+    def _start(self, time_base: Fraction) -> int:
+        """Return the time at which the file starts: MPEG transport streams start anywhere."""
+        start_s = Fraction(max(self._container.start_time or 0, 0), 10**6)
+        return round(start_s / time_base)
+
+    def _from_zero(self, packet: "Sound") -> "Sound":
+        """Shift the times of a packet of the sound, as those of the frames."""
+        start = self._start(packet.time_base)
+        if packet.pts is not None:
+            packet.pts -= start
+        if packet.dts is not None:
+            packet.dts -= start
+        return packet
 
     def _decode(self, packet: "Packet[VideoStream]") -> "list[VideoFrame]":
         import av

@@ -117,7 +117,8 @@ class VideoWriter:
         if pixels.shape[:2] != (stream.height, stream.width):
             raise OutputError(
                 f"{self._path}: a frame has {pixels.shape[1]}x{pixels.shape[0]} pixels after "
-                f"frames of {stream.width}x{stream.height}; a video has one size: add --size"
+                f"frames of {stream.width}x{stream.height}; a video has one size: convert "
+                "its parts separately"
             )
         rgb = VideoFrame.from_ndarray(pixels, "rgba" if pixels.shape[2] == 4 else "rgb24")
         encoded = rgb.reformat(
