@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -15,57 +15,19 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from featheredge.cli.progress import frame_counter
+from featheredge.cli.video_options import Task, VideoRun, open_session
+from featheredge.cli.video_pipe import check_pipe, convert_pipe
 from featheredge.errors import ArgumentError, OutputError
 from featheredge.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from featheredge.session import Session
     from featheredge.video.convert import Converted, Render
     from featheredge.video.reader import VideoReader
 
 Look: TypeAlias = Literal["map", "overlay", "side-by-side", "cutout"]
-Task: TypeAlias = Literal["edges", "saliency"]
 Flag: TypeAlias = Annotated[bool, Parameter(negative="")]
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class VideoRun:
-    """Output, network and limits.
-
-    Attributes:
-        output: The .mp4, .mov, .mkv or .webm file to write. Default: NAME_LOOK.mp4 next to the
-            input.
-        model: A name from `featheredge models` or the path of an .onnx file. Default: the default
-            model of the task.
-        threads: Threads for inference; decoding and encoding have their own.
-        provider: cpu, cuda, openvino, ... There is no fallback to another provider.
-        every: Use only every n-th frame; it is then shown longer.
-        size: Shrink frames whose longer side has more pixels. Smaller frames are much faster.
-        seconds: Stop after this many seconds of video.
-        sound: Keep the sound: copied if the output format takes its codec, else encoded again.
-        raw: Read RGB24 frames of this size, such as 640x360, from standard input, and write frames
-            to standard output: grey for a map, RGBA for a transparent cut-out, else RGB24.
-        force: Replace an existing file.
-        as_json: Print one JSON object instead of a line.
-    """
-
-    output: Annotated[Path | None, Parameter(alias="-o")] = None
-    model: Annotated[str | None, Parameter(alias="-m")] = None
-    threads: Annotated[int, Parameter(validator=Number(gte=1))] = 1
-    provider: str = "cpu"
-    every: Annotated[int, Parameter(validator=Number(gte=1))] = 1
-    size: Annotated[int | None, Parameter(validator=Number(gte=16))] = None
-    seconds: Annotated[float | None, Parameter(validator=Number(gt=0))] = None
-    sound: bool = True
-    raw: str | None = None
-    force: Annotated[bool, Parameter(alias="-f", negative="")] = False
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False
 
 
 _DEFAULTS = VideoRun()
@@ -123,8 +85,8 @@ def video(
         return renderer(look, Style(task, threshold, thin, behind))
 
     if output is None:
-        _check_pipe(source, run)
-        return _convert_pipe(run, task, render(), smooth, grey=look == "map")
+        check_pipe(source, run)
+        return convert_pipe(run, task, render(), smooth, grey=look == "map")
     return _convert_file(
         source, output, run, task, render, smooth, alpha=background == "transparent"
     )
@@ -152,7 +114,7 @@ def _convert_file(
         converted = convert(
             reader,
             output,
-            _session(task, run),
+            open_session(task, run),
             render(),
             selection=Selection(run.every, run.size, run.seconds, run.sound),
             smoother=Smoother(smooth),
@@ -185,12 +147,6 @@ def _default_background(output: Path | None) -> str:
     return "transparent" if output is None or has_alpha(output) else "green"
 
 
-def _session(task: Task, run: VideoRun) -> "Session":
-    from featheredge.session import Session
-
-    return Session(run.model, task=task, threads=run.threads, provider=run.provider)
-
-
 def _open(source: str) -> "VideoReader":
     from featheredge.video.camera import open_camera
     from featheredge.video.reader import open_file
@@ -217,42 +173,6 @@ def _stop_on_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in zip(numbers, earlier, strict=True):
             signal.signal(number, handler)
-
-
-def _check_pipe(source: str, run: VideoRun) -> None:
-    if not run.raw or source != "-":
-        raise ArgumentError(
-            "raw frames come from standard input: type `featheredge video - --raw WIDTHxHEIGHT`, "
-            "or give the name of a video file without --raw"
-        )
-    if run.output or run.as_json or run.every > 1 or run.size or run.seconds:
-        raise ArgumentError(
-            "--raw writes every frame to standard output; leave out -o, --json, --every, --size "
-            "and --seconds"
-        )
-    if sys.stdin.isatty() or sys.stdout.isatty():
-        raise ArgumentError(
-            "--raw reads standard input and writes to standard output; connect both to pipes, "
-            "such as ffmpeg's: ffmpeg -i IN.mp4 -f rawvideo -pix_fmt rgb24 - | featheredge ..."
-        )
-
-
-def _convert_pipe(run: VideoRun, task: Task, render: "Render", smooth: float, grey: bool) -> int:
-    """Convert raw frames from standard input to raw frames on standard output."""
-    from featheredge.video.convert import convert_frames
-    from featheredge.video.raw import parse_size, read_frames, to_bytes
-    from featheredge.video.smoothing import Smoother
-
-    width, height = parse_size(run.raw or "")
-    out = sys.stdout.buffer
-
-    def write(pixels: "NDArray[np.uint8]") -> None:
-        out.write(to_bytes(pixels, grey))
-
-    frames = read_frames(sys.stdin.buffer, width, height)
-    convert_frames(frames, write, _session(task, run), render, Smoother(smooth))
-    out.flush()
-    return 0
 
 
 def _report(source: str, output: Path, converted: "Converted", as_json: bool) -> int:
