@@ -2,13 +2,13 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from featheredge import timing
+from featheredge.bench.machine import commit
 
 #: Environment variable with a folder for the results, in place of benchmarks/results.
 RESULTS_VARIABLE = "BENCHMARK_RESULTS"
@@ -21,18 +21,9 @@ def time_cases(cases: Mapping[str, Callable[[], object]], rounds: int) -> dict[s
 
 def write_result(name: str, measured: Mapping[str, Any]) -> None:
     """Write a result to results/NAME.json with machine, commit and date, and print it."""
-    machine = {**timing.describe_machine(), "commit": _commit()}
+    machine = {**timing.describe_machine(), "commit": commit()}
     text = json.dumps({"machine": machine, **measured}, indent=2)
     folder = Path(os.environ.get(RESULTS_VARIABLE) or Path(__file__).parent / "results")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     print(text)
-
-
-def _commit() -> str:
-    """Return the commit that is measured, with "-changed" if tracked files differ from it."""
-    command = ["git", "describe", "--always", "--dirty=-changed"]
-    here = Path(__file__).parent
-    return subprocess.run(
-        command, cwd=here, capture_output=True, text=True, check=True
-    ).stdout.strip()

@@ -27,7 +27,11 @@ QUICK = (
     "bench_precision.py mobile-edge-s --crop-px 64 --batch 1 --rounds 1",
     "bench_flicker.py --frames 4",
     "bench_video.py --frames 4 --rounds 1",
+    "bench_path.py --rounds 1 --sizes 160x120",
+    "bench_folder.py --pictures 8 --rounds 1 --cases xs",
     "bench_refine.py --rounds 1 --sizes 1",
+    "bench_formats.py mobile-edge-xs --rounds 1",
+    "bench_threads.py mobile-edge-xs --rounds 1 --sizes 64",
 )
 
 #: Scripts that cannot run here -> what they need.
@@ -36,6 +40,7 @@ SKIPPED = {
     "bench_training.py": "the data set of a recipe; give RECIPE --set data.root=DIR",
     "compare_bsds_reference.py": "BSDS500 and HED's maps with the counts of the original "
     "evaluator; give --bsds DIR --reference DIR",
+    "compare_paths.py": "another tree and a folder of pictures; give TREE PICTURES",
     "score_csnet.py": "weights of CSNet, the masks of SOD and BSDS500; give --weights FILE "
     "--masks DIR --bsds DIR",
     "score_cutouts.py": "pictures with accurate masks; give DATA",

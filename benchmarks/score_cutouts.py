@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from featheredge.box_filter import box_mean
 from featheredge.compose import subject_mask
 from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
 from featheredge.image import load
-from featheredge.refine import box_mean
 from featheredge.session import Session
 
 

@@ -7,12 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from scipy.ndimage import convolve
 
 import featheredge
-from featheredge.compose import bounding_box, compose, soft_mask, subject_mask
+from featheredge.compose import bounding_box, compose, soft_mask, subject_alpha, subject_mask
 from featheredge.compositing import foreground
 from featheredge.errors import ArgumentError, ImageError, NoObjectError, WeightsError
+from featheredge.png import quantise
+from featheredge.refine import FIT_PX, refine
+from featheredge.resize import resize, small_copy
 from featheredge.session import Session
+from featheredge.subject import select_subject
 
 RED, BLUE = (200, 30, 40), (10, 60, 220)
 
@@ -60,7 +65,7 @@ def test_a_mask_refuses_numbers_out_of_range(arguments):
 
 def test_the_objects_own_colour_is_found_where_it_is_mixed():
     image, alpha = mixture()
-    found = foreground(image, alpha)
+    found = foreground(image, alpha)[..., :3]
     mixed = (alpha > 0) & (alpha < 255)
     fringe, left = (
         (np.abs(colours - np.array(RED)) * (alpha[..., None] / 255))[mixed].mean()
@@ -234,8 +239,9 @@ class Brightness:
 
     task = "saliency"
 
-    def __call__(self, pixels, *, max_megapixels=100.0):
-        return pixels[..., 0].astype(np.float32) / 255
+    def __call__(self, pixels, *, max_megapixels=100.0, size=None):
+        map = pixels[..., 0].astype(np.float32) / 255
+        return map if size is None else resize(map, *size)
 
 
 def test_islands_are_dropped_and_counted(two_parts, monkeypatch):
@@ -251,3 +257,47 @@ def test_islands_are_dropped_and_counted(two_parts, monkeypatch):
     alone = featheredge.cutout(image, min_share=0, subject="largest", on_dropped=dropped.append)
     assert alone[80:90, 90:100, 3].max() == 0
     assert dropped == [1, 1]
+
+
+@pytest.mark.parametrize("shape", [(100, 120), (300, 700)])
+@pytest.mark.parametrize(("threshold", "softness"), [(0.5, 0.2), (0.9, 0.2), (0.3, 0), (0.5, 1)])
+def test_opacities_in_blocks_are_those_of_the_whole(shape, threshold, softness, noise):
+    """Also where the picture is enlarged from its small copy."""
+    image = resize(noise(shape[0] // 20, shape[1] // 20), *shape)
+    session = Brightness()
+    small = session(image, size=small_copy(image, FIT_PX).shape[:2])
+    refined = refine(select_subject(small, threshold).map, image)
+    found = subject_alpha(image, session, threshold, softness)
+    expected = soft_mask(refined, threshold, softness) * 255
+    assert 0 < found.mean() < 255
+    if softness:
+        np.testing.assert_allclose(found, expected, atol=0.501)
+    else:  # a hard border can fall on either side of a pixel at exactly the threshold
+        assert (found != expected).mean() < 1e-3
+
+
+def slow_foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """The estimate of Forte in float64, on the picture itself; colours wherever there is F."""
+    side = 2 * max(round(max(alpha.shape) / 64), 1) + 1
+    opacity = alpha[..., None] / 255
+    window = np.ones((side, side, 1))
+
+    def mean(weight: np.ndarray) -> np.ndarray:
+        colours, weights = (
+            convolve(values, window, mode="constant") for values in (image * weight, weight)
+        )
+        return np.rint(np.divide(colours, weights, where=weights > 1e-9, out=0 * colours))
+
+    f, b = mean(opacity), mean(1 - opacity)
+    return f + opacity * (image - opacity * f - (1 - opacity) * b)
+
+
+def test_colours_in_blocks_are_those_of_the_slow_twin(noise):
+    image = resize(noise(7, 9), 150, 200)
+    map = resize((noise(4, 5, 1)[..., 0] / 255).astype(np.float32), 150, 200)
+    alpha = quantise(soft_mask(map, 0.5, 0.4))
+    layer = foreground(image, alpha)
+    np.testing.assert_array_equal(layer[..., 3], alpha)
+    np.testing.assert_array_equal(layer[alpha == 255][:, :3], image[alpha == 255])
+    # A mean that is half-way between two levels can be rounded either way.
+    np.testing.assert_allclose(layer[..., :3], slow_foreground(image, alpha).clip(0, 255), atol=2.1)

@@ -95,11 +95,11 @@ def test_an_exactly_horizontal_ridge_stays_thick_as_in_the_reference():
 
 @pytest.mark.parametrize("variant", [*nms.VARIANTS])
 @pytest.mark.parametrize("shape", [(97, 31), (40, 200)])
-def test_strips_equal_the_whole_bit_for_bit(monkeypatch, variant, shape):
+def test_blocks_equal_the_whole_bit_for_bit(monkeypatch, variant, shape):
     edge_map = smooth_map(*shape, seed=3)
     whole = nms.suppress(edge_map, variant)
-    for rows in (1, 7, 32):
-        monkeypatch.setattr(nms, "_STRIP_PIXELS", rows * shape[1])
+    for block_px in (13, 32, 64):
+        monkeypatch.setattr(nms, "_BLOCK_PX", block_px)
         assert np.array_equal(nms.suppress(edge_map, variant), whole)
 
 

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featheredge import resize
+from featheredge.box_filter import box_mean, box_sum
 from featheredge.errors import ArgumentError
-from featheredge.refine import box_mean, refine
+from featheredge.refine import refine
 
 
 def windows(height: int, width: int, radius: int):
@@ -24,10 +25,17 @@ def windows(height: int, width: int, radius: int):
 @settings(max_examples=30, deadline=None)
 @given(height=st.integers(1, 12), width=st.integers(1, 12), radius=st.integers(1, 15))
 def test_box_mean_is_the_mean_of_every_window(height, width, radius):
-    values = np.random.default_rng(radius).random((height, width, 2))
+    values = np.random.default_rng(radius).random((2, height, width))
     means = box_mean(values, radius)
     for y, x, rows, columns in windows(height, width, radius):
-        np.testing.assert_allclose(means[y, x], values[rows, columns].mean(axis=(0, 1)))
+        np.testing.assert_allclose(means[:, y, x], values[:, rows, columns].mean(axis=(1, 2)))
+
+
+def test_sums_of_integers_are_exact(noise):
+    values = noise(40, 30).transpose(2, 0, 1).astype(np.int32) * 255
+    sums = box_sum(values, 6)
+    for y, x, rows, columns in windows(40, 30, 6):
+        assert (sums[:, y, x] == values[:, rows, columns].sum(axis=(1, 2))).all()
 
 
 def by_definition(map: np.ndarray, guide: np.ndarray, radius: int, eps: float) -> np.ndarray:

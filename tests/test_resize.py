@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from featheredge.resize import fit_inside, resize, resize_rows, strips
+from featheredge.resize import fit_inside, resize, resize_rows, small_copy, strips
 
 SIDES = st.integers(1, 40)
 
@@ -72,3 +72,11 @@ def test_strips_cover_every_row_once(height, width):
 )
 def test_fit_inside_keeps_the_shape_and_never_enlarges(size, expected):
     assert fit_inside(*size, 100) == expected
+
+
+def test_a_small_copy_is_the_resized_image_up_to_rounding(noise):
+    image = resize(noise(30, 40), 900, 1200)
+    copy, exact = small_copy(image, 100), resize(image, 75, 100)
+    assert copy.shape == exact.shape
+    assert np.abs(copy.astype(int) - exact).max() <= 2
+    assert small_copy(image, 1200) is image

@@ -318,7 +318,7 @@ def test_a_batch_of_one_path_names_the_session(toy, image):
 
 def test_a_session_says_what_it_is_and_can_be_pickled(toy_onnx, noise):
     session = Session(toy_onnx, threads=2, tile_px=64, overlap_px=8)
-    shown = f"Session({str(toy_onnx)!r}, task='edges', threads=2, provider='cpu')"
+    shown = f"Session({str(toy_onnx)!r}, task='edges', threads=2, provider='cpu', precision='fp32')"
     assert repr(session) == shown
     again = pickle.loads(pickle.dumps(session))
     assert repr(again) == shown

@@ -2,7 +2,10 @@
 
 from dataclasses import asdict
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from featheredge import timing
 
@@ -20,8 +23,25 @@ def test_cases_are_interleaved_and_the_warm_up_round_does_not_count():
     cases = {"a": lambda: run("a"), "b": lambda: run("b")}
     timed = timing.time_cases(cases, 3, clock=lambda: now)
     assert order == ["a", "b"] * 4
-    assert asdict(timed["a"]) == {"min_ms": 2000.0, "median_ms": 3000.0, "runs": 3}
-    assert asdict(timed["b"]) == {"min_ms": 1000.0, "median_ms": 1000.0, "runs": 3}
+    a = {"min_ms": 2000.0, "median_ms": 3000.0, "runs": 3, "iqr_ms": 1000.0}
+    b = {"min_ms": 1000.0, "median_ms": 1000.0, "runs": 3, "iqr_ms": 3000.0}
+    assert (asdict(timed["a"]), asdict(timed["b"])) == (a, b)
+
+
+@given(st.lists(st.floats(0.1, 1e6), min_size=1, max_size=30))
+def test_a_summary_agrees_with_numpy(rounds_ms):
+    timed = timing.summarise(rounds_ms)
+    low, middle, high = np.percentile(rounds_ms, [25, 50, 75])
+    assert timed.min_ms == pytest.approx(min(rounds_ms), abs=1e-3)
+    assert timed.median_ms == pytest.approx(middle, abs=1e-3)
+    assert timed.iqr_ms == pytest.approx(high - low, abs=1e-3)
+
+
+def test_a_paired_ratio_cancels_a_load_that_both_cases_share():
+    load = [1.0, 9.0, 2.0, 30.0, 4.0]
+    assert timing.paired_ratio([3 * each for each in load], load) == pytest.approx(3)
+    with pytest.raises(ValueError, match="shorter"):
+        timing.paired_ratio([1.0, 2.0], [1.0])
 
 
 @pytest.mark.parametrize(
@@ -54,6 +74,7 @@ def test_a_machine_without_proc_or_load(monkeypatch, tmp_path):
     machine = timing.describe_machine()
     assert machine["cpu"]
     assert machine["load_1_min"] is None
+    assert timing.cpu_features() == []
     assert machine["cores"] == timing.os.cpu_count()
 
 

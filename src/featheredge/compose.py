@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from featheredge.blocks import areas
 from featheredge.compositing import Background, backdrop, foreground, over
 from featheredge.errors import ArgumentError, NoObjectError
 from featheredge.image import MAX_MEGAPIXELS, ImageSource, load
 from featheredge.maps import cached_session
 from featheredge.png import quantise
-from featheredge.refine import refine
+from featheredge.refine import FIT_PX, apply_lines, bounds, fit_lines, refine
+from featheredge.resize import small_copy
 from featheredge.session import Session
 from featheredge.subject import MIN_SHARE, Subject, select_subject
 
@@ -69,12 +71,15 @@ def cutout(
     """
     session = cached_session(model, "saliency", threads)
     pixels = load(image, max_megapixels=max_megapixels)
-    map = session(pixels, max_megapixels=max_megapixels)
+    small = small_copy(pixels, FIT_PX)
+    map = session(pixels, max_megapixels=max_megapixels, size=_size(small))
     try:
         _require_object(map, threshold)  # on the network's own map, before borders are refined
         selected = select_subject(map, threshold, subject=subject, min_share=min_share)
-        refined = refine(selected.map, pixels)
-        composed = compose(pixels, refined, threshold, background, crop, margin)
+        alpha = _refined_alpha(selected.map, pixels, small, threshold)
+        if alpha.max() < _border_level(threshold):
+            _require_object(refine(selected.map, pixels), threshold)
+        composed = _compose(pixels, alpha, small, threshold, background, crop, margin)
     except NoObjectError as error:
         raise NoObjectError(f"{_name(image)}: {error}") from None
     if on_dropped and selected.num_dropped:
@@ -92,23 +97,70 @@ def subject_mask(image: NDArray[np.uint8], map: NDArray[np.float32]) -> NDArray[
     Returns:
         (H, W) float32 in [0, 1].
     """
-    return soft_mask(refine_subject(image, map))
+    return soft_mask(refine(select_subject(map).map, image))
 
 
-def refine_subject(
-    image: NDArray[np.uint8], map: NDArray[np.float32], threshold: float = 0.5
-) -> NDArray[np.float32]:
-    """Return the map of the subject, without small parts and with sharp borders.
+def subject_alpha(
+    image: ImageSource,
+    session: Session,
+    threshold: float = 0.5,
+    softness: float = SOFTNESS,
+    *,
+    max_megapixels: float = MAX_MEGAPIXELS,
+) -> NDArray[np.uint8]:
+    """Find the salient objects of an image and return their opacities, as `cutout` uses them.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
-        map: (H, W) float32 in [0, 1], the output of a saliency network.
-        threshold: Pixels at or above it are inside; above 0 and at most 1.
+        image: See `cutout`.
+        session: A saliency session.
+        threshold: Map value of the object's border.
+        softness: See `soft_mask`.
+        max_megapixels: Larger images raise an error.
 
     Returns:
-        (H, W) float32 in [0, 1].
+        (H, W) uint8, 255 is opaque; 0 everywhere if there is no object.
     """
-    return refine(select_subject(map, threshold).map, image)
+    pixels = load(image, max_megapixels=max_megapixels)
+    small = small_copy(pixels, FIT_PX)
+    map = session(pixels, max_megapixels=max_megapixels, size=_size(small))
+    selected = select_subject(map, threshold)
+    return _refined_alpha(selected.map, pixels, small, threshold, softness)
+
+
+def _size(image: NDArray[np.uint8]) -> tuple[int, int]:
+    return image.shape[0], image.shape[1]
+
+
+def _refined_alpha(
+    map: NDArray[np.float32],
+    image: NDArray[np.uint8],
+    small: NDArray[np.uint8],
+    threshold: float,
+    softness: float = SOFTNESS,
+) -> NDArray[np.uint8]:
+    """Return the opacities of a refined map, computed only in blocks that can have a border.
+
+    Args:
+        map: Float32 in [0, 1], of any size.
+        image: (H, W, 3) uint8 RGB.
+        small: Small copy of the image.
+        threshold: See `soft_mask`.
+        softness: See `soft_mask`.
+
+    Returns:
+        (H, W) uint8: the same as from `refine`, `soft_mask` and `quantise`.
+    """
+    shape = image.shape[:2]
+    low, high = _ramp(threshold, softness)
+    lines = fit_lines(map, small)
+    lowest, highest = bounds(lines, shape)
+    alpha = np.zeros(shape, np.uint8)
+    inside = lowest > high
+    for area in areas(inside, shape):
+        alpha[area] = 255
+    for area in areas(~inside & (highest > low), shape):
+        alpha[area] = quantise(soft_mask(apply_lines(lines, image, area), threshold, softness))
+    return alpha
 
 
 def compose(
@@ -139,13 +191,27 @@ def compose(
     """
     alpha = quantise(soft_mask(map, threshold))
     _require_object(map, threshold)
+    return _compose(image, alpha, small_copy(image, FIT_PX), threshold, background, crop, margin)
+
+
+def _compose(
+    image: NDArray[np.uint8],
+    alpha: NDArray[np.uint8],
+    small: NDArray[np.uint8],
+    threshold: float,
+    background: Background | None,
+    crop: bool,
+    margin: float,
+) -> NDArray[np.uint8]:
+    """Cut an object out of an image, given its opacities; `small` is the image's small copy."""
     if crop:
-        area = bounding_box(map >= threshold, margin)
+        area = bounding_box(alpha >= _border_level(threshold), margin)
         image, alpha = image[area], alpha[area]
-    subject = foreground(image, alpha)
+        small = small_copy(image, FIT_PX)
+    layer = foreground(image, alpha, small)
     if background is None:
-        return np.dstack([subject, alpha])
-    return over(subject, alpha, backdrop(background, image, alpha))
+        return layer
+    return over(layer, backdrop(background, image, alpha))
 
 
 def soft_mask(
@@ -170,13 +236,24 @@ def soft_mask(
             f"threshold is {threshold} and softness is {softness}; expected a threshold above 0 "
             "and at most 1, and a softness from 0 to 1"
         )
-    low = np.float32(max(threshold - softness / 2, 0))
-    high = np.float32(min(threshold + softness / 2, 1))
+    low, high = _ramp(threshold, softness)
     if high - low < 1e-6:
         return (map >= threshold).astype(np.float32)
     mask = np.subtract(map, low, dtype=np.float32)
     mask /= high - low  # float32 like the map: in float64, 1 would not stay 1 on a steep ramp
     return np.clip(mask, 0, 1, out=mask)
+
+
+def _border_level(threshold: float) -> int:
+    """Return the opacity, in 8 bits, of a map value equal to the threshold."""
+    border = np.array([[threshold]], np.float32)
+    return int(quantise(soft_mask(border, threshold))[0, 0])
+
+
+def _ramp(threshold: float, softness: float) -> tuple[np.float32, np.float32]:
+    """Return the map values at which opacity leaves 0 and reaches 1."""
+    low, high = max(threshold - softness / 2, 0), min(threshold + softness / 2, 1)
+    return np.float32(low), np.float32(high)
 
 
 def bounding_box(mask: NDArray[np.bool_], margin: float) -> tuple[slice, slice]:
@@ -210,4 +287,6 @@ def _require_object(map: NDArray[np.float32], threshold: float) -> None:
 
 def _name(source: ImageSource) -> str:
     """Return the name of an image in error messages."""
-    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the image"
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    return str(getattr(source, "name", "the image"))

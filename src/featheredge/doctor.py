@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from featheredge import catalog
+from featheredge.cpu_threads import MOST_MEASURED, auto_threads
 from featheredge.errors import FeatheredgeError
 from featheredge.extras import INSTALL, MODULES, is_installed
+from featheredge.providers import OPENVINO, available_providers
 from featheredge.session import Session
-from featheredge.timing import cpu_model, num_cores
-from featheredge.weights_file import PROVIDERS
+from featheredge.timing import cpu_features, cpu_model, load_1_min, num_cores
 
 BASE_PACKAGES = ("featheredge", "numpy", "pillow", "onnxruntime", "cyclopts")
 
@@ -33,13 +34,14 @@ class Check:
 
 def examine() -> list[Check]:
     """Check versions, CPU, providers and extras, and run every shipped network once."""
-    return [*_machine(), *_packages(), *_providers(), *_networks(), *_extras()]
+    return [*_machine(), *_packages(), *_choices(), *_networks(), *_extras()]
 
 
 def _machine() -> list[Check]:
     return [
         Check("python", f"{platform.python_version()} on {platform.platform()}"),
         Check("cpu", f"{cpu_model()}, {num_cores()} usable threads"),
+        Check("cpu features", ", ".join(cpu_features()) or "unknown"),
     ]
 
 
@@ -53,12 +55,31 @@ def _packages() -> list[Check]:
     return checks
 
 
-def _providers() -> list[Check]:
-    import onnxruntime
+def _choices() -> list[Check]:
+    """Say which provider, precision and threads a session takes, and why."""
+    names = available_providers()
+    load, cores = load_1_min() or 0.0, num_cores()
+    auto = auto_threads(cores, load)
+    return [
+        Check("providers", ", ".join(names), ok="cpu" in names),
+        Check("default", "provider cpu, precision fp32, 1 thread: needs no extra"),
+        Check("precision bf16", _bfloat16()),
+        Check(
+            "threads auto",
+            f"{auto}: {cores} cores less a load of {load:.1f}, at least 1, at most {MOST_MEASURED}",
+        ),
+    ]
 
-    available = onnxruntime.get_available_providers()
-    names = [name for name, full_name in PROVIDERS.items() if full_name in available]
-    return [Check("providers", ", ".join(names), ok="cpu" in names)]
+
+def _bfloat16() -> str:
+    """Say whether bfloat16 can be used, and what is missing if not."""
+    if not is_installed(OPENVINO):
+        return f"needs provider openvino: {INSTALL.format(extra=OPENVINO)}"
+    from featheredge.openvino_runtime import cpu_precisions
+
+    if "bf16" not in cpu_precisions():
+        return "this processor has no bfloat16 (avx512_bf16 or amx_bf16)"
+    return "available: add --provider openvino --precision bf16"
 
 
 def _networks() -> list[Check]:

@@ -15,6 +15,7 @@ MODULES = {
     "eval": ("numba", "scipy", "matplotlib"),
     "heic": ("pi_heif",),
     "video": ("av",),
+    "openvino": ("openvino", "nncf"),
 }
 """The importable modules that each extra installs."""
 
@@ -53,7 +54,7 @@ def explain(error: ModuleNotFoundError, purpose: str) -> MissingExtraError | Non
         purpose: What needs the module, as the subject of a sentence.
     """
     module = (error.name or "").partition(".")[0]
-    for extra in ("eval", "heic", "video", "lab"):
+    for extra in ("eval", "heic", "openvino", "video", "lab"):
         if module in MODULES[extra] or (extra == "lab" and module in _ALSO_IN_LAB):
             return MissingExtraError(_sentence(extra, purpose, [module]))
     return None

@@ -3,12 +3,12 @@
 import json
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-#: Names of temporary files: ".", the file's name, ".", eight characters of mkstemp, its suffix.
+#: Names of temporary files: ".", the file's name, ".", eight random characters, its suffix.
 _TEMPORARY = re.compile(r"\..+(\.\w+)\.[a-z0-9_]{8}\1")
 
 
@@ -20,15 +20,14 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Cut, so that a long name does not get too long for the file system.
-    prefix = f".{path.name[:60]}."
-    handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    name = f".{path.name[:60]}.{secrets.token_hex(4)}{path.suffix}"
+    temporary = path.with_name(name)
+    # Made before it is written, with "x": two writers never share a temporary file.
+    temporary.open("xb").close()
     try:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -53,10 +52,3 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_json(path: Path, value: object) -> None:
     """Write a value to a file as JSON with `replacing`."""
     write_bytes(path, json.dumps(value, indent=1).encode() + b"\n")
-
-
-def _umask() -> int:
-    """Return the umask of the process: mkstemp ignores it and makes files only its owner reads."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

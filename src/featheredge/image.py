@@ -19,6 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from featheredge import heic
 from featheredge.errors import ImageError, MissingExtraError
 from featheredge.pixel_values import to_uint8
+from featheredge.stages import stage
 
 ImageSource: TypeAlias = (
     str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[Any]
@@ -36,6 +37,7 @@ _WIDE_GREY = ("I", "F")  # read as arrays, like every "I;16…": Pillow's conver
 _pillow_limit = threading.Lock()
 
 
+@stage("decode")
 def load(source: ImageSource, *, max_megapixels: float = MAX_MEGAPIXELS) -> NDArray[np.uint8]:
     """Read an image as 8-bit RGB.
 
@@ -92,7 +94,9 @@ def refuse_url(text: str) -> None:
         ImageError: `text` is a URL.
     """
     if re.match(r"(https?|ftp|file):/", text):
-        raise ImageError(f"{text} is a URL; download the file first and give its path")
+        raise ImageError(
+            f"{text} is a URL; download the file first and give its path (or add --allow-urls)"
+        )
 
 
 def _open_file(path: Path) -> IO[bytes]:
@@ -106,12 +110,26 @@ def _open_file(path: Path) -> IO[bytes]:
 
 def _decode(file: IO[bytes], name: str, max_megapixels: float) -> NDArray[np.uint8]:
     """Read an image file; `name` identifies it in error messages."""
+    image = open_image(file, name)
+    _check_size(image.width, image.height, max_megapixels, name)
     with _failures_named(name):
-        with _pillow_limit_lifted():
-            image = _identify(file)
-        _check_size(image.width, image.height, max_megapixels, name)
         ImageOps.exif_transpose(image, in_place=True)
         return _to_rgb(image, name)
+
+
+def open_image(file: IO[bytes], name: str) -> Image.Image:
+    """Read the header of an image file; its pixels are decoded later, by Pillow.
+
+    Args:
+        file: A binary file object that can seek.
+        name: Its name in error messages.
+
+    Raises:
+        ImageError: The file is not an image.
+        MissingExtraError: It is a HEIC image and the plug-in that reads HEIC is not installed.
+    """
+    with _failures_named(name), _pillow_limit_lifted():
+        return _identify(file)
 
 
 def _identify(file: IO[bytes]) -> Image.Image:

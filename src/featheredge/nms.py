@@ -8,10 +8,16 @@ on both sides along the edge normal. Pure NumPy, in float32.
 The published formula uses the sign of the mixed derivative, which is 0 on a ridge exactly along a
 row. Such a ridge keeps its width, in the original and here.
 
-Shapes: `H W` pixels of the image; `h` rows of one strip.
+The image is processed in blocks that fit in the second-level cache. A block with its frame is
+stored as one long row of values, in which a neighbour in any direction is a shifted slice. No
+coordinate, angle or index is computed, except for variants that look further than one pixel.
+
+Shapes: `H W` pixels of the image; `h w` of a block with its frame; `N` = h w.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +25,7 @@ from numpy.typing import NDArray
 from featheredge.errors import ArgumentError, ImageError
 
 Map = NDArray[np.float32]
+Flat = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,25 @@ VARIANTS: dict[str, Suppression | None] = {
     "rcf": Suppression(smooth=False, reach_px=2),
     "none": None,
 }
-_ORIENTATION_RADIUS = 4
-_STRIP_PIXELS = 1 << 20
+
+#: Width of a block's frame: at least what smoothing, derivatives and samples reach, 8 pixels.
+_FRAME_PX = 10
+_BLOCK_PX = 256
+_INSIDE = slice(_FRAME_PX, -_FRAME_PX)
+
+
+class Normals(NamedTuple):
+    """The lines along which edges are crossed, as unit vectors without their signs.
+
+    Attributes:
+        x: (N,) float32, component along the rows.
+        y: (N,) float32, component along the columns.
+        falling: (N,) bool, whether y increases with x along the line.
+    """
+
+    x: Flat
+    y: Flat
+    falling: NDArray[np.bool_]
 
 
 def suppress(edge_map: NDArray[np.floating], variant: str = "hed") -> Map:
@@ -68,90 +92,160 @@ def suppress(edge_map: NDArray[np.floating], variant: str = "hed") -> Map:
             f"the edge map has shape {edge_map.shape}; expected (H, W) with at least 1 pixel"
         )
     rule = VARIANTS[variant]
-    whole = np.ascontiguousarray(edge_map, np.float32)
+    whole = np.asarray(edge_map, np.float32)
     if rule is None:
         return whole.copy()
-    height, width = whole.shape
-    # Rows outside a strip that its result depends on: both smoothings, two derivatives, the reach
-    # along the normal and the second row of the interpolation.
-    halo = 1 + _ORIENTATION_RADIUS + 2 + rule.reach_px + 1
-    rows = max(1, _STRIP_PIXELS // width)
-    thin = np.empty_like(whole)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        first, last = max(0, top - halo), min(height, bottom + halo)
-        strip = _suppress_strip(whole[first:last], first, height, rule)
-        thin[top:bottom] = strip[top - first : bottom - first]
+    thin = np.empty(whole.shape, np.float32)
+    for rows, columns in product(*(_blocks(length) for length in whole.shape)):
+        thin[rows, columns] = _suppress_block(whole, rows, columns, rule)
     return _fade_border(thin, rule.border_px)
 
 
-def _suppress_strip(strip: Map, first: int, height: int, rule: Suppression) -> Map:
-    """Suppress one strip, (h, W) -> (h, W); its first row is row `first` of `height` rows."""
-    values = _convolve_triangle(strip, 1) if rule.smooth else strip
-    normal = _normal_angle(values)
-    y, x = np.nonzero(values)
-    along_x, along_y = np.cos(normal[y, x]), np.sin(normal[y, x])
-    raised = values[y, x] * np.float32(rule.margin)
-    keep = np.ones(len(y), np.bool_)
-    for step in range(-rule.reach_px, rule.reach_px + 1):
-        if step:
-            # Row coordinates of the whole image: rounding does not depend on the strips.
-            at_y = ((y + first) + np.float32(step) * along_y).astype(np.float32)
-            at_x = (x + np.float32(step) * along_x).astype(np.float32)
-            keep &= raised >= _interpolate(values, at_y, at_x, first, height)
-    thin = np.zeros_like(values)
-    thin[y[keep], x[keep]] = values[y[keep], x[keep]]
-    return thin
+def _blocks(length: int) -> list[slice]:
+    """Split an axis into equal parts of at most `_BLOCK_PX` pixels."""
+    count = -(-length // _BLOCK_PX)
+    return [slice(*ends) for ends in pairwise(length * i // count for i in range(count + 1))]
 
 
-def _convolve_triangle(values: Map, radius: int) -> Map:
-    """Convolve rows and columns with normalised [1 .. radius+1 .. 1]; borders are mirrored."""
-    weights = (radius + 1 - np.abs(np.arange(-radius, radius + 1))).astype(np.float32)
-    weights /= weights.sum()
-    for axis in (0, 1):
-        pad = [(radius, radius) if a == axis else (0, 0) for a in (0, 1)]
-        padded = np.pad(values, pad, mode="symmetric")
-        size = values.shape[axis]
-        values = np.zeros_like(values)
-        for i, weight in enumerate(weights):
-            window = slice(i, i + size)
-            values += weight * (padded[window] if axis == 0 else padded[:, window])
-    return values
+def _suppress_block(whole: Map, rows: slice, columns: slice, rule: Suppression) -> Map:
+    """Suppress one block of the (H, W) map and return it without its frame."""
+    framed, missing = _with_frame(whole, rows, columns)
+    line = framed.shape[1]
+    values = _smoothed(framed.ravel(), line) if rule.smooth else framed.ravel()
+    normals = _normals(values, line, missing)
+    raised = values * np.float32(rule.margin)
+    keep = (raised >= _highest_neighbour(values, normals, line)).reshape(-1, line)
+    inside = np.zeros_like(keep)
+    inside[_INSIDE, _INSIDE] = keep[_INSIDE, _INSIDE]
+    for step in range(2, rule.reach_px + 1):
+        at = np.flatnonzero(inside)  # few pixels are left
+        inside.ravel()[at] = raised[at] >= _highest_sample(values, normals, line, at, step)
+    return (values.reshape(-1, line) * inside)[_INSIDE, _INSIDE]
 
 
-def _derivative(values: Map, axis: int) -> Map:
-    """Return central differences, one-sided at the borders; 0 along an axis of one pixel."""
-    if values.shape[axis] == 1:
-        return np.zeros_like(values)
-    return np.gradient(values, axis=axis).astype(np.float32, copy=False)
+def _with_frame(whole: Map, rows: slice, columns: slice) -> tuple[Map, list[tuple[int, int]]]:
+    """Return a block with its frame, mirrored where the frame lies outside the image.
+
+    Also returns how many lines lie outside, before and after, for each axis.
+    """
+    area, missing = [], []
+    for part, length in zip((rows, columns), whole.shape, strict=True):
+        first, last = part.start - _FRAME_PX, part.stop + _FRAME_PX
+        area.append(slice(max(first, 0), min(last, length)))
+        missing.append((max(-first, 0), max(last - length, 0)))
+    block = whole[tuple(area)]
+    if any(map(any, missing)):
+        return np.pad(block, missing, mode="symmetric"), missing
+    return np.ascontiguousarray(block), missing
 
 
-def _normal_angle(values: Map) -> Map:
-    """Return the angle of the edge normal, in radians in [0, pi], from second derivatives."""
-    smooth = _convolve_triangle(values, _ORIENTATION_RADIUS)
-    dx, dy = _derivative(smooth, 1), _derivative(smooth, 0)
-    dxx, dxy, dyy = _derivative(dx, 1), _derivative(dy, 1), _derivative(dy, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = dyy * np.sign(-dxy) / (dxx + np.float32(1e-5))
-    # 0/0 occurs only where the map is exactly flat; any angle is correct there.
-    angle: Map = np.mod(np.arctan(np.nan_to_num(slope, nan=0.0)), np.float32(np.pi))
-    return angle
+def _sums(values: Flat, length: int, step: int) -> Flat:
+    """Sum 2 or 5 values at distances of `step`: shorter by (length - 1) * step."""
+    sums = values[:-step] + values[step:]
+    if length == 5:
+        sums = sums[: -2 * step] + sums[2 * step :]
+        sums = sums[:-step] + values[4 * step :]
+    return sums
 
 
-def _interpolate(values: Map, at_y: Map, at_x: Map, first: int, height: int) -> Map:
-    """Return bilinear samples at image coordinates, which are clipped to the image."""
-    width = values.shape[1]
-    at_y = np.clip(at_y, np.float32(0), np.float32(max(0, height - 1.001)))
-    at_x = np.clip(at_x, np.float32(0), np.float32(max(0, width - 1.001)))
-    y, x = at_y.astype(np.intp), at_x.astype(np.intp)
-    down, right = at_y - y.astype(np.float32), at_x - x.astype(np.float32)
-    # The strip includes its halo; clipping here does not change the rows that are kept.
-    y0 = np.clip(y - first, 0, len(values) - 1)
-    y1, x1 = np.minimum(y0 + 1, len(values) - 1), np.minimum(x + 1, width - 1)
-    upper = values[y0, x] * (1 - right) + values[y0, x1] * right
-    lower = values[y1, x] * (1 - right) + values[y1, x1] * right
-    between: Map = upper * (1 - down) + lower * down
-    return between
+def _triangle(values: Flat, length: int, line: int) -> Flat:
+    """Convolve twice with `length` ones along rows and columns, (N,) -> (N,); 0 at both ends."""
+    inner = _sums(_sums(values, length, 1), length, 1)
+    inner = _sums(_sums(inner, length, line), length, line)
+    return np.pad(inner, (len(values) - len(inner)) // 2)
+
+
+def _smoothed(values: Flat, line: int) -> Flat:
+    """Convolve with [1 2 1] / 4 along rows and columns."""
+    smooth = _triangle(values, 2, line)
+    smooth *= np.float32(1 / 16)
+    return smooth
+
+
+def _normals(values: Flat, line: int, missing: list[tuple[int, int]]) -> Normals:
+    """Estimate the edge normals from second derivatives: atan(dyy sign(-dxy) / (dxx + 1e-5)).
+
+    Derivatives are central differences without their factor 1/2, of values without the factor
+    1/625 of the triangle filter; the constant is scaled instead.
+    """
+    smooth = _triangle(values, 5, line)
+    _continue_lines(smooth.reshape(-1, line), missing)
+    slope_x, slope_y = _difference(smooth, 1), _difference(smooth, line)
+    x = _difference(slope_x, 1)
+    x += np.float32(4 * 625 * 1e-5)
+    y = _difference(slope_y, line)
+    y *= np.sign(_difference(slope_y, 1))
+    falling = x * y <= 0
+    length = x * x
+    length += y * y
+    np.sqrt(length, out=length)
+    np.maximum(length, np.float32(1e-30), out=length)
+    return Normals(np.abs(x / length), np.abs(y / length), falling)
+
+
+def _continue_lines(grid: Map, missing: list[tuple[int, int]]) -> None:
+    """Set the frame's line next to a border of the image so that differences are one-sided."""
+    for lines, (before, after) in zip((grid, grid.T), missing, strict=True):
+        if before:
+            lines[before - 1] = 2 * lines[before] - lines[before + 1]
+        if after:
+            lines[-after] = 2 * lines[-after - 1] - lines[-after - 2]
+
+
+def _difference(values: Flat, step: int) -> Flat:
+    """Subtract the value before from the value after, (N,) -> (N,); 0 at both ends."""
+    difference = np.empty_like(values)
+    difference[:step] = difference[-step:] = 0
+    np.subtract(values[2 * step :], values[: -2 * step], out=difference[step:-step])
+    return difference
+
+
+def _highest_neighbour(values: Flat, normals: Normals, line: int) -> Flat:
+    """Return the higher of the two values at a distance of one pixel along the normal, (N,)."""
+    margin = line + 1
+
+    def at(down: int, right: int) -> Flat:
+        first = margin + down * line + right
+        return values[first : first + len(values) - 2 * margin]
+
+    x, y, falling = (part[margin:-margin] for part in normals)
+    highest = np.zeros_like(values)
+    sides = []
+    for side in (1, -1):
+        beside = at(0, side)
+        ahead = np.where(falling, at(side, 0), at(-side, 0))
+        corner = np.where(falling, at(side, side), at(-side, side))
+        near, far = beside - at(0, 0), corner - ahead
+        near *= x
+        near += at(0, 0)
+        far *= x
+        far += ahead
+        far -= near
+        far *= y
+        far += near
+        sides.append(far)
+    np.maximum(sides[0], sides[1], out=highest[margin:-margin])
+    return highest
+
+
+def _highest_sample(
+    values: Flat, normals: Normals, line: int, at: NDArray[np.intp], distance: int
+) -> Flat:
+    """Return the higher of the two values at a distance along the normal, for some pixels."""
+    x, y = normals.x[at] * distance, normals.y[at] * distance
+    right, down = x.astype(np.intp), y.astype(np.intp)
+    x -= right
+    y -= down
+    turn = np.where(normals.falling[at], line, -line)
+    samples = []
+    for side in (1, -1):
+        corner = at + side * (right + down * turn)
+        near = values[corner] * (1 - x) + values[corner + side] * x
+        corner += side * turn
+        far = values[corner] * (1 - x) + values[corner + side] * x
+        samples.append(near * (1 - y) + far * y)
+    highest: Flat = np.maximum(samples[0], samples[1])
+    return highest
 
 
 def _fade_border(values: Map, border_px: int) -> Map:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from featheredge.errors import ImageError
 
+_STRIP_VALUES = 1 << 16
+
 
 def to_uint8(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
     """Convert pixel values to 8 bits; 16-bit values by rounding v / 257.
@@ -65,8 +67,10 @@ def unit_to_uint8(array: NDArray[np.floating[Any]], name: str) -> NDArray[np.uin
             "(divide 8-bit values by 255)"
         )
     levels = np.empty(array.shape, np.uint8)
-    for row, out in zip(array, levels, strict=True):  # by row: avoids a second large array
-        out[...] = np.rint(row * array.dtype.type(255))
+    step = max(_STRIP_VALUES * len(array) // array.size, 1)
+    for first in range(0, len(array), step):  # strips stay in the cache
+        scaled = array[first : first + step] * array.dtype.type(255)
+        levels[first : first + step] = np.rint(scaled, out=scaled)
     return levels
 
 

@@ -5,6 +5,7 @@ Shapes: `H W` pixels. A map is (H, W) floating point in [0, 1].
 
 import io
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from featheredge import png_stream
 from featheredge.errors import ArgumentError, ImageError, OutputError
 from featheredge.files import write_bytes
 from featheredge.pixel_values import unit_to_uint8
@@ -89,11 +91,24 @@ def encode_map(map: NDArray[np.floating[Any]]) -> bytes:
     Raises:
         ImageError: The map has a wrong shape or dtype, or values outside [0, 1].
     """
-    return encode_png(Image.fromarray(quantise(map)))
+    return encode_pixels(quantise(map))
 
 
 def encode_png(image: Image.Image) -> bytes:
     """Encode an image as a PNG file: its pixels only, without metadata."""
+    if png_stream.available() and image.mode in ("L", "RGB", "RGBA"):
+        return png_stream.encode(np.asarray(image))
     file = io.BytesIO()
-    image.save(file, "PNG")
+    image.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
     return file.getvalue()
+
+
+def encode_pixels(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode pixels as a PNG file; `encode_png` does the same for an image of Pillow.
+
+    Args:
+        pixels: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA uint8.
+    """
+    if png_stream.available():
+        return png_stream.encode(pixels)
+    return encode_png(Image.fromarray(pixels))

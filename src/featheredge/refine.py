@@ -8,25 +8,42 @@ smooth coefficients are enlarged. This is fast and needs no large array except t
 Shapes: `H W` pixels of the image; `h w` of its small copy; `C` channels.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from featheredge.blocks import block_extremes
+from featheredge.box_filter import box_mean
 from featheredge.errors import ArgumentError
-from featheredge.resize import fit_inside, resize, resize_rows, strips
+from featheredge.resize import Area, resize, resize_area, small_copy, strips
 
 FIT_PX = 512
 """Longest side of the small copy; a smaller image is not resized."""
+
+RADIUS = 1 / 48
+EPS = 1e-4
+
+
+class Lines(NamedTuple):
+    """The fit around every pixel of the small copy: map = slope * luminance + offset.
+
+    Attributes:
+        slope: (h, w) float32 image, for luminance in [0, 255].
+        offset: (h, w) float32 image.
+    """
+
+    slope: Image.Image
+    offset: Image.Image
 
 
 def refine(
     map: NDArray[np.float32],
     image: NDArray[np.uint8],
     *,
-    radius: float = 1 / 48,
-    eps: float = 1e-4,
+    radius: float = RADIUS,
+    eps: float = EPS,
     fit_px: int = FIT_PX,
 ) -> NDArray[np.float32]:
     """Move the borders of a map to edges of its image.
@@ -51,66 +68,64 @@ def refine(
             f"radius, eps and fit_px are {radius}, {eps} and {fit_px}; expected numbers above 0"
         )
     height, width = image.shape[:2]
-    luminance = np.asarray(Image.fromarray(image).convert("L"))
-    small = fit_inside(height, width, fit_px)
-    slope, offset = _fit(
-        resize(map, *small),
-        resize(luminance, *small) / 255,
-        radius_px=max(round(radius * max(small)), 1),
-        eps=eps,
-    )
+    lines = fit_lines(map, small_copy(image, fit_px), radius=radius, eps=eps)
     refined = np.empty((height, width), np.float32)
     for rows in strips(height, width):
-        strip = refined[rows]
-        np.multiply(luminance[rows], resize_rows(slope, height, width, rows), out=strip)
-        strip += resize_rows(offset, height, width, rows)
-        np.clip(strip, 0, 1, out=strip)
+        area = rows, slice(0, width)
+        refined[area] = apply_lines(lines, image, area)
     return refined
 
 
-def box_mean(values: NDArray[np.floating[Any]], radius_px: int) -> NDArray[np.float64]:
-    """Compute the mean over a square window around every pixel, clipped to the image.
+def fit_lines(
+    map: NDArray[np.float32], small: NDArray[np.uint8], *, radius: float = RADIUS, eps: float = EPS
+) -> Lines:
+    """Fit the map as a linear function of the image's luminance around every pixel.
 
-    The time does not depend on the radius.
+    Equations 3 to 5 of the paper.
 
     Args:
-        values: (h, w) or (h, w, C) floating point.
-        radius_px: The window has a side of 2 radius_px + 1 pixels.
-
-    Returns:
-        float64 of the same shape.
+        map: (H, W) float32 in [0, 1], of any size.
+        small: (h, w, 3) uint8 RGB, the small copy of the image.
+        radius: See `refine`.
+        eps: See `refine`.
     """
-    return _window_mean(_window_mean(values, radius_px, 0), radius_px, 1)
-
-
-def _window_mean(
-    values: NDArray[np.floating[Any]], radius_px: int, axis: int
-) -> NDArray[np.float64]:
-    """Compute the window mean along one axis, from differences of cumulative sums."""
-    values = np.moveaxis(values, axis, 0)
-    sums = np.zeros((len(values) + 1, *values.shape[1:]))
-    np.cumsum(values, axis=0, out=sums[1:])
-    position = np.arange(len(values))
-    first = np.maximum(position - radius_px, 0)
-    end = np.minimum(position + radius_px + 1, len(values))
-    counts = (end - first).reshape(-1, *[1] * (values.ndim - 1))
-    return np.moveaxis((sums[end] - sums[first]) / counts, 0, axis)
-
-
-def _fit(
-    map: NDArray[np.float32], guide: NDArray[np.float64], radius_px: int, eps: float
-) -> tuple[Image.Image, Image.Image]:
-    """Fit the map as a linear function of 8-bit luminance around every pixel.
-
-    Equations 3 to 5 of the paper. `map` and `guide`, the luminance in [0, 1], are (h, w).
-
-    Returns:
-        Mean slope and mean offset, each (h, w) float32.
-    """
-    mean_guide, mean_map = box_mean(guide, radius_px), box_mean(map, radius_px)
-    variance = box_mean(guide * guide, radius_px) - mean_guide**2
-    covariance = box_mean(guide * map, radius_px) - mean_guide * mean_map
-    slope = covariance / (variance + eps)
+    luminance = np.asarray(Image.fromarray(small).convert("L"))
+    guide, values = luminance * np.float32(1 / 255), resize(map, *luminance.shape)
+    radius_px = max(round(radius * max(luminance.shape)), 1)
+    mean_guide, mean_map = box_mean(guide, radius_px), box_mean(values, radius_px)
+    variance = box_mean(guide * guide, radius_px) - mean_guide * mean_guide
+    covariance = box_mean(guide * values, radius_px) - mean_guide * mean_map
+    slope = covariance / (variance + np.float32(eps))
     offset = mean_map - slope * mean_guide
-    slope, offset = box_mean(slope / 255, radius_px), box_mean(offset, radius_px)
-    return Image.fromarray(slope.astype(np.float32)), Image.fromarray(offset.astype(np.float32))
+    return Lines(
+        Image.fromarray(box_mean(slope * np.float32(1 / 255), radius_px)),
+        Image.fromarray(box_mean(offset, radius_px)),
+    )
+
+
+def apply_lines(lines: Lines, image: NDArray[np.uint8], area: Area) -> NDArray[np.float32]:
+    """Compute the refined map on a rectangle of the image: slope times luminance plus offset."""
+    shape = image.shape[:2]
+    luminance = np.asarray(Image.fromarray(image[area]).convert("L"))
+    refined: NDArray[np.float32] = luminance * resize_area(lines.slope, shape, area)
+    refined += resize_area(lines.offset, shape, area)
+    return np.clip(refined, 0, 1, out=refined)
+
+
+def bounds(lines: Lines, shape: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the lowest and the highest value that the refined map can have in each block.
+
+    A line has its extremes at black or white, and interpolated lines lie between their neighbours.
+
+    Args:
+        lines: The output of `fit_lines`.
+        shape: H and W of the image.
+
+    Returns:
+        (R, C) minima and (R, C) maxima for the blocks of `featheredge.blocks`.
+    """
+    black = np.asarray(lines.offset)
+    white = black + 255 * np.asarray(lines.slope)
+    lowest = block_extremes(np.minimum(black, white), shape)[0]
+    highest = block_extremes(np.maximum(black, white), shape)[1]
+    return lowest, highest

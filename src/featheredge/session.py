@@ -1,4 +1,4 @@
-"""Session: inference of a network with ONNX Runtime, images in, maps out.
+"""Session: inference of a network with ONNX Runtime or OpenVINO, images in, maps out.
 
 Edge networks process an image at its own size, and a large image in tiles. Saliency networks
 process the whole image at once, resized to the square size that their weights file states.
@@ -16,9 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.catalog import Task
+from featheredge.cpu_threads import Threads, resolve_threads
 from featheredge.errors import ArgumentError, WeightsError
 from featheredge.image import MAX_MEGAPIXELS, ImageSource, load
+from featheredge.providers import Precision
 from featheredge.resize import resize
+from featheredge.stages import stage
 from featheredge.tiling import round_up, run_tiled, spans
 from featheredge.weights_file import is_path, open_network
 
@@ -36,34 +39,39 @@ class Session:
         stride: Images are padded to multiples of this by reflection, and maps are cropped back.
         input_px: Images are resized to a square of this side, and maps are resized back. None for
             a network that processes images at their own size.
+        threads: Threads for inference; for "auto", the number that was chosen.
     """
 
     name: str
     task: Task
     stride: int
     input_px: int | None
+    threads: int
 
     def __init__(
         self,
         model: str | Path | None = None,
         *,
         task: Task | None = None,
-        threads: int = 1,
+        threads: Threads = 1,
         provider: str = "cpu",
+        precision: Precision = "fp32",
         tile_px: int = 1344,
         overlap_px: int = 448,
     ) -> None:
         """Load a network.
 
         Args:
-            model: The name of a shipped model or the path of an .onnx file. None is the default
-                model of the task.
+            model: The name of a shipped model or the path of an .onnx file, or of an .xml file for
+                OpenVINO. None is the default model of the task.
             task: The task that the model must have. None accepts any task; without `model`, it
                 opens the default edge model.
-            threads: Threads for inference, at most four per core of the machine. Small networks
-                gain little from many threads.
+            threads: Threads for inference, at most four per core of the machine. "auto" takes
+                the idle cores, see `featheredge.cpu_threads.auto_threads`.
             provider: Execution provider: "cpu", "cuda", "openvino", ... There is no fallback to
                 another provider.
+            precision: Type of the arithmetic. "bf16" needs provider "openvino" and a processor
+                with bfloat16; single pixels of a map can then differ by more than 0.1.
             tile_px: Images wider or higher than this run in tiles of at most this side, except
                 for networks with `input_px`. Rounded up to the stride.
             overlap_px: Minimum overlap of neighbouring tiles. Rounded up to the stride.
@@ -72,20 +80,23 @@ class Session:
             UnknownModelError: The name is not in the catalog, or the task has no shipped model.
             WeightsError: The file is missing, damaged, not written by featheredge, or for another
                 task.
-            ProviderError: The provider is not available.
+            ProviderError: The provider or the precision is not available.
+            MissingExtraError: The provider is not installed.
             ArgumentError: A number is out of range.
         """
-        most = 4 * (os.cpu_count() or 1)
-        if not 1 <= threads <= most:
-            raise ArgumentError(
-                f"threads is {threads}; expected 1 to {most}, four per core of this machine"
-            )
-        self._network, metadata = open_network(model, task or "edges", threads, provider)
+        self.threads = resolve_threads(threads)
+        self._network, metadata = open_network(
+            model,
+            task or "edges",
+            threads=self.threads,
+            provider=provider,
+            precision=precision,
+        )
         self.name, self.task, self.stride = metadata.name, metadata.task, metadata.stride
         self.input_px = metadata.input_px
         self.require(task)
         self._model: str | Path | None = Path(model).absolute() if is_path(model) else model
-        self._threads, self._provider = threads, provider
+        self._threads, self._provider, self._precision = threads, provider, precision
         self._tile_px = round_up(tile_px, self.stride)
         self._overlap_px = round_up(overlap_px, self.stride)
         if not 0 <= 2 * self._overlap_px <= self._tile_px:
@@ -97,8 +108,8 @@ class Session:
     def __repr__(self) -> str:
         model = self.name if self._model is None else str(self._model)
         return (
-            f"Session({model!r}, task={self.task!r}, threads={self._threads}, "
-            f"provider={self._provider!r})"
+            f"Session({model!r}, task={self.task!r}, threads={self._threads!r}, "
+            f"provider={self._provider!r}, precision={self._precision!r})"
         )
 
     def __reduce__(self) -> "tuple[Callable[[], Session], tuple[()]]":
@@ -107,30 +118,44 @@ class Session:
             self.name if self._model is None else self._model,
             threads=self._threads,
             provider=self._provider,
+            precision=self._precision,
             tile_px=self._tile_px,
             overlap_px=self._overlap_px,
         )
         return open_again, ()
 
+    @stage("network")
     def __call__(
-        self, image: ImageSource, *, max_megapixels: float = MAX_MEGAPIXELS
+        self,
+        image: ImageSource,
+        *,
+        max_megapixels: float = MAX_MEGAPIXELS,
+        size: tuple[int, int] | None = None,
     ) -> NDArray[np.float32]:
         """Return the map of one image of any size.
 
         Args:
             image: Any source that `featheredge.load_image` reads.
             max_megapixels: Larger images raise an error.
+            size: Height and width of the map, for a network with `input_px`; by default those of
+                the image. A smaller map saves the time to enlarge it.
 
         Returns:
-            (H, W) float32 in [0, 1], the size of the image.
+            (H, W) float32 in [0, 1], the size of the image or `size`.
 
         Raises:
             ImageError: The image cannot be read.
+            ArgumentError: `size` is given for a network that processes images at their own size.
             WeightsError: The network fails, or its map has NaN or values outside [0, 1].
         """
         pixels = load(image, max_megapixels=max_megapixels)
         if self.input_px is not None:
-            return self._infer_squares([pixels], self.input_px)[0]
+            return self._infer_squares([pixels], self.input_px, size)[0]
+        if size is not None:
+            raise ArgumentError(
+                f"{self.name} processes images at their own size; leave out size, or resize the "
+                "image"
+            )
         if max(pixels.shape) <= self._tile_px:
             return self._checked(self._infer_one(pixels))
         rows, columns = (
@@ -193,12 +218,19 @@ class Session:
             )
 
     def _infer_squares(
-        self, images: Sequence[NDArray[np.uint8]], side_px: int
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        side_px: int,
+        size: tuple[int, int] | None = None,
     ) -> list[NDArray[np.float32]]:
-        """Infer images of any shapes, (H, W, 3) uint8, at square size -> (H, W) float32 each."""
+        """Infer images of any shapes, (H, W, 3) uint8, at square size -> (H, W) float32 each.
+
+        `size` replaces H and W of the maps.
+        """
         squares = np.stack([resize(image, side_px, side_px) for image in images])
         maps = self._checked(self._infer(squares))
-        return [resize(map, *image.shape[:2]) for map, image in zip(maps, images, strict=True)]
+        sizes = [size or image.shape[:2] for image in images]
+        return [resize(map, *size) for map, size in zip(maps, sizes, strict=True)]
 
     def _infer_one(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Infer one image, (H, W, 3) uint8 -> (H, W) float32."""
@@ -212,7 +244,7 @@ class Session:
         padded = np.pad(images, ((0, 0), (0, down), (0, right), (0, 0)), mode="reflect")
         try:
             (maps,) = self._network.run(["map"], {"image": padded})
-        except Exception as error:  # ONNX Runtime's exceptions have no common base class
+        except Exception as error:  # the exceptions of the runtimes have no common base class
             raise WeightsError(
                 f"{self.name}: the network fails on {width}x{height} pixels: {error}"
             ) from error

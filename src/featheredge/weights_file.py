@@ -15,24 +15,14 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, TypeGuard
 
 from featheredge import catalog
-from featheredge.errors import ProviderError, WeightsError
-from featheredge.onnx_runtime import onnx_session, session_options
+from featheredge.errors import WeightsError
+from featheredge.providers import Network, Opened, open_with
 
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "directml": "DmlExecutionProvider",
-}
-"""Names of execution providers in featheredge, and their names in ONNX Runtime."""
+IR_SUFFIX = ".xml"
+_SUFFIXES = (".onnx", IR_SUFFIX)
 
 MAX_STRIDE, MAX_INPUT_PX = 1024, 8192
 """Larger numbers mean damaged metadata; padding to them would need too much memory."""
@@ -57,40 +47,46 @@ class Metadata:
 
 
 def open_network(
-    model: str | Path | None, task: str, threads: int, provider: str
-) -> tuple["InferenceSession", Metadata]:
+    model: str | Path | None, task: str, *, threads: int, provider: str, precision: str
+) -> tuple[Network, Metadata]:
     """Open a weights file.
 
     Args:
-        model: The name of a shipped model or the path of an .onnx file. None is the default model
-            of the task.
+        model: The name of a shipped model or the path of an .onnx file, or of OpenVINO's .xml
+            file. None is the default model of the task.
         task: "edges" or "saliency"; used only if `model` is None.
         threads: Threads for inference.
-        provider: A key of `PROVIDERS`.
+        provider: A name of `featheredge.providers.available_providers`.
+        precision: One of `featheredge.providers.PRECISIONS`.
 
     Returns:
-        The ONNX Runtime session and the metadata of the file.
+        The loaded network and the metadata of the file.
 
     Raises:
         UnknownModelError: The name is not in the catalog, or the task has no shipped model.
         WeightsError: The file is missing, damaged or not written by featheredge.
-        ProviderError: The provider is not available.
+        ProviderError: The provider or the precision is not available.
+        MissingExtraError: The provider is not installed.
     """
     weights, origin = _read_weights(model, task)
-    network = _load(weights, origin, threads, provider)
-    return network, _check(network, origin)
+    opened = open_with(weights, origin, threads=threads, provider=provider, precision=precision)
+    return opened.network, _check(opened, origin)
 
 
 def is_path(model: str | Path | None) -> TypeGuard[str | Path]:
     """Return whether a model is given as the path of a file, not as a name in the catalog."""
-    return isinstance(model, Path) or (isinstance(model, str) and model.endswith(".onnx"))
+    return isinstance(model, Path) or (isinstance(model, str) and model.endswith(_SUFFIXES))
 
 
-def _read_weights(model: str | Path | None, task: str) -> tuple[bytes, str]:
-    """Return the bytes of a weights file and its name in messages; check a shipped file's hash."""
+def _read_weights(model: str | Path | None, task: str) -> tuple[bytes | Path, str]:
+    """Return the content of a weights file and its name in messages; check a shipped file's hash.
+
+    OpenVINO's .xml file, which has a .bin file beside it, is returned as its path.
+    """
     if is_path(model):
         try:
-            return Path(model).read_bytes(), str(model)
+            content = Path(model).read_bytes()
+            return (Path(model) if Path(model).suffix == IR_SUFFIX else content), str(model)
         except OSError as error:
             raise WeightsError(f"{model}: {error.strerror}") from error
         except ValueError as error:  # a NUL character in the path
@@ -109,39 +105,6 @@ def _read_weights(model: str | Path | None, task: str) -> tuple[bytes, str]:
             "changed: reinstall featheredge"
         )
     return weights, entry.name
-
-
-def _load(weights: bytes, origin: str, threads: int, provider: str) -> "InferenceSession":
-    import onnxruntime
-
-    available = onnxruntime.get_available_providers()
-    wanted = PROVIDERS.get(provider)
-    if wanted is None or wanted not in available:
-        names = [name for name, full_name in PROVIDERS.items() if full_name in available]
-        raise ProviderError(
-            f"provider {provider!r} is not available; choose one of {', '.join(names)}, or install "
-            "an ONNX Runtime package that includes it"
-        )
-    options = session_options(threads)
-    options.enable_mem_pattern = False  # would keep a memory plan for every input size
-    try:
-        network = onnx_session(weights, provider=wanted, options=options)
-    except Exception as error:  # ONNX Runtime's exceptions have no common base class
-        raise WeightsError(f"{origin}: ONNX Runtime cannot load it: {error}") from error
-    if network.get_providers()[0] != wanted:  # ONNX Runtime raises no error if it does not start
-        raise ProviderError(
-            f"provider {provider!r} does not start on this machine; see the log above"
-        )
-    return network
-
-
-def _stored_metadata(network: "InferenceSession", origin: str) -> str | None:
-    """Return the metadata text under the key "featheredge"; None if the key is missing."""
-    try:
-        text: str | None = network.get_modelmeta().custom_metadata_map.get("featheredge")
-    except UnicodeDecodeError as error:
-        raise WeightsError(f"{origin}: the metadata is damaged: {error}") from error
-    return text
 
 
 def _parse(text: str) -> dict[str, Any]:
@@ -165,9 +128,9 @@ def _metadata(stored: dict[str, Any]) -> Metadata | None:
     return metadata if possible and side % stride == 0 else None
 
 
-def _check(network: "InferenceSession", origin: str) -> Metadata:
+def _check(opened: Opened, origin: str) -> Metadata:
     """Check that a weights file was written by featheredge, and return its metadata."""
-    text = _stored_metadata(network, origin)
+    text = opened.metadata
     if text is None:
         raise WeightsError(
             f"{origin}: no featheredge metadata; expected a file written by `featheredge export`"
@@ -180,9 +143,9 @@ def _check(network: "InferenceSession", origin: str) -> Metadata:
             f"task, stride (at most {MAX_STRIDE}) and, optionally, input_px (a multiple of "
             f"stride, at most {MAX_INPUT_PX})"
         )
-    ports = [(port.name, port.type) for port in (*network.get_inputs(), *network.get_outputs())]
-    if ports != [("image", "tensor(uint8)"), ("map", "tensor(float)")]:
+    if opened.ports != [("image", "tensor(uint8)"), ("map", "tensor(float)")]:
         raise WeightsError(
-            f"{origin}: inputs and outputs are {ports}; expected image (uint8) and map (float32)"
+            f"{origin}: inputs and outputs are {opened.ports}; expected image (uint8) and map "
+            "(float32)"
         )
     return metadata

@@ -13,6 +13,7 @@ from featheredge.errors import ArgumentError
 from featheredge.models import build
 from featheredge.models.csf import CSF, CSFConfig, HeadWidths
 from featheredge.models.csnet import CSNet, CSNetConfig, fixed_split
+from featheredge.models.csnet_extractor import CSNetExtractor, CSNetExtractorConfig
 from featheredge.models.feather import Feather
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig, to_plain
 from featheredge.models.rcf import RCF, RCFConfig
@@ -34,6 +35,7 @@ NETWORKS = {
     "CSF with group norms": lambda: CSF(CSFConfig(RESNET, HEAD, norm_groups=2)),
     "CSNet": lambda: CSNet(CSNET),
     "CSNet 0/1": lambda: CSNet(fixed_split(4, low=1)),
+    "CSNet's extractor": lambda: CSNetExtractor(CSNetExtractorConfig(CSNET.stages)),
     "Feather": lambda: Feather(FEATHER_TOY),
     "MobileEdge": lambda: toy_network(),
     "MobileEdge with side outputs": lambda: toy_network(side_outputs=True, context=[2]),

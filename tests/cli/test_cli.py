@@ -74,7 +74,7 @@ def test_a_bad_file_is_reported_and_counted(featheredge, photo, toy_onnx, tmp_pa
     bad = tmp_path / "bad.jpg"
     bad.write_text("no picture")
     inputs = [bad, photo, tmp_path / "missing.png"]
-    code, out, err = featheredge("edges", *inputs, "-m", toy_onnx, "-o", tmp_path / "out")
+    code, out, err = featheredge("edges", *inputs, "-m", toy_onnx, "-o", tmp_path / "out", "-v")
     assert code == 1
     assert out.count("->") == 1
     assert err.splitlines() == [
@@ -93,12 +93,14 @@ def test_what_exists_is_skipped_and_counted(featheredge, photo, toy_onnx, tmp_pa
         err == f"featheredge: 1 skipped, {tmp_path}/photo_edges.png exists; add -f to replace it\n"
     )
     Image.new("RGB", (9, 9)).save(tmp_path / "second.png")
-    code, out, err = featheredge("edges", tmp_path, "-m", toy_onnx)
+    code, out, err = featheredge("edges", tmp_path, "-m", toy_onnx, "-v")
     assert (code, out.count("->")) == (0, 1)
     assert "1 skipped" in err
     code, out, _ = featheredge("edges", tmp_path, "-m", toy_onnx, "--json")
     assert (code, len(json.loads(out)["skipped"])) == (0, 2)
-    code, out, err = featheredge("edges", tmp_path, "-m", toy_onnx, "-f")
+    code, out, err = featheredge("edges", tmp_path, "-m", toy_onnx, "--resume", "-v")
+    assert (code, out.count("->"), "2 skipped" in err) == (0, 0, True)
+    code, out, err = featheredge("edges", tmp_path, "-m", toy_onnx, "-f", "-v")
     assert (code, out.count("->"), err) == (0, 2, "")
 
 
@@ -144,7 +146,7 @@ def test_pixel_limit(featheredge, photo, toy_onnx):
     [
         (["-m", "nothing"], "featheredge: unknown model 'nothing'"),
         (["-m", "toy", "--provider", "quantum"], "featheredge: provider 'quantum' is not ava"),
-        (["-m", "toy", "-o", "map.jpg"], "featheredge: map.jpg: outputs are PNG files"),
+        (["-m", "toy", "-o", "map.bmp"], "featheredge: map.bmp: outputs are png, webp"),
         (["-", "-m", "toy"], "featheredge: - reads one image"),
     ],
 )
@@ -250,7 +252,7 @@ def test_a_picture_without_an_object_costs_only_itself(
     night = tmp_path / "night.png"
     Image.new("RGB", (30, 20)).save(night)
     command = ["cutout", night, bright_photo, "-m", toy_saliency_onnx]
-    code, out, err = featheredge(*command, "-o", tmp_path / "out")
+    code, out, err = featheredge(*command, "-o", tmp_path / "out", "-v")
     assert (code, out.count("->")) == (1, 1)
     assert err.splitlines()[0].startswith(f"featheredge: {night}: no salient object: the map's hig")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["bright.png"]
@@ -400,3 +402,136 @@ def test_48_megapixels_under_1500_mb(tmp_path, noise):
     Image.fromarray(noise(60, 80)).resize((8000, 6000)).save(photo)
     assert peak_rss_mb("edges", photo) < 1500
     assert Image.open(tmp_path / "photo_edges.png").size == (8000, 6000)
+
+
+@pytest.fixture
+def folder(tmp_path, noise):
+    """A folder of 12 photos."""
+    (tmp_path / "in").mkdir()
+    for number in range(12):
+        Image.fromarray(noise(21, 34, number)).save(tmp_path / "in" / f"{number:02}.png")
+    return tmp_path / "in"
+
+
+def test_several_pictures_are_one_line_with_their_speed(featheredge, folder, toy_onnx):
+    command = ["edges", folder, "-m", toy_onnx, "-f"]
+    code, out, err = featheredge(*command)
+    assert (code, err) == (0, "")
+    assert re.fullmatch(r"12 written in [\d.]+ s: [\d.]+ pictures/s \(\w.*%\)\n", out)
+    code, out, err = featheredge(*command, "-v")
+    assert (code, out.count(" -> "), err) == (0, 12, "")
+    assert featheredge(*command, "-q") == (0, "", "")
+    assert featheredge(*command, "-q", "-v")[0] == 1
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_change_nothing_but_the_speed(featheredge, folder, toy_onnx, workers, tmp_path):
+    output = tmp_path / f"out-{workers}"
+    code, out, _ = featheredge(
+        "edges", folder, "-m", toy_onnx, "-o", output, "--workers", workers, "--json"
+    )
+    report = json.loads(out)
+    assert code == 0
+    assert [entry["input"] for entry in report["written"]] == [
+        str(path) for path in sorted(folder.iterdir())
+    ]
+    for path in folder.iterdir():
+        expected = toy_map(np.asarray(Image.open(path))) * 255
+        assert np.abs(read(output / path.name) - expected).max() <= 0.51
+    assert report["speed"]["workers"] == workers
+    assert report["speed"]["pictures_per_s"] > 0
+    assert sum(report["speed"]["stages"].values()) == pytest.approx(1, abs=0.001)
+    assert report["speed"]["stages"]["network"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "format"),
+    [
+        (["--format", "webp"], "photo_edges.webp", "WEBP"),
+        (["--format", "jpg", "--quality", "50"], "photo_edges.jpg", "JPEG"),
+        (["-o", "lines.jpeg"], "lines.jpeg", "JPEG"),
+        (["--suffix", "-lines", "--png-level", "9"], "photo-lines.png", "PNG"),
+        (["-o", "out", "--suffix", "_e", "--format", "avif"], "out/photo_e.avif", "AVIF"),
+    ],
+)
+def test_format_and_names(featheredge, photo, toy_onnx, monkeypatch, options, name, format):
+    monkeypatch.chdir(photo.parent)
+    code, out, err = featheredge("edges", "photo.png", "-m", toy_onnx, *options)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"photo.png -> {name} (")
+    assert Image.open(photo.parent / name).format == format
+
+
+@pytest.mark.parametrize(
+    ("verb", "options", "cause"),
+    [
+        ("cutout", ["--format", "jpg"], "jpg has no transparency: add --background white"),
+        ("cutout", ["-o", "a.jpg"], "jpg has no transparency: add --background white"),
+        ("edges", ["--quality", "50"], "png is lossless"),
+        ("edges", ["-o", "a.webp", "--format", "png"], "a.webp is a webp file, but --format is"),
+        ("edges", ["--suffix", ""], "need a suffix"),
+        ("edges", ["--watch"], "photo.png is not a folder or pattern"),
+    ],
+)
+def test_outputs_that_cannot_be_made_are_refused(featheredge, photo, verb, options, cause):
+    code, out, err = featheredge(verb, photo, *options)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert cause in err
+    assert [path.name for path in photo.parent.iterdir()] == ["photo.png"]
+
+
+def test_a_cut_out_with_a_background_can_be_a_jpg(featheredge, bright_photo, toy_saliency_onnx):
+    command = ["cutout", bright_photo, "-m", toy_saliency_onnx, "--format", "jpg"]
+    assert featheredge(*command, "--background", "white")[0] == 0
+    with Image.open(bright_photo.with_name("bright_cutout.jpg")) as image:
+        assert image.mode == "RGB"
+
+
+def test_metadata_is_kept_on_request(featheredge, photo, toy_onnx):
+    exif = Image.Exif()
+    exif[315] = "Ada"
+    Image.open(photo).save(photo, exif=exif)
+    artists = []
+    for options in ([], ["--keep-metadata"]):
+        assert featheredge("edges", photo, "-m", toy_onnx, "-f", *options)[0] == 0
+        artists.append(Image.open(photo.with_name("photo_edges.png")).getexif().get(315))
+    assert artists == [None, "Ada"]
+
+
+def test_animations_are_processed_frame_by_frame(featheredge, noise, toy_onnx, tmp_path):
+    path = tmp_path / "waves.webp"
+    frames = [Image.fromarray(noise(21, 34, seed)) for seed in range(3)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=50, lossless=True)
+    code, out, err = featheredge("edges", path, "-m", toy_onnx)
+    assert (code, err) == (0, "")
+    assert "s, 3 frames)" in out
+    with Image.open(tmp_path / "waves_edges.png") as image:
+        for number, frame in enumerate(frames):
+            image.seek(number)
+            expected = toy_map(np.asarray(frame)) * 255
+            assert np.abs(np.asarray(image.convert("L")) - expected).max() <= 0.51
+    assert featheredge("edges", path, "-m", toy_onnx, "-f", "--frames", "first")[0] == 0
+    assert read(tmp_path / "waves_edges.png").shape == (21, 34)
+    code, _, err = featheredge("edges", path, "-m", toy_onnx, "--format", "jpg")
+    assert (code, "waves.webp: jpg has no animations" in err) == (1, True)
+
+
+def test_a_frame_without_an_object_is_named(featheredge, toy_saliency_onnx, tmp_path):
+    frames = [Image.new("RGB", (60, 40), colour) for colour in ("white", "black")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    code, _, err = featheredge("cutout", tmp_path / "a.gif", "-m", toy_saliency_onnx)
+    assert code == 1
+    assert "a.gif, frame 2: " in err
+    assert "no salient object" in err
+
+
+def test_urls_need_permission(featheredge, toy_onnx, tmp_path, monkeypatch, photo):
+    monkeypatch.chdir(tmp_path)
+    url = "http://127.0.0.1:9/cat.png"
+    command = ["edges", url, "-m", toy_onnx]
+    assert "add --allow-urls" in featheredge(*command)[2]
+    assert "not a public address" in featheredge(*command, "--allow-urls")[2]
+    monkeypatch.setattr("featheredge.inputs.fetch", lambda *_, **__: photo.read_bytes())
+    code, out, _ = featheredge(*command, "--allow-urls")
+    assert (code, out.startswith(f"{url} -> cat_edges.png (")) == (0, True)
+    assert read(tmp_path / "cat_edges.png").shape == (21, 34)

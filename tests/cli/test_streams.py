@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,9 @@ def test_a_full_disk_is_one_line(photos, toy_onnx, arguments):
 
 
 def test_a_reader_that_has_seen_enough_ends_it_with_141(photos, toy_onnx):
-    command = f"{' '.join(COMMAND)} edges {photos} -m {toy_onnx} | head -1; echo ${{PIPESTATUS[0]}}"
+    command = (
+        f"{' '.join(COMMAND)} edges {photos} -m {toy_onnx} -v | head -1; echo ${{PIPESTATUS[0]}}"
+    )
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # so that the closed pipe is noticed
     done = subprocess.run(
         ["bash", "-c", command], capture_output=True, text=True, check=True, env=environment
@@ -92,6 +95,103 @@ def test_ctrl_c_ends_it_with_130(tmp_path, toy_onnx, verb):
             process.kill()
     assert process.returncode == 130
     assert "stopped by Ctrl-C" in one_line(said)
+
+
+@pytest.fixture
+def start():
+    """Start a command that heeds Ctrl-C; it is killed if it does not end."""
+    running = []
+
+    def popen(*arguments: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*COMMAND, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=_heed_ctrl_c,
+        )
+        running.append(process)
+        return process
+
+    yield popen
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_ctrl_c_in_a_folder_leaves_whole_files_and_a_second_run_does_the_rest(
+    tmp_path, photos, start
+):
+    out = tmp_path / "out"
+    for number in range(40, 200):
+        (photos / f"{number}.jpg").hardlink_to(photos / "0.jpg")
+    process = start("edges", photos, "-o", out, "--workers", "2")
+    wait_for(lambda: len(list(out.glob("*"))) > 3)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped by Ctrl-C" in one_line(said)
+    names = [path.name for path in out.iterdir()]
+    assert 3 < len(names) < 200
+    assert not [name for name in names if name.startswith(".")]
+    for path in out.iterdir():
+        with Image.open(path) as image:
+            image.load()
+    done = run("edges", photos, "-o", out)
+    assert (done.returncode, f"{len(names)} skipped" in done.stderr) == (0, True)
+    assert len(list(out.iterdir())) == 200
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_a_terminal_shows_one_bar_for_a_folder(photos, toy_onnx):
+    terminal, its_end = os.openpty()
+    done = subprocess.run(
+        [*COMMAND, "edges", photos, "-m", toy_onnx],
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "90"},
+        stdout=subprocess.PIPE, stderr=its_end, text=True, check=True,
+    )  # fmt: skip
+    os.close(its_end)
+    shown = os.read(terminal, 1 << 20).decode()
+    os.close(terminal)
+    assert "edges" in shown
+    assert "40/40" in shown
+    assert shown.count("->") == 0
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("40 written in ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_a_watched_folder_is_left_by_ctrl_c(tmp_path, toy_onnx, start):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    Image.new("RGB", (16, 16)).save(folder / "a.jpg")
+    process = start("edges", folder, "-o", out, "-m", toy_onnx, "--watch")
+    wait_for((out / "a.png").exists)
+    whole = (folder / "a.jpg").read_bytes()
+    with (folder / "b.jpg").open("wb") as file:  # a slow writer
+        for part in (whole[:100], whole[100:200], whole[200:]):
+            file.write(part)
+            file.flush()
+            time.sleep(0.6)
+    Image.new("RGB", (16, 16)).save(folder / ".c.part", "JPEG")
+    (folder / ".c.part").rename(folder / "c.jpg")
+    wait_for(lambda: (out / "b.png").exists() and (out / "c.png").exists())
+    process.send_signal(signal.SIGINT)
+    printed, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "")
+    assert [line.rpartition("/")[2].partition(" ")[0] for line in printed.splitlines()[:1]] == [
+        "a.png"
+    ]
+    assert printed.splitlines()[-1].startswith("3 written in ")
+    assert {path.name for path in out.iterdir()} == {"a.png", "b.png", "c.png"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from featheredge.deploy.export import export_network
 from featheredge.errors import ArgumentError, RecipeError
-from featheredge.models.build import create_model
+from featheredge.models.build import create_model, list_networks
 from featheredge.models.cost import multiply_adds
 from featheredge.models.csf import HeadWidths
 from featheredge.models.csnet import CSNet, CSNetConfig, fixed_split
@@ -58,6 +58,19 @@ def test_splits_move_channels_between_scales(low):
 def test_coarser_channels_cost_less():
     work = [multiply_adds(lambda s=low: CSNet(fixed_split(20, s)), 224, 224) for low in (0, 0.5, 1)]
     assert work == sorted(work, reverse=True)
+
+
+def test_the_extractor_at_half_resolution_takes_less_work():
+    low, high = (
+        multiply_adds(lambda name=name: create_model(f"csnet-extractor-{name}"), 224, 224)
+        for name in ("0-1", "1-0")
+    )
+    sizes = {
+        sum(p.numel() for p in create_model(name).parameters())
+        for name in list_networks("csnet-extractor-*")
+    }
+    assert len(sizes) == 1
+    assert low < 0.56 * high  # the paper: 44 % fewer
 
 
 def test_stages_halve_from_the_third_stage():

@@ -9,6 +9,7 @@ from featheredge.errors import RecipeError, UnknownModelError, WeightsError
 from featheredge.models import build
 from featheredge.models.csf import CSF, CSFConfig, HeadWidths, head_widths
 from featheredge.models.csnet import CSNet, CSNetConfig, fixed_split
+from featheredge.models.csnet_extractor import CSNetExtractor, CSNetExtractorConfig
 from featheredge.models.feather import Feather
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig, to_plain
 from featheredge.models.rcf import RCF, RCFConfig
@@ -29,6 +30,7 @@ NETWORKS = {
     ).eval(),
     "CSNet": lambda: CSNet(CSNetConfig(CSNET_STAGES, CSNET_HEAD)).eval(),
     "CSNet 0/1": lambda: CSNet(fixed_split(4, low=1)).eval(),
+    "CSNet's extractor": lambda: CSNetExtractor(CSNetExtractorConfig(CSNET_STAGES)).eval(),
     "Feather": lambda: Feather(FEATHER_TOY).eval(),
     "Feather without a fine step": lambda: Feather(replace(FEATHER_TOY, fine=0)).eval(),
     "MobileEdge": lambda: toy_network(),

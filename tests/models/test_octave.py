@@ -15,7 +15,20 @@ UP = ("bilinear", "nearest")
 POOLS = {"max": F.max_pool2d, "average": F.avg_pool2d}
 
 
-def slow_octave(maps, weight, in_widths, out_widths, *, stride, down, up):
+def slow_octave(
+    maps,
+    weight,
+    in_widths,
+    out_widths,
+    *,
+    stride=1,
+    dilation=1,
+    groups=1,
+    down="max",
+    up="bilinear",
+    bias=None,
+    balance=None,
+):
     """The definition: one kernel for all scales, split for every pair of scales, and a sum."""
     if stride == 2:
         maps = [F.avg_pool2d(x, 2) for x in maps]
@@ -25,16 +38,22 @@ def slow_octave(maps, weight, in_widths, out_widths, *, stride, down, up):
         if not out_widths[target]:
             continue
         total = 0
-        for source, x in zip(scales, maps, strict=True):
-            kernel = rows.split(in_widths, 1)[source]
+        for index, (source, x) in enumerate(zip(scales, maps, strict=True)):
+            kernel = rows.split([width // groups for width in in_widths], 1)[source]
             factor = 2 ** abs(target - source)
             if target > source:
                 x = POOLS[down](x, factor)
-            x = F.conv2d(x, kernel, padding=kernel.shape[-1] // 2)
+            padding = kernel.shape[-1] // 2 * dilation
+            x = F.conv2d(x, kernel, padding=padding, dilation=dilation, groups=groups)
             if target < source:
                 aligned = {"align_corners": False} if up == "bilinear" else {}
                 x = F.interpolate(x, scale_factor=factor, mode=up, **aligned)
+            if balance is not None:
+                strengths = balance[target].abs()
+                x = x * (strengths[index] / strengths.sum(0))[:, None, None]
             total = total + x
+        if bias is not None:
+            total = total + bias[target][:, None, None]
         results.append(total)
     return results
 
@@ -61,6 +80,50 @@ def test_paths_add_up_to_the_definition(in_widths, out_widths, kernel, stride, d
     assert sum(p.numel() for p in layer.parameters()) == weight.numel()
     for result, target in zip(results, expected, strict=True):
         torch.testing.assert_close(result, target, rtol=1e-4, atol=1e-4)
+
+
+@given(widths, widths, st.integers(1, 3), st.sampled_from([1, 2]), st.booleans(), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_groups_dilation_bias_and_balance_follow_the_definition(
+    in_widths, out_widths, groups, dilation, bias, balance
+):
+    in_widths = [groups * width for width in in_widths]
+    out_widths = [groups * width for width in out_widths]
+    options = {"dilation": dilation, "groups": groups}
+    layer = GeneralOctConv(in_widths, out_widths, 3, bias=bias, balance=balance, **options)
+    weight = torch.randn(sum(out_widths), sum(in_widths) // groups, 3, 3)
+    layer.load_state_dict(layer.split(weight), strict=False)
+    for parameter in (*layer.bias.values(), *layer.balance.values()):
+        nn.init.normal_(parameter)
+    learned = {
+        name: {int(scale): p.detach() for scale, p in parameters.items()} if parameters else None
+        for name, parameters in (("bias", layer.bias), ("balance", layer.balance))
+    }
+    maps = [torch.randn(2, w, 32 >> i, 48 >> i) for i, w in enumerate(in_widths) if w]
+    expected = slow_octave(maps, weight, in_widths, out_widths, **options, **learned)
+    results = layer(maps)
+    layer.fold_balance()
+    assert not layer.balance
+    for result, folded, target in zip(results, layer(maps), expected, strict=True):
+        torch.testing.assert_close(result, target, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(folded, target, rtol=1e-4, atol=1e-4)
+
+
+def test_a_balance_is_a_mean_over_the_scales_at_first_and_learns():
+    layer = GeneralOctConv((2, 2), (3,), balance=True)
+    for path in layer.paths.values():
+        nn.init.ones_(path.weight)
+    (result,) = layer([torch.full((1, 2, 4, 4), 5.0), torch.full((1, 2, 2, 2), 9.0)])
+    torch.testing.assert_close(result, torch.full((1, 3, 4, 4), (2 * 5 + 2 * 9) / 2))
+    result.sum().backward()
+    gradient = layer.balance["0"].grad
+    assert (gradient[1] > 0).all()  # the larger input would count more
+    assert (gradient[0] < 0).all()
+
+
+def test_groups_divide_all_widths():
+    with pytest.raises(ArgumentError, match=r"groups is 2; expected a divisor"):
+        GeneralOctConv((4, 3), (4,), groups=2)
 
 
 @given(st.integers(1, 13), st.integers(1, 13), widths, widths)

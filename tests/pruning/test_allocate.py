@@ -16,6 +16,7 @@ from featheredge.pruning.allocate import (
     allocate_measured,
     total_cost,
 )
+from featheredge.pruning.plan_costs import Trials
 
 AMOUNT = st.floats(0.01, 10)
 
@@ -154,3 +155,23 @@ def test_counts_that_measure_above_the_share_are_not_returned():
 
     counts = allocate_measured(choices, terms, 0.5, jump)
     assert jump(counts) == 0.4
+
+
+def test_a_trial_that_is_fast_by_chance_is_not_taken():
+    """The first time of every network is a tenth too short; the second one is right."""
+    choices, terms = fine(0)
+    full = total_cost(terms, [24] * 3)
+    measured = []
+
+    def time(counts):
+        measured.append(tuple(counts))
+        chance = 0.9 if measured.count(tuple(counts)) == 1 else 1.0
+        return chance * total_cost(terms, counts) / full
+
+    trials = Trials(time)
+    counts = allocate_measured(choices, terms, 0.5, trials.measure, trials.confirm)
+    true = total_cost(terms, counts) / full
+    assert 0.4 < true <= 0.5 * (1 + TOLERANCE)
+    assert trials.measure(counts) == true  # the plan tells the confirmed share
+    assert measured.count(tuple(counts)) == 2
+    assert allocate_measured(choices, terms, 0.5, lambda c: 0.9 * total_cost(terms, c) / full)

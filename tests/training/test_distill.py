@@ -89,6 +89,21 @@ def test_the_adaptor_equals_its_definition(dimensions):
     assert loss.item() == pytest.approx(7 * total / (3 * dimensions), rel=1e-3)
 
 
+def test_a_spatial_adaptor_compares_every_cell_of_the_student():
+    torch.manual_seed(0)
+    adaptor = KnowledgeAdaptor(Adaptation(**LAYERS, weight=7, dimensions=2, spatial=True), 4, 6)
+    student, teacher = torch.randn(3, 4, 2, 3), torch.randn(3, 6, 4, 6)
+    total = 0.0
+    for b in range(3):
+        for i in range(2):
+            for j in range(3):
+                theirs = teacher[b, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].mean((1, 2))
+                theirs = (theirs - theirs.mean()) / theirs.std(correction=0)
+                difference = adaptor.student(student[b, :, i, j]) - adaptor.teacher(theirs)
+                total += difference.square().sum().item()
+    assert adaptor(student, teacher).item() == pytest.approx(7 * total / (3 * 6 * 2), rel=1e-3)
+
+
 def test_the_size_of_the_teachers_features_does_not_matter():
     torch.manual_seed(0)
     adaptor = KnowledgeAdaptor(Adaptation(**LAYERS), 4, 6)

@@ -6,13 +6,14 @@ are not widths, such as strides, keep their values.
 Shapes: A kernel is (rows, columns, k, k). A tensor that has lost all its channels is missing.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from featheredge.errors import ArgumentError
 from featheredge.models.csf import DILATIONS, CSFConfig, DilatedWidths, HeadWidths
-from featheredge.models.csnet import CSNetConfig
+from featheredge.models.csnet import CSNetConfig, Stage
+from featheredge.models.csnet_extractor import CSNetExtractorConfig
 from featheredge.models.feather import FeatherConfig
 from featheredge.models.mobile_edge import MobileEdgeConfig
 from featheredge.models.mobilenet import Bottleneck
@@ -140,11 +141,19 @@ def _resnet(config: ResNetConfig, shapes: Shapes) -> ResNetConfig:
 
 
 def _csnet(config: CSNetConfig, shapes: Shapes) -> CSNetConfig:
+    return CSNetConfig(_il_stages(config.stages, shapes), _head(config.head, shapes))
+
+
+def _csnet_extractor(config: CSNetExtractorConfig, shapes: Shapes) -> CSNetExtractorConfig:
+    return CSNetExtractorConfig(_il_stages(config.stages, shapes))
+
+
+def _il_stages(stages: Sequence[Stage], shapes: Shapes) -> tuple[Stage, Stage, Stage, Stage, Stage]:
     one, two, three, four, five = (
         tuple(_two_scales(f"stages.{number}.{index}.mix", shapes) for index in range(len(stage)))
-        for number, stage in enumerate(config.stages)
+        for number, stage in enumerate(stages)
     )
-    return CSNetConfig((one, two, three, four, five), _head(config.head, shapes))
+    return one, two, three, four, five
 
 
 def _two_scales(layer: str, shapes: Shapes) -> tuple[int, int]:
@@ -178,6 +187,7 @@ def _scales(layer: str, targets: int, shapes: Shapes, sources: int = 0) -> tuple
 _READERS: dict[type, Callable[[Any, Shapes], Any]] = {
     CSFConfig: _csf,
     CSNetConfig: _csnet,
+    CSNetExtractorConfig: _csnet_extractor,
     FeatherConfig: _feather,
     MobileEdgeConfig: _mobile_edge,
     PiDiNetConfig: _pidinet,

@@ -16,7 +16,18 @@ from typing import NoReturn
 from cyclopts import App
 
 from featheredge import __version__
-from featheredge.cli import evaluate, info, lab, new_recipe, predict, report, shell, video
+from featheredge.cli import (
+    bench,
+    evaluate,
+    export,
+    info,
+    lab,
+    new_recipe,
+    predict,
+    report,
+    shell,
+    video,
+)
 from featheredge.cli.examples import epilogue
 from featheredge.errors import FeatheredgeError
 from featheredge.extras import explain
@@ -38,10 +49,11 @@ app.command(info.doctor, help_epilogue=epilogue("doctor"))
 app.command(new_recipe.new_recipe, help_epilogue=epilogue("new-recipe"))
 app.command(lab.train, help_epilogue=epilogue("train"))
 app.command(lab.prune, help_epilogue=epilogue("prune"))
-app.command(lab.export, help_epilogue=epilogue("export"))
+app.command(export.export, help_epilogue=epilogue("export"))
 app.command(lab.label, help_epilogue=epilogue("label"))
 app.command(lab.reproduce, help_epilogue=epilogue("reproduce"))
 app.command(report.report, help_epilogue=epilogue("report"))
+app.command(bench.bench, help_epilogue=epilogue("bench"))
 app.command(shell.completion_verb(app), help_epilogue=epilogue("completion"))
 app.command(shell.tour, help_epilogue=epilogue("tour"))
 

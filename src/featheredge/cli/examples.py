@@ -25,6 +25,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "featheredge eval mobile-edge data/bsds500 --split val",
         "featheredge eval saliency maps/ masks/",
     ),
+    "bench": ("featheredge bench mobile-edge-s mobile-edge",),
     "report": ("featheredge report runs -o report.html",),
     "new-recipe": ("featheredge new-recipe saliency -o my-objects.toml",),
     "train": ("featheredge train my-objects.toml --dry-run", "featheredge train my-objects.toml"),

@@ -1,26 +1,112 @@
-"""Processing of image inputs, the same for all verbs: files, pipes, progress and result lines."""
+"""Processing of image inputs, the same for all verbs: options, files, pipes and watched folders."""
 
-import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
-from featheredge.cli.progress import counter
+from featheredge.cli.results import Verbosity, print_results
 from featheredge.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from featheredge.batch import Result
+    from featheredge.batch import Drawn, PictureWork, Result, Watcher
     from featheredge.catalog import Task
+    from featheredge.image import ImageSource
+    from featheredge.inputs import PictureFile, Source
+    from featheredge.output_format import OutputFormat
     from featheredge.session import Session
 
-    Encode: TypeAlias = Callable[[Session, Path | bytes], bytes]
-    """Converts one image, a path or the bytes of a file, to the bytes of a PNG."""
+    Draw: TypeAlias = Callable[[Session, ImageSource], Drawn]
+    """Computes the output of one picture: of a file, or of one frame of an animation."""
+
+_OUTPUT = Group("Output", sort_key=1)
+_FOLDERS = Group("Folders", sort_key=2)
+_MESSAGES = Group("Messages", sort_key=3)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Output:
+    """How output files are written.
+
+    Attributes:
+        format: Format of the outputs. Default: the end of the name given with -o, else png.
+        quality: Quality from 1 to 100. Default: 92 for jpg, 80 for avif, lossless for webp.
+        png_level: Compression of PNG from 0 to 9: higher is smaller and slower.
+        suffix: What follows the stem of each name. Default: _VERB next to inputs, nothing in a
+            folder.
+        keep_metadata: Carry EXIF, and the colour profile of cut-outs, to the outputs. EXIF can
+            hold the place where a photo was taken.
+        frames: Process all frames of an animated GIF, WebP, PNG or AVIF to an animation, or only
+            the first to a picture.
+        force: Replace outputs that exist (-f), or skip their inputs, so that the same command
+            resumes a batch (--resume, the default).
+    """
+
+    format: Annotated[Literal["png", "webp", "jpg", "avif"] | None, Parameter(group=_OUTPUT)] = None
+    quality: Annotated[int | None, Parameter(group=_OUTPUT, validator=Number(gte=1, lte=100))] = (
+        None
+    )
+    png_level: Annotated[int | None, Parameter(group=_OUTPUT, validator=Number(gte=0, lte=9))] = (
+        None
+    )
+    suffix: Annotated[str | None, Parameter(group=_OUTPUT, allow_leading_hyphen=True)] = None
+    keep_metadata: Annotated[bool, Parameter(group=_OUTPUT, negative="")] = False
+    frames: Annotated[Literal["all", "first"], Parameter(group=_OUTPUT)] = "all"
+    force: Annotated[bool, Parameter(group=_OUTPUT, alias="-f", negative="--resume")] = False
+
+    def chosen_format(self, output: Path | None) -> "OutputFormat":
+        """Return the format of the outputs.
+
+        Raises:
+            ArgumentError: The options contradict each other.
+        """
+        from featheredge.batch import is_file_name
+        from featheredge.output_format import OutputFormat, format_of
+
+        named = format_of(output) if output and is_file_name(output) else None
+        if named and self.format and named != self.format:
+            raise ArgumentError(
+                f"{output} is a {named} file, but --format is {self.format}; leave one of them out"
+            )
+        return OutputFormat(self.format or named or "png", self.quality, self.png_level)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Folders:
+    """How many pictures are processed.
+
+    Attributes:
+        workers: Pictures that are processed at the same time. Default: the number of cores,
+            divided by --threads. Each one needs memory of its own.
+        watch: Wait for new files in the folders and process each when it is complete; Ctrl-C ends
+            it.
+        allow_urls: Download inputs that begin with http:// or https://, at most 50 MB in 30 s
+            with 3 redirects.
+        allow_private_urls: Like --allow-urls, from loopback and private addresses too.
+    """
+
+    workers: Annotated[int | None, Parameter(group=_FOLDERS, validator=Number(gte=1))] = None
+    watch: Annotated[bool, Parameter(group=_FOLDERS, negative="")] = False
+    allow_urls: Annotated[bool, Parameter(group=_FOLDERS, negative="")] = False
+    allow_private_urls: Annotated[bool, Parameter(group=_FOLDERS, negative="")] = False
+
+    def num_workers(self, threads: int) -> int:
+        """Return the number of pictures that are processed at the same time."""
+        from featheredge.timing import num_cores
+
+        return self.workers or max(num_cores() // threads, 1)
+
+
+def _at_least_one(_: type, threads: str | int) -> None:
+    if threads != "auto":
+        Number(gte=1)(int, threads)
 
 
 @Parameter(name="*")
@@ -29,25 +115,45 @@ class Run:
     """The options of all verbs that run a network.
 
     Attributes:
-        output: A folder, or a .png file for a single input. Default: NAME_VERB.png next to each
-            input, as in photo_edges.png (standard output for -). Inputs whose outputs exist are
-            skipped.
+        output: A folder, or a file for a single input (.png, .webp, .jpg, .avif). Default:
+            NAME_VERB.png next to each input, as in photo_edges.png (standard output for -).
         model: A name from `featheredge models` or the path of an .onnx file. Default: the default
             model of the task.
-        threads: Threads for inference.
+        threads: Threads for inference of one picture, or auto for the idle cores.
         provider: cpu, cuda, openvino, ... There is no fallback to another provider.
+        precision: Type of the arithmetic. bf16 needs --provider openvino.
         max_megapixels: Refuse larger images.
-        force: Replace existing files.
-        as_json: Print one JSON object instead of lines.
+        files: How output files are written.
+        folders: How many pictures are processed.
+        as_json: Print one JSON object instead of lines, with the speed of each stage.
+        verbose: Print a line for each of several pictures.
+        quiet: Print errors only, and show no progress bar.
     """
 
     output: Annotated[Path | None, Parameter(alias="-o")] = None
     model: Annotated[str | None, Parameter(alias="-m")] = None
-    threads: Annotated[int, Parameter(validator=Number(gte=1))] = 1
+    threads: Annotated[Literal["auto"] | int, Parameter(validator=_at_least_one)] = 1
     provider: str = "cpu"
+    precision: Literal["fp32", "bf16"] = "fp32"
     max_megapixels: Annotated[float, Parameter(validator=Number(gt=0))] = 100.0
-    force: Annotated[bool, Parameter(alias="-f", negative="")] = False
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False
+    files: Output = Output()
+    folders: Folders = Folders()
+    as_json: Annotated[bool, Parameter(name="--json", group=_MESSAGES, negative="")] = False
+    verbose: Annotated[bool, Parameter(alias="-v", group=_MESSAGES, negative="")] = False
+    quiet: Annotated[bool, Parameter(alias="-q", group=_MESSAGES, negative="")] = False
+
+    @property
+    def verbosity(self) -> Verbosity:
+        """Which messages are printed.
+
+        Raises:
+            ArgumentError: The options contradict each other.
+        """
+        if self.verbose + self.quiet + self.as_json > 1:
+            raise ArgumentError("--verbose, --quiet and --json exclude each other; give one")
+        if self.as_json:
+            return "json"
+        return "verbose" if self.verbose else "quiet" if self.quiet else "normal"
 
 
 DEFAULTS = Run()
@@ -58,78 +164,106 @@ def process(
     task: "Task",
     inputs: list[str],
     run: Run,
-    encode: "Encode",
-    dropped: Mapping[str, int] = MappingProxyType({}),
+    draw: "Draw",
+    *,
+    transparent: bool = False,
 ) -> int:
     """Process all inputs and return the exit code.
 
-    `dropped` has the number of small parts dropped from each cut-out, by input.
+    Args:
+        verb: The verb, for the names of outputs.
+        task: The task of the network.
+        inputs: Files, folders, patterns, URLs, or "-" alone.
+        run: The options.
+        draw: Computes the output of one picture.
+        transparent: Whether the outputs have transparent pixels.
     """
     from featheredge import batch
-    from featheredge.session import Session
+    from featheredge.cpu_threads import resolve_threads
 
-    def open_session() -> Session:
-        return Session(run.model, task=task, threads=run.threads, provider=run.provider)
+    verbosity, threads = run.verbosity, resolve_threads(run.threads)
+    format = run.files.chosen_format(run.output)
+    if transparent:
+        format.require_transparency()
+
+    def open_work() -> "tuple[str, PictureWork]":
+        from featheredge.session import Session
+
+        session = Session(
+            run.model,
+            task=task,
+            threads=threads,
+            provider=run.provider,
+            precision=run.precision,
+        )
+        work = batch.PictureWork(
+            lambda image: draw(session, image),
+            format,
+            run.files.frames,
+            run.files.keep_metadata,
+            run.max_megapixels,
+        )
+        return session.name, work
 
     if "-" in inputs:
-        if len(inputs) > 1 or run.output or run.as_json:
-            raise ArgumentError(
-                "- reads one image and writes a PNG to standard output; leave out the other "
-                "inputs, -o and --json"
-            )
-        if sys.stdin.isatty() or sys.stdout.isatty():
-            raise ArgumentError(
-                "- reads standard input and writes to standard output; redirect both: "
-                f"featheredge {verb} - < photo.jpg > {verb}.png"
-            )
-        sys.stdout.buffer.write(encode(open_session(), sys.stdin.buffer.read()))
-        return 0
-    jobs = batch.plan(inputs, run.output, verb=verb, force=run.force)
-    session = open_session()
-    results = batch.run(jobs, lambda source: encode(session, source), force=run.force)
-    if len(jobs) > 1 and sys.stderr.isatty():
-        results = _with_progress(results, len(jobs), verb)
-    return _report(results, session.name, run.as_json, dropped)
+        _refuse_with_pipe(verb, inputs, run)
+        return _pipe(open_work()[1])
+    naming = batch.Naming(run.output, verb, run.files.suffix, format.extension)
+    if run.folders.watch:
+        watcher = batch.Watcher(inputs, naming)
+        model, work = open_work()
+        workers = run.folders.num_workers(threads)
+        return print_results(_watch(watcher, work, run, workers), model, verb, verbosity, workers)
+    jobs = batch.plan(
+        inputs,
+        naming,
+        force=run.files.force,
+        allow_urls=run.folders.allow_urls or run.folders.allow_private_urls,
+    )
+    model, work = open_work()
+    workers = min(run.folders.num_workers(threads), len(jobs))
+    results = batch.run(jobs, work, force=run.files.force, workers=workers, read=_reader(run))
+    return print_results(results, model, verb, verbosity, workers, len(jobs))
 
 
-def _with_progress(results: "Iterator[Result]", total: int, verb: str) -> "Iterator[Result]":
-    """Show a progress bar, and yield the results when all are finished."""
-    finished = []
-    try:
-        with counter(verb) as advance:
-            for result in results:
-                finished.append(result)
-                advance(len(finished), total)
-    finally:
-        yield from finished
+def _refuse_with_pipe(verb: str, inputs: list[str], run: Run) -> None:
+    if len(inputs) > 1 or run.output or run.as_json or run.folders.watch:
+        raise ArgumentError(
+            "- reads one image and writes one to standard output; leave out the other inputs, -o, "
+            "--json and --watch"
+        )
+    if sys.stdin.isatty() or sys.stdout.isatty():
+        raise ArgumentError(
+            "- reads standard input and writes to standard output; redirect both: "
+            f"featheredge {verb} - < photo.jpg > {verb}.png"
+        )
 
 
-def _report(
-    results: "Iterable[Result]", model: str, as_json: bool, dropped: Mapping[str, int]
-) -> int:
-    """Print the result of every file; return the exit code, 1 if any file failed."""
-    written, skipped, failed = [], [], []
-    for result in results:
-        source, output = str(result.job.source), str(result.job.output)
-        if result.skipped:
-            skipped.append({"input": source, "output": output})
-        elif result.error is not None:
-            failed.append({"input": source, "error": result.error})
-            sys.stderr.write(f"featheredge: {result.error}\n")
-        else:
-            entry = {"input": source, "output": output, "seconds": round(result.seconds, 4)}
-            parts = {"dropped_parts": dropped[source]} if source in dropped else {}
-            written.append({**entry, **parts})
-            if not as_json:
-                note = f", {dropped[source]} small parts dropped" if parts else ""
-                sys.stdout.write(f"{source} -> {output} ({result.seconds:.2f} s{note})\n")
-    if as_json:
-        report = {"model": model, "written": written, "skipped": skipped, "failed": failed}
-        sys.stdout.write(json.dumps(report, indent=2) + "\n")
-    elif skipped:
-        one = f"{skipped[0]['output']} exists; add -f to replace it"
-        why = one if len(skipped) == 1 else "their outputs exist; add -f to replace them"
-        sys.stderr.write(f"featheredge: {len(skipped)} skipped, {why}\n")
-    if failed:
-        sys.stderr.write(f"featheredge: {len(written)} written, {len(failed)} failed\n")
-    return int(bool(failed))
+def _pipe(work: "PictureWork") -> int:
+    """Process the image on standard input."""
+    from featheredge.inputs import PictureFile
+
+    picture = PictureFile(sys.stdin.buffer.read(), "standard input")
+    sys.stdout.buffer.write(work(picture).content)
+    return 0
+
+
+def _watch(watcher: "Watcher", work: "PictureWork", run: Run, workers: int) -> "Generator[Result]":
+    """Yield the results of files as they come, without end."""
+    from featheredge import batch
+
+    while True:
+        started = time.monotonic()
+        jobs = watcher.ready()
+        listing_s = time.monotonic() - started
+        if jobs:
+            yield from batch.run(jobs, work, force=run.files.force, workers=workers)
+        # Large folders take long to list: they are listed less often, a tenth of the time.
+        time.sleep(max(batch.POLL_S, 9 * listing_s))
+
+
+def _reader(run: Run) -> "Callable[[Source], PictureFile]":
+    """Return the function that reads an input."""
+    from featheredge.inputs import read
+
+    return lambda source: read(source, allow_private=run.folders.allow_private_urls)

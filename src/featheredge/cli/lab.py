@@ -1,20 +1,17 @@
-"""The verbs `train`, `prune`, `export`, `label` and `reproduce`, which need `featheredge[lab]`."""
+"""The verbs `train`, `prune`, `label` and `reproduce`, which need `featheredge[lab]`."""
 
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from featheredge.cli.dataset import bsds_folder
 from featheredge.cli.progress import counter, training_progress
-from featheredge.errors import ArgumentError, OutputError
+from featheredge.errors import ArgumentError
 from featheredge.extras import require
-
-if TYPE_CHECKING:
-    from featheredge.models.network import Purpose
 
 
 def train(
@@ -103,72 +100,6 @@ def prune(
     sys.stdout.write(f"{json.dumps(result.to_dict()) if as_json else result}\n")
 
 
-def export(
-    network: str,
-    /,
-    *,
-    output: Annotated[Path, Parameter(alias="-o")],
-    name: str | None = None,
-    task: Literal["edges", "saliency"] | None = None,
-    input_px: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
-    storage: Literal["fp16", "fp32"] = "fp16",
-    force: Annotated[bool, Parameter(alias="-f", negative="")] = False,
-) -> None:
-    """Export a trained network to an .onnx file, which the other verbs accept as a model.
-
-    Args:
-        network: A folder that `featheredge train` printed, or NAME:FILE.safetensors.
-        output: The .onnx file to write.
-        name: Name of the model in the file. Default: the file name of the output.
-        task: What its maps show. Only for a network whose config.json has no task.
-        input_px: Side of the square that images are resized to, the size used in training.
-            Default: the value in config.json. Without a value, images keep their own size.
-        storage: fp16 halves the file size. The arithmetic is float32 in both cases.
-        force: Replace an existing file.
-    """
-    require("lab", "`export`")
-    from featheredge.deploy.export import export_network
-    from featheredge.models import build
-
-    if output.exists() and not force:
-        raise OutputError(f"{output} exists; give another name, or add -f to replace it")
-    purpose = _purpose(network, task, input_px)
-    difference = export_network(
-        build.load_trained(network),
-        output,
-        name=name or output.stem,
-        task=purpose.task,
-        input_px=purpose.input_px,
-        storage=storage,
-    )
-    size_mb = output.stat().st_size / 1e6
-    sys.stdout.write(f"{output}  {size_mb:.2f} MB, within {difference:.1e} of PyTorch\n")
-
-
-def _purpose(
-    network: str, task: Literal["edges", "saliency"] | None, input_px: int | None
-) -> "Purpose":
-    """Return what a network was trained for: the stored values, else those of the options."""
-    from featheredge.models.network import Purpose
-    from featheredge.models.purpose import read_purpose
-
-    stored = read_purpose(network)
-    if stored is not None:
-        if task not in (None, stored.task):
-            raise ArgumentError(
-                f"--task {task}: {network} was trained for {stored.task}; leave --task out"
-            )
-        return Purpose(stored.task, input_px or stored.input_px)
-    if task is None:
-        raise ArgumentError(
-            f"{network} does not store its task; add --task edges, or --task saliency --input-px N "
-            "with the image size N used in training"
-        )
-    if task == "saliency" and input_px is None:
-        raise ArgumentError("--task saliency needs --input-px N, the image size used in training")
-    return Purpose(task, input_px)
-
-
 def label(
     teacher: str,
     pictures: Annotated[tuple[Path, ...], Parameter(negative="")],
@@ -225,25 +156,35 @@ def label(
 
 
 def reproduce(
-    chain: Literal["edge-distillation"],
+    chain: Literal["edge-distillation", "table1"],
     /,
     *,
-    data: str,
-    backbone: Path,
-    teacher: str,
+    data: str | None = None,
+    backbone: Path | None = None,
+    teacher: str | None = None,
+    pruned: str | None = None,
+    threads: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
+    rounds: Annotated[int, Parameter(validator=Number(gte=1))] = 10,
     output: Annotated[Path, Parameter(alias="-o")] = Path("runs/edge-distillation"),
     published: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
     """Run and score all experiments of a published table, and print them next to its numbers.
 
-    The same command resumes a run that was stopped.
+    edge-distillation trains students; the same command resumes a run that was stopped. table1
+    measures the cost of RCF, a pruned RCF, the students and our networks at 1000x1000.
 
     Args:
         chain: The table.
-        data: The folder of BSDS500 in its published layout, or bsds500:FOLDER.
-        backbone: MobileNetV2 trained on ImageNet, a .safetensors file with torchvision's keys.
-        teacher: A folder that `featheredge train` printed, or NAME:FILE.safetensors.
+        data: The folder of BSDS500 in its published layout, or bsds500:FOLDER. table1 has scores
+            only with it, of networks with trained weights.
+        backbone: For edge-distillation: MobileNetV2 trained on ImageNet, a .safetensors file with
+            torchvision's keys.
+        teacher: A folder that `featheredge train` printed, or NAME:FILE.safetensors. For table1 a
+            trained RCF; without it RCF has random weights and no score.
+        pruned: For table1, the same for a pruned RCF. Default: random weights, 0.6 of every width.
+        threads: For table1, threads for inference.
+        rounds: For table1, number of timing rounds.
         output: The folder of all runs.
         published: Use the published training schedule (days on a CPU) instead of a fast one.
         as_json: Print one JSON object.
@@ -256,6 +197,11 @@ def reproduce(
     from featheredge.runs.reproduce import Setting, edge_distillation, table
     from featheredge.timing import num_cores
 
+    if chain == "table1":
+        _table1(data, teacher, pruned, threads, rounds, as_json)
+        return
+    if data is None or backbone is None or teacher is None:
+        raise ArgumentError("edge-distillation needs --data, --backbone and --teacher")
     runs = {"edge-distillation": edge_distillation}
     setting = Setting(
         bsds_folder(data),
@@ -270,6 +216,24 @@ def reproduce(
         rows = runs[chain](setting, on_record, lambda line: sys.stderr.write(f"{line}\n"))
     rows_json = [{**asdict(row), "difference": row.difference} for row in rows]
     sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else table(rows)}\n")
+
+
+def _table1(
+    data: str | None,
+    teacher: str | None,
+    pruned: str | None,
+    threads: int,
+    rounds: int,
+    as_json: bool,
+) -> None:
+    """Measure and print table 1 of the first paper."""
+    if data is not None:
+        require("eval", "`reproduce table1 --data`", "numba", "scipy")
+    from featheredge.runs.table1 import entries, table1
+
+    bsds = None if data is None else bsds_folder(data)
+    found = table1(entries(teacher, pruned), bsds=bsds, threads=threads, rounds=rounds)
+    sys.stdout.write(f"{json.dumps(found.to_dict()) if as_json else found}\n")
 
 
 def _pictures_in(path: Path) -> list[Path]:

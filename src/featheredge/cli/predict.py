@@ -1,6 +1,6 @@
 """The verbs `edges`, `saliency` and `cutout`, which run a trained network on images.
 
-Each verb defines how one image becomes one PNG; `featheredge.cli.images` does the rest.
+Each verb defines what it makes of one image; `featheredge.cli.images` does the rest.
 """
 
 import difflib
@@ -12,11 +12,11 @@ from cyclopts.validators import Number
 from featheredge.cli.images import DEFAULTS, Run, process
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 
+    from featheredge.batch import Drawn
+    from featheredge.image import ImageSource
     from featheredge.session import Session
 
 
@@ -51,26 +51,26 @@ def edges(
     thin: Annotated[bool, Parameter(negative="")] = False,
     run: Run = DEFAULTS,
 ) -> int:
-    """Find edges and write them as 8-bit greyscale PNGs, white on black, value round(255 p).
+    """Find edges and write them as 8-bit greyscale images, white on black, value round(255 p).
 
     Args:
-        inputs: Images, folders (with their sub-folders) or glob patterns; - alone reads one image
-            from standard input.
+        inputs: Images, folders (with their sub-folders), glob patterns or, with --allow-urls,
+            URLs; - alone reads one image from standard input.
         threshold: Write pixels with at least this map value white and all others black; above 0,
             at most 1.
         thin: Thin the edges to ridge lines (non-maximum suppression).
         run: Output, network and limits.
     """
 
-    def encode(session: "Session", source: "Path | bytes") -> bytes:
-        map = session(source, max_megapixels=run.max_megapixels)
+    def draw(session: "Session", image: "ImageSource") -> "Drawn":
+        map = session(image, max_megapixels=run.max_megapixels)
         if thin:
             from featheredge.nms import suppress
 
             map = suppress(map)
-        return _encode(map, threshold)
+        return _draw_map(map, threshold)
 
-    return process("edges", "edges", inputs, run, encode)
+    return process("edges", "edges", inputs, run, draw)
 
 
 def saliency(
@@ -81,11 +81,11 @@ def saliency(
     refine: Annotated[bool, Parameter(negative="")] = False,
     run: Run = DEFAULTS,
 ) -> int:
-    """Find salient objects and write them as 8-bit greyscale PNGs, white on black, round(255 p).
+    """Find salient objects and write them as 8-bit greyscale images, white on black, round(255 p).
 
     Args:
-        inputs: Images, folders (with their sub-folders) or glob patterns; - alone reads one image
-            from standard input.
+        inputs: Images, folders (with their sub-folders), glob patterns or, with --allow-urls,
+            URLs; - alone reads one image from standard input.
         threshold: Write pixels with at least this map value white and all others black; above 0,
             at most 1.
         refine: Write the mask that cutout uses instead of the map: with sharp borders, white
@@ -93,18 +93,19 @@ def saliency(
         run: Output, network and limits.
     """
 
-    def encode(session: "Session", source: "Path | bytes") -> bytes:
-        from featheredge.compose import refine_subject, soft_mask
-        from featheredge.image import load
+    def draw(session: "Session", image: "ImageSource") -> "Drawn":
+        if not refine:
+            return _draw_map(session(image, max_megapixels=run.max_megapixels), threshold)
+        from PIL import Image
 
-        pixels = load(source, max_megapixels=run.max_megapixels)
-        map = session(pixels, max_megapixels=run.max_megapixels)
-        if refine:
-            map = refine_subject(pixels, map, threshold or 0.5)
-            map = soft_mask(map) if threshold is None else map
-        return _encode(map, threshold)
+        from featheredge.batch import Drawn
+        from featheredge.compose import SOFTNESS, subject_alpha
 
-    return process("saliency", "saliency", inputs, run, encode)
+        level, softness = (0.5, SOFTNESS) if threshold is None else (threshold, 0.0)
+        alpha = subject_alpha(image, session, level, softness, max_megapixels=run.max_megapixels)
+        return Drawn(Image.fromarray(alpha))
+
+    return process("saliency", "saliency", inputs, run, draw)
 
 
 def cutout(
@@ -119,11 +120,11 @@ def cutout(
     min_share: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.05,
     run: Run = DEFAULTS,
 ) -> int:
-    """Cut out salient objects and write them as PNGs with a transparent background.
+    """Cut out salient objects and write them with a transparent background.
 
     Args:
-        inputs: Images, folders (with their sub-folders) or glob patterns; - alone reads one image
-            from standard input.
+        inputs: Images, folders (with their sub-folders), glob patterns or, with --allow-urls,
+            URLs; - alone reads one image from standard input.
         background: New background: a colour (white, #00ff00), an image file, or blur for the
             blurred original.
         crop: Crop to the object.
@@ -134,16 +135,16 @@ def cutout(
         min_share: Drop parts below this share of the largest part's area; 0 keeps all.
         run: Output, network and limits.
     """
-    dropped: dict[str, int] = {}
 
-    def encode(session: "Session", source: "Path | bytes") -> bytes:
+    def draw(session: "Session", image: "ImageSource") -> "Drawn":
         from PIL import Image
 
         from featheredge import compose
-        from featheredge.png import encode_png
+        from featheredge.batch import Drawn
 
+        notes: dict[str, int | float] = {}
         cut = compose.cutout(
-            source,
+            image,
             model=session,
             threshold=threshold,
             background=background,
@@ -151,17 +152,22 @@ def cutout(
             margin=margin,
             subject=subject,
             min_share=min_share,
-            on_dropped=lambda count: dropped.update({str(source): count}),
+            on_dropped=lambda count: notes.update(dropped_parts=count),
             max_megapixels=run.max_megapixels,
         )
         assert isinstance(cut, Image.Image)
-        return encode_png(cut)
+        return Drawn(cut, notes)
 
-    return process("cutout", "saliency", inputs, run, encode, dropped)
+    transparent = background is None
+    return process("cutout", "saliency", inputs, run, draw, transparent=transparent)
 
 
-def _encode(map: "NDArray[np.float32]", threshold: float | None) -> bytes:
-    """Encode a map as PNG, binarised if there is a threshold."""
-    from featheredge.png import binarise, encode_map
+def _draw_map(map: "NDArray[np.float32]", threshold: float | None) -> "Drawn":
+    """Return a map as a grey picture, binarised if there is a threshold."""
+    from PIL import Image
 
-    return encode_map(map if threshold is None else binarise(map, threshold))
+    from featheredge.batch import Drawn
+    from featheredge.png import binarise, quantise
+
+    map = map if threshold is None else binarise(map, threshold)
+    return Drawn(Image.fromarray(quantise(map)))

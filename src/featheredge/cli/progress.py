@@ -1,5 +1,6 @@
 """Progress bars on standard error, on a terminal only; training prints epochs elsewhere."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from featheredge.cli.remaining import RemainingTime
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, ProgressColumn
+    from rich.progress import Progress, ProgressColumn, Task
 
     from featheredge.training.log import Length
 
@@ -29,6 +30,37 @@ def counter(label: str) -> Iterator[Advance]:
     with _bar(*columns) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def folder_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar with pictures per second, failures and the time left; lines print above it.
+
+    Args:
+        label: What the bar counts.
+        total: The number of pictures.
+
+    Yields:
+        A function to call after each picture, with the number of failed pictures.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("[red]{task.fields[failures]}"),
+    )
+    with _bar(*columns) as bar:
+        task = bar.add_task(label, total=total, rate="", failures="")
+
+        def advance(num_failed: int) -> None:
+            failures = f"{num_failed} failed" if num_failed else ""
+            bar.update(task, advance=1, rate=_rate(bar.tasks[0]), failures=failures)
+
+        yield advance
 
 
 @contextmanager
@@ -88,10 +120,23 @@ def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
         yield report
 
 
+def _rate(task: "Task") -> str:
+    """Return the mean rate since the start; nothing in the first second, where it means little."""
+    seconds = task.elapsed or 0
+    rate = task.completed / seconds if seconds > 1 else 0
+    return f"{rate:.{0 if rate >= 10 else 1}f} pictures/s" if rate else ""
+
+
 def _bar(*columns: "ProgressColumn") -> "Progress":
     """Return a bar on standard error that is erased at the end and not drawn without a terminal."""
     from rich.console import Console
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    return Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # lines in a file or pipe stay there
+    )

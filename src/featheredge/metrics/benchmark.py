@@ -18,7 +18,7 @@ from featheredge.session import Session
 
 
 def predict_bsds(
-    model: str,
+    model: str | Session,
     dataset: Path,
     split: str,
     folder: Path,
@@ -27,7 +27,7 @@ def predict_bsds(
     """Write the edge map of every picture of a BSDS500 split to `folder/ID.png`.
 
     Args:
-        model: A name in the catalog or the path of an .onnx file.
+        model: A name in the catalog, the path of an .onnx file, or a session.
         dataset: BSDS500 in its published layout.
         split: One of `train`, `val` and `test`.
         folder: Where the maps go; existing maps are replaced.
@@ -46,12 +46,17 @@ def predict_bsds(
 
 
 def score_bsds(
-    model: str, dataset: Path, folder: Path, *, splits: Sequence[str] = ("test",), workers: int = 1
+    model: str | Session,
+    dataset: Path,
+    folder: Path,
+    *,
+    splits: Sequence[str] = ("test",),
+    workers: int = 1,
 ) -> EdgeScores:
     """Run an edge model on BSDS500 and score its maps with the default protocol.
 
     Args:
-        model: A name in the catalog or the path of an .onnx file.
+        model: A name in the catalog, the path of an .onnx file, or a session.
         dataset: BSDS500 in its published layout.
         folder: Where the maps go; existing maps are replaced.
         splits: One or more of `train`, `val` and `test`; their pictures are scored as one set.
@@ -64,12 +69,17 @@ def score_bsds(
 
 
 def score_masks(
-    model: str, dataset: Path, folder: Path, *, splits: Sequence[str] = ("all",), workers: int = 1
+    model: str | Session,
+    dataset: Path,
+    folder: Path,
+    *,
+    splits: Sequence[str] = ("all",),
+    workers: int = 1,
 ) -> SaliencyScores:
     """Run a saliency model on a data set and score its maps with the default protocol.
 
     Args:
-        model: A name in the catalog or the path of an .onnx file.
+        model: A name in the catalog, the path of an .onnx file, or a session.
         dataset: A data set in one of `featheredge.datasets.mask_sets.LAYOUTS`.
         folder: Where the maps go; existing maps are replaced.
         splits: Names of lists `SPLIT.txt` in the data set, or "all" for every mask; their
@@ -83,7 +93,7 @@ def score_masks(
 
 
 def predict_pictures(
-    model: str,
+    model: str | Session,
     task: Task,
     pictures: Mapping[str, Path],
     folder: Path,
@@ -92,7 +102,7 @@ def predict_pictures(
     """Write the map of every picture to `folder/ID.png`.
 
     Args:
-        model: A name in the catalog or the path of an .onnx file.
+        model: A name in the catalog, the path of an .onnx file, or a session.
         task: The task that the model must have.
         pictures: ID -> file.
         folder: Where the maps go; existing maps are replaced.
@@ -105,7 +115,8 @@ def predict_pictures(
         ImageError: A picture cannot be read.
         OutputError: A map cannot be written.
     """
-    session = Session(model, task=task)
+    session = model if isinstance(model, Session) else Session(model, task=task)
+    session.require(task)
     for done, (id, picture) in enumerate(pictures.items(), start=1):
         save_map(session(picture), folder / f"{id}.png")
         if progress:

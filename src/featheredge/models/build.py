@@ -20,7 +20,15 @@ from featheredge.errors import RecipeError, UnknownModelError, WeightsError
 from featheredge.files import write_bytes, write_json
 from featheredge.memory import refuse_above_memory
 from featheredge.models.csf import CSF, CSFConfig
-from featheredge.models.csnet import CSNET_L_X1, CSNET_L_X2, CSNet, CSNetConfig, fixed_split
+from featheredge.models.csnet import (
+    CSNET_L_X1,
+    CSNET_L_X2,
+    CSNet,
+    CSNetConfig,
+    fixed_split,
+    split_stages,
+)
+from featheredge.models.csnet_extractor import CSNetExtractor, CSNetExtractorConfig
 from featheredge.models.feather import Feather, FeatherConfig
 from featheredge.models.footprint import parameter_bytes
 from featheredge.models.mobile_edge import (
@@ -45,6 +53,7 @@ if TYPE_CHECKING:
 CLASSES: dict[str, tuple[Callable[[Any], Network], type]] = {
     "CSF": (CSF, CSFConfig),
     "CSNet": (CSNet, CSNetConfig),
+    "CSNetExtractor": (CSNetExtractor, CSNetExtractorConfig),
     "Feather": (Feather, FeatherConfig),
     "MobileEdge": (MobileEdge, MobileEdgeConfig),
     "PiDiNet": (PiDiNet, PiDiNetConfig),
@@ -55,6 +64,10 @@ CLASSES: dict[str, tuple[Callable[[Any], Network], type]] = {
 ZOO: dict[str, tuple[str, "DataclassInstance"]] = {
     "csf-res2net50": ("CSF", CSFConfig()),
     "csf-resnet50": ("CSF", CSFConfig(encoder=RESNET50)),
+    "csnet-extractor-0-1": ("CSNetExtractor", CSNetExtractorConfig(split_stages(20, 1))),
+    "csnet-extractor-1-0": ("CSNetExtractor", CSNetExtractorConfig(split_stages(20, 0))),
+    "csnet-extractor-3-1": ("CSNetExtractor", CSNetExtractorConfig(split_stages(20, 0.25))),
+    "csnet-extractor-5-5": ("CSNetExtractor", CSNetExtractorConfig(split_stages(20, 0.5))),
     "csnet-l-x1": ("CSNet", CSNET_L_X1),
     "csnet-l-x2": ("CSNet", CSNET_L_X2),
     "csnet-x1": ("CSNet", fixed_split(20)),

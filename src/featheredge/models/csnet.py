@@ -6,7 +6,7 @@ Shapes: B batch, C channels, H W pixels.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from pydantic import NonNegativeInt
@@ -77,19 +77,24 @@ def fixed_split(base: int = 20, low: float = 0.5) -> CSNetConfig:
     Raises:
         ArgumentError: `low` is not in [0, 1].
     """
-    if not 0 <= low <= 1:
-        raise ArgumentError(f"low is {low}; give a share of channels from 0 to 1")
-    stages, sides = [], []
-    for stage, (depth, factor) in enumerate(zip(DEPTHS, (1, 1, 2, 4, 4), strict=True)):
-        channels = base * factor
-        coarse = int(channels * low)
-        blocks = [(channels - coarse, coarse)] * depth
-        if stage >= _FIRST_HALVING:
-            blocks[-1] = (channels, 0)
-            sides.append(channels)
-        stages.append(tuple(blocks))
+    stages, sides = list(split_stages(base, low)), []
+    for stage in range(_FIRST_HALVING, len(stages)):
+        channels = sum(stages[stage][-1])
+        stages[stage] = (*stages[stage][:-1], (channels, 0))
+        sides.append(channels)
     one, two, three, four, five = stages
     return CSNetConfig((one, two, three, four, five), head_widths([side // 3 for side in sides]))
+
+
+def split_stages(base: int, low: float) -> tuple[Stage, Stage, Stage, Stage, Stage]:
+    """Return the widths of all blocks with a fixed split; for the arguments see `fixed_split`."""
+    if not 0 <= low <= 1:
+        raise ArgumentError(f"low is {low}; give a share of channels from 0 to 1")
+    one, two, three, four, five = (
+        ((base * factor - int(base * factor * low), int(base * factor * low)),) * depth
+        for depth, factor in zip(DEPTHS, (1, 1, 2, 4, 4), strict=True)
+    )
+    return one, two, three, four, five
 
 
 #: The published networks with learned widths, CSNet-L of 94 k and 141 k parameters.
@@ -137,6 +142,22 @@ class ILBlock(nn.Module):
         return mixed
 
 
+def il_stages(stages: Sequence[Stage]) -> nn.ModuleList:
+    """Return the five stages of ILBlocks, at strides 1, 1, 2, 4 and 8 of their finer scale."""
+    widths: Scales = (3,)
+    modules = nn.ModuleList()
+    for number, stage in enumerate(stages):
+        blocks = nn.Sequential()
+        for index, block in enumerate(stage):
+            stride: Literal[1, 2] = 2 if number >= _FIRST_HALVING and index == 0 else 1
+            # Only layers that take the picture, or that halve their input, mix with 3x3.
+            kernel = 3 if stride == 2 or len(widths) == 1 else 1
+            blocks.append(ILBlock(widths, block, kernel, stride))
+            widths = block
+        modules.append(blocks)
+    return modules
+
+
 class CSNet(Network):
     """Five stages of ILBlocks at strides 1, 1, 2, 4 and 8; the last three are fused."""
 
@@ -147,17 +168,7 @@ class CSNet(Network):
         super().__init__()
         self.config = config = config or CSNET_L_X1
         _check(config)
-        widths: Scales = (3,)
-        self.stages = nn.ModuleList()
-        for number, stage in enumerate(config.stages):
-            blocks = nn.Sequential()
-            for index, block in enumerate(stage):
-                stride: Literal[1, 2] = 2 if number >= _FIRST_HALVING and index == 0 else 1
-                # Only layers that take the picture, or that halve their input, mix with 3x3.
-                kernel = 3 if stride == 2 or len(widths) == 1 else 1
-                blocks.append(ILBlock(widths, block, kernel, stride))
-                widths = block
-            self.stages.append(blocks)
+        self.stages = il_stages(config.stages)
         sides = [stage[-1][0] for stage in config.stages[_FIRST_HALVING:]]
         self.head = CSFHead(sides, config.head, "max")
 

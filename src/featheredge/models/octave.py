@@ -7,7 +7,7 @@ Shapes: B batch, C_i h_i w_i channels and cells of scale i, k kernel size.
 """
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +20,11 @@ from featheredge.models.resample import Down, Up, crop_like, enlarge, shrink
 #: Channels of every scale, fine to coarse.
 Scales: TypeAlias = tuple[NonNegativeInt, ...]
 
+_NO_STRENGTH = 1e-12  # keeps the balance finite where every input scale has strength 0
+
 
 class GeneralOctConv(nn.Module):
-    """Generalised octave convolution (Gao et al., ECCV 2020, section 3.1), without bias.
+    """Generalised octave convolution (Gao et al., ECCV 2020, section 3.1).
 
     Every output scale is the sum of convolutions of all input scales. Finer inputs are pooled
     before the convolution, and coarser ones are enlarged after it. Inputs may come from several
@@ -30,18 +32,26 @@ class GeneralOctConv(nn.Module):
 
     The inputs that are not coarser than an output are pooled and concatenated, so one convolution
     serves them all: `paths` holds it as "TtoT", and the convolutions of coarser inputs as "StoT",
-    for source scale S and target scale T.
+    for source scale S and target scale T. With groups, every source has a path of its own, because
+    each path is divided into groups.
 
     Args:
         in_widths: Channels of every input scale.
         out_widths: Channels of every output scale.
-        kernel: Odd kernel size; borders are padded by half of it.
+        kernel: Odd kernel size; borders are padded so that maps keep their size.
         stride: With 2, every input is averaged over 2x2 cells first.
+        dilation: Distance of the kernel's cells.
+        groups: Groups of every path; a divisor of all widths.
+        bias: Whether every output channel has a bias, which is added to the sum.
+        balance: Whether to learn how much each input scale counts. Every output channel is then a
+            weighted mean over the input scales: the weights are |w| / sum of |w| over the scales,
+            with one learned w for each input scale and output channel, equal at first.
         down: How an input is resized to a coarser scale.
         up: How a convolved input is resized to a finer scale.
 
     Raises:
-        ArgumentError: No input or no output has channels, or the kernel is even.
+        ArgumentError: No input or no output has channels, the kernel is even, or `groups` does not
+            divide a width.
     """
 
     def __init__(
@@ -51,6 +61,10 @@ class GeneralOctConv(nn.Module):
         kernel: int = 1,
         *,
         stride: Literal[1, 2] = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+        balance: bool = False,
         down: Down = "max",
         up: Up = "bilinear",
     ) -> None:
@@ -60,18 +74,38 @@ class GeneralOctConv(nn.Module):
                 "an octave convolution needs an odd kernel, and an input and an output scale with "
                 f"channels; got widths {tuple(in_widths)} -> {tuple(out_widths)}, kernel {kernel}"
             )
+        if any(width % groups for width in (*in_widths, *out_widths)):
+            raise ArgumentError(
+                f"groups is {groups}; expected a divisor of all widths, which are "
+                f"{tuple(in_widths)} -> {tuple(out_widths)}"
+            )
         self.in_widths, self.out_widths = tuple(in_widths), tuple(out_widths)
-        self.stride, self.down, self.up = stride, down, up
-        self.paths = nn.ModuleDict()
+        self.stride, self.groups, self.down, self.up = stride, groups, down, up
+        self.paths, self.bias, self.balance = (
+            nn.ModuleDict(),
+            nn.ParameterDict(),
+            nn.ParameterDict(),
+        )
+        # The paths are summed, so they are initialised like one convolution.
+        bound = (sum(in_widths) // groups * kernel * kernel) ** -0.5
+        num_sources = len(present(in_widths))
         for target, width in present(out_widths):
-            for source, columns in self._sources(target):
+            for name, sources in self._routes(target):
                 conv = nn.Conv2d(
-                    columns.stop - columns.start, width, kernel, padding=kernel // 2, bias=False
+                    sum(in_widths[source] for source in sources),
+                    width,
+                    kernel,
+                    padding=kernel // 2 * dilation,
+                    dilation=dilation,
+                    groups=groups,
+                    bias=False,
                 )
-                # The paths are summed, so they are initialised like one convolution.
-                bound = (sum(in_widths) * kernel * kernel) ** -0.5
                 nn.init.uniform_(conv.weight, -bound, bound)
-                self.paths[f"{source}to{target}"] = conv
+                self.paths[name] = conv
+            if bias:
+                self.bias[str(target)] = nn.Parameter(torch.empty(width).uniform_(-bound, bound))
+            if balance:
+                self.balance[str(target)] = nn.Parameter(torch.ones(num_sources, width))
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """One (B, in_widths[i], h_i, w_i) map per input scale -> one per output scale."""
@@ -85,45 +119,77 @@ class GeneralOctConv(nn.Module):
         """Split one kernel for all scales into the kernels of `paths`.
 
         Args:
-            weight: (sum of out_widths, sum of in_widths, k, k), scales fine to coarse: the form of
-                the layer in the paper.
+            weight: (sum of out_widths, sum of in_widths / groups, k, k), scales fine to coarse: the
+                form of the layer in the paper.
 
         Returns:
             Name in this module's state -> tensor.
         """
+        starts = [sum(self.in_widths[:i]) // self.groups for i in range(len(self.in_widths) + 1)]
         kernels = {}
         for target, width in present(self.out_widths):
-            start = sum(self.out_widths[:target])
-            for source, columns in self._sources(target):
-                rows = weight[start : start + width]
-                kernels[f"paths.{source}to{target}.weight"] = rows[:, columns].clone()
+            first = sum(self.out_widths[:target])
+            for name, sources in self._routes(target):
+                columns = slice(starts[sources[0]], starts[sources[-1] + 1])
+                rows = weight[first : first + width]
+                kernels[f"paths.{name}.weight"] = rows[:, columns].clone()
         return kernels
 
-    def _sources(self, target: int) -> list[tuple[int, slice]]:
-        """Return the paths to a scale: the source, and the range of input channels it takes."""
-        joined = sum(self.in_widths[: target + 1])
-        sources = [(target, slice(0, joined))] if joined else []
-        for source, width in present(self.in_widths):
-            if source > target:
-                start = sum(self.in_widths[:source])
-                sources.append((source, slice(start, start + width)))
-        return sources
+    @torch.no_grad()
+    def fold_balance(self) -> None:
+        """Multiply the balance into the kernels and remove it: the same function, at no cost."""
+        for target, _ in present(self.out_widths):
+            for name, sources in self._routes(target):
+                if self.balance:
+                    self._conv(name).weight *= self._shares(target, sources)
+        self.balance = nn.ParameterDict()
+
+    def _routes(self, target: int) -> list[tuple[str, tuple[int, ...]]]:
+        """Return the paths to a scale, fine to coarse: the name, and the input scales it takes."""
+        scales = [scale for scale, _ in present(self.in_widths)]
+        joined = tuple(scale for scale in scales if scale <= target and self.groups == 1)
+        alone = [scale for scale in scales if scale not in joined]
+        routes = [(f"{target}to{target}", joined)] if joined else []
+        return routes + [(f"{source}to{target}", (source,)) for source in alone]
 
     def _output(self, target: int, inputs: dict[int, Tensor]) -> Tensor:
         """Sum the paths to one scale; the finest path sets the number of cells."""
-        pooled = [shrink(x, 2 ** (target - s), self.down) for s, x in inputs.items() if s <= target]
-        coarser = {scale: x for scale, x in inputs.items() if scale > target}
-        terms = []
-        if pooled:
-            joined = torch.cat(pooled, 1) if len(pooled) > 1 else pooled[0]
-            terms.append(self.paths[f"{target}to{target}"](joined))
-        for source, x in coarser.items():
-            convolved = self.paths[f"{source}to{target}"](x)
-            terms.append(enlarge(convolved, 2 ** (source - target), self.up))
+        terms = [
+            self._path(name, target, {source: inputs[source] for source in sources})
+            for name, sources in self._routes(target)
+        ]
         total: Tensor = terms[0]
         for term in terms[1:]:
             total = total + crop_like(term, total)
+        if self.bias:
+            total = total + self.bias[str(target)][:, None, None]
         return total
+
+    def _path(self, name: str, target: int, inputs: dict[int, Tensor]) -> Tensor:
+        """Convolve the inputs of one path: pooled and joined, or enlarged after the convolution."""
+        finer = [shrink(x, 2 ** max(0, target - s), self.down) for s, x in inputs.items()]
+        joined = torch.cat(finer, 1) if len(finer) > 1 else finer[0]
+        conv = self._conv(name)
+        if self.balance:
+            kernel = conv.weight * self._shares(target, tuple(inputs))
+            convolved = F.conv2d(joined, kernel, None, 1, conv.padding, conv.dilation, conv.groups)
+        else:
+            convolved = conv(joined)
+        return enlarge(convolved, 2 ** max(0, max(inputs) - target), self.up)
+
+    def _conv(self, name: str) -> nn.Conv2d:
+        return cast(nn.Conv2d, self.paths[name])
+
+    def _shares(self, target: int, sources: tuple[int, ...]) -> Tensor:
+        """Return the weight of every input channel, (width, columns of a kernel, 1, 1)."""
+        strengths = self.balance[str(target)].abs()
+        shares = strengths / strengths.sum(0).clamp(min=_NO_STRENGTH)
+        scales = [scale for scale, _ in present(self.in_widths)]
+        columns = [
+            shares[scales.index(source)][:, None].expand(-1, self.in_widths[source] // self.groups)
+            for source in sources
+        ]
+        return torch.cat(columns, 1)[..., None, None]
 
 
 def present(widths: Sequence[int]) -> list[tuple[int, int]]:

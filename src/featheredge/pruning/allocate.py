@@ -89,6 +89,7 @@ def allocate_measured(
     terms: Sequence[Term],
     share: float,
     measure: Callable[[Sequence[int]], float],
+    confirm: Callable[[Sequence[int]], float] | None = None,
 ) -> list[int]:
     """Lower counts until the measured cost is at most `share`; the terms are a part of that cost.
 
@@ -100,6 +101,9 @@ def allocate_measured(
         terms: The known parts of the cost, in any unit.
         share: The maximum cost, as a share of the measured cost of the largest counts.
         measure: Measures counts and returns such a share; 1 for the largest counts.
+        confirm: Measures counts a second time and returns the larger share. Only counts that meet
+            `share` both times are taken, because one short time can be chance. None takes the
+            first measurement.
 
     Returns:
         A count for every choice. Their measured cost is about `share`, above it by a share of
@@ -116,6 +120,8 @@ def allocate_measured(
         known = low - short * (high - low) / (excess - short)
         counts = allocate(choices, terms, known * full)
         found = measure(counts) - share
+        if confirm is not None and found <= TOLERANCE * share:
+            found = confirm(counts) - share
         # The side that stays gets half its weight. Without that, steps are tiny where the relation
         # is curved (the Illinois method; Dowell and Jarratt, BIT 11, 1971).
         if found <= TOLERANCE * share:

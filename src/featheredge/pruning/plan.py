@@ -108,7 +108,7 @@ def make_plan(
         latency_ms=None if costs.times is None else costs.change(costs.times, left),
         errors={name: float(curves[name](count)) for name, count in counts.items()},
         whole=whole,
-        share_of_time=None if costs.measure is None else costs.measure(tuple(left)),
+        share_of_time=None if costs.trials is None else costs.trials.measure(left),
     )
 
 
@@ -182,8 +182,8 @@ def _allocated(choices: Sequence[Choice], costs: Costs, budget: Budget) -> list[
     """Return the counts that meet a budget at the least error found."""
     share = budget.latency or budget.macs
     assert share is not None
-    if costs.measure is not None:
-        return allocate_measured(choices, costs.terms, share, costs.share)
+    if (trials := costs.trials) is not None:
+        return allocate_measured(choices, costs.terms, share, trials.measure, trials.confirm)
     left = allocate(choices, costs.terms, share * total_cost(costs.terms, costs.full))
     _check_reach(left, costs, budget)
     return left
@@ -192,7 +192,7 @@ def _allocated(choices: Sequence[Choice], costs: Costs, budget: Budget) -> list[
 def _check_reach(counts: Sequence[int], costs: Costs, budget: Budget) -> None:
     """Refuse a budget that even the least counts do not meet."""
     kind, share = ("latency", budget.latency) if budget.latency else ("macs", budget.macs)
-    reached, slack = costs.share(counts), ROUNDING if costs.measure is None else TOLERANCE
+    reached, slack = costs.share(counts), ROUNDING if costs.trials is None else TOLERANCE
     if share is not None and reached > share * (1 + slack):
         raise ArgumentError(
             f"{kind} = {share:g} is out of reach: with least = {budget.least:g}, multiple = "

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TypeAlias
 
 from torch import nn
@@ -21,6 +20,26 @@ from featheredge.pruning.group_error import Sampling
 MeasureShare: TypeAlias = Callable[[Mapping[str, int]], float]
 
 
+class Trials:
+    """Times of networks with other counts, as shares of the unpruned network's, kept by counts."""
+
+    def __init__(self, measure: Callable[[Sequence[int]], float]) -> None:
+        self._measure = measure
+        self._shares: dict[tuple[int, ...], float] = {}
+
+    def measure(self, counts: Sequence[int]) -> float:
+        """Return the share of these counts, measured once."""
+        if tuple(counts) not in self._shares:
+            self._shares[tuple(counts)] = self._measure(counts)
+        return self._shares[tuple(counts)]
+
+    def confirm(self, counts: Sequence[int]) -> float:
+        """Measure counts a second time; keep and return the larger share."""
+        share = max(self.measure(counts), self._measure(counts))
+        self._shares[tuple(counts)] = share
+        return share
+
+
 @dataclass(frozen=True)
 class Costs:
     """The costs of a network as functions of the counts of its ties.
@@ -29,14 +48,13 @@ class Costs:
         full: The counts of the unpruned network.
         macs: Terms that add up to the multiply-adds of the convolutions.
         times: Terms that add up to their milliseconds; None if the budget is not in time.
-        measure: Measures the network's time as a share of the unpruned network's, and caches it;
-            None if it is not measured.
+        trials: Measures networks with other counts; None if they are not measured.
     """
 
     full: list[int]
     macs: list[Term]
     times: list[Term] | None
-    measure: Callable[[tuple[int, ...]], float] | None
+    trials: "Trials | None"
 
     @property
     def terms(self) -> list[Term]:
@@ -49,8 +67,8 @@ class Costs:
 
     def share(self, counts: Sequence[int]) -> float:
         """Return the cost of these counts as a share of the full cost."""
-        if self.measure is not None:
-            return self.measure(tuple(counts))
+        if self.trials is not None:
+            return self.trials.measure(counts)
         return total_cost(self.terms, counts) / total_cost(self.terms, self.full)
 
 
@@ -80,14 +98,14 @@ def find_costs(
     calls = find_convolutions(network, image.new_zeros(1, image.shape[1], *budget.size))
     members = [[groups[name] for name in tie] for tie in ties]
     timed = budget.latency is not None
-    measure: Callable[[tuple[int, ...]], float] | None = None
+    trials = None
     if timed and measure_share is not None:
-        measure = cache(lambda counts: measure_share(smaller_counts(ties, groups, counts)))
+        trials = Trials(lambda counts: measure_share(smaller_counts(ties, groups, counts)))
     return Costs(
         full=[counts[0] for counts in options],
         macs=macs_terms(calls, members),
         times=time_terms(calls, members, options, stopwatch) if timed else None,
-        measure=measure,
+        trials=trials,
     )
 
 

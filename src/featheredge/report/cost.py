@@ -46,19 +46,34 @@ def count(file: Path, height: int, width: int, stride: int) -> Cost:
         WeightsError: The file cannot be read, the size of a layer does not follow from the size of
             the picture, or layers other than convolutions multiply.
     """
+    fixed = graph_for_one_size(file, height, width, stride)
+    return Cost(_num_params(onnx.load(file), file), _multiply_adds(fixed.graph, file))
+
+
+def graph_for_one_size(file: Path, height: int, width: int, stride: int) -> onnx.ModelProto:
+    """Return the graph for pictures of one size, with constants folded and shapes inferred.
+
+    Args:
+        file: See `count`.
+        height: See `count`.
+        width: See `count`.
+        stride: See `count`.
+
+    Raises:
+        WeightsError: The file cannot be read, or cannot run pictures of this size.
+    """
     try:
         model = onnx.load(file)
         try:
-            fixed = _for_one_size(file, model, height, width)
+            return _for_one_size(file, model, height, width)
         except Exception:  # the size does not fit; the exceptions of the two libraries differ
-            fixed = _for_one_size(file, model, round_up(height, stride), round_up(width, stride))
+            return _for_one_size(file, model, round_up(height, stride), round_up(width, stride))
     except Exception as error:
         raise WeightsError(f"{file}: its cost cannot be counted: {error}") from error
-    return Cost(_num_params(model, file), _multiply_adds(fixed.graph, file))
 
 
 def _for_one_size(file: Path, model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto:
-    """Return the graph for pictures of one size, with constants folded and shapes inferred."""
+    """Return the graph for pictures of exactly this size."""
     options = session_options()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     axes = model.graph.input[0].type.tensor_type.shape.dim
@@ -86,12 +101,12 @@ def _num_params(model: onnx.ModelProto, file: Path) -> int:
     casts = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
     filters = {n.input[1] for n in graph.node if n.op_type in _CONVOLUTIONS}
     computed = {name for name in filters if casts.get(name, name) not in sizes}
-    shapes = _shapes(onnx.shape_inference.infer_shapes(model, data_prop=True).graph)
+    shapes = tensor_shapes(onnx.shape_inference.infer_shapes(model, data_prop=True).graph)
     trained: int = sum(size for name, size in sizes.items() if name not in statistics)
     return trained + sum(math.prod(_known(shapes, name, file)) for name in computed)
 
 
-def _shapes(graph: onnx.GraphProto) -> dict[str, list[int]]:
+def tensor_shapes(graph: onnx.GraphProto) -> dict[str, list[int]]:
     """Return the shape of every tensor by name; a size that is not known is 0."""
     inferred = {
         value.name: [axis.dim_value for axis in value.type.tensor_type.shape.dim]
@@ -115,7 +130,7 @@ def _multiply_adds(graph: onnx.GraphProto, file: Path) -> int:
 
     For a transposed convolution, count it for each input value.
     """
-    shapes = _shapes(graph)
+    shapes = tensor_shapes(graph)
     total = 0
     for node in graph.node:
         if node.op_type in _UNCOUNTED:

@@ -51,6 +51,7 @@ EDGE_DISTILLATION = (
     Experiment("edge-kd-output", "side outputs, and the teacher's maps", 0.7754),
     Experiment("edge-plain", "no side outputs, labels only", None),
     Experiment("edge-kd-adaptor", "no side outputs, knowledge adaptor", 0.7873),
+    Experiment("edge-kd-spatial", "no side outputs, adaptor on every cell", None),
 )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from featheredge.channels.cut import cut
 from featheredge.runs.network_source import NetworkSource
-from featheredge.timing import clock_for, time_cases
+from featheredge.timing import clock_for, paired_ratio, time_rounds
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -26,7 +26,9 @@ def share_of_time(
     threads: int,
     rounds: int,
 ) -> float:
-    """Measure the minimum time of a network with these counts over that of the unpruned one.
+    """Measure the time of a network with these counts over that of the unpruned one.
+
+    It is the median over the rounds of one time over the other.
 
     This is measured before units are chosen: time depends on how many units are kept, not on which
     ones, so the first units of each group are kept.
@@ -48,5 +50,5 @@ def share_of_time(
             "unpruned": source.timing_case(unpruned, threads),
             "pruned": source.timing_case(file, threads),
         }
-    times = time_cases(cases, rounds, clock_for(threads).read)
-    return times["pruned"].min_ms / times["unpruned"].min_ms
+    times = time_rounds(cases, rounds, clock_for(threads).read)
+    return paired_ratio(times["pruned"], times["unpruned"])

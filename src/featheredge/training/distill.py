@@ -5,6 +5,7 @@ Shapes: B batch, C channels, H W pixels of the picture, h w cells of an encoder'
 
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from pydantic import PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
@@ -59,6 +60,8 @@ class Adaptation:
         teacher_layer: Submodule of the teacher that returns the last map of its encoder.
         weight: Factor on the loss; 1e4 fits a loss on labels that is summed over pixels.
         dimensions: Length of the vectors that are compared.
+        spatial: Compare every cell of the student's map with the teacher's cells at its place,
+            instead of the averages over all cells.
         train_teacher_side: Train the teacher's fully connected layer too. Both layers can then
             return a constant, which makes the loss 0 and teaches nothing.
     """
@@ -67,17 +70,19 @@ class Adaptation:
     teacher_layer: str
     weight: PositiveFloat = 1e4
     dimensions: PositiveInt = 1
+    spatial: bool = False
     train_teacher_side: bool = False
 
 
 class KnowledgeAdaptor(nn.Module):
-    """Compares the encoders of student and teacher on the picture as a whole.
+    """Compares the encoders of student and teacher, on the picture as a whole or cell by cell.
 
     The last map of each encoder is averaged over its cells and passes through a fully connected
     layer; the loss is the mean squared error between the two vectors. After the adaptor of
     He et al., "Knowledge Adaptation for Efficient Semantic Segmentation" (CVPR 2019), reduced to
-    global averages. The teacher's averages are normalised to mean 0 and deviation 1 first, because
-    a teacher without batch norm has features of any size, and one weight has to fit all.
+    global averages, or with `spatial` applied to every cell, as in that paper. The teacher's
+    vectors are normalised to mean 0 and deviation 1 first, because a teacher without batch norm has
+    features of any size, and one weight has to fit all.
 
     The fully connected layers belong to this module: train and store them with the student.
     """
@@ -97,9 +102,14 @@ class KnowledgeAdaptor(nn.Module):
             teacher_map: (B, teacher channels, h, w), that of the teacher; h and w may differ.
 
         Returns:
-            A scalar: the weighted mean over batch and dimensions.
+            A scalar: the weighted mean over batch, dimensions and, if `spatial`, cells.
         """
-        student = self.student(student_map.mean((2, 3)))
-        averages = teacher_map.mean((2, 3))
-        teacher = self.teacher(F.layer_norm(averages, averages.shape[1:]))
-        return self.settings.weight * F.mse_loss(student, teacher)
+        cells = student_map.shape[-2:] if self.settings.spatial else (1, 1)
+        ours, theirs = (_vectors(map, cells) for map in (student_map, teacher_map))
+        taught = self.teacher(F.layer_norm(theirs, theirs.shape[-1:]))
+        return self.settings.weight * F.mse_loss(self.student(ours), taught)
+
+
+def _vectors(map: Tensor, cells: tuple[int, int] | torch.Size) -> Tensor:
+    """Average a map over areas: (B, C, h, w) -> (B, areas along each axis, C)."""
+    return F.interpolate(map, cells, mode="area").movedim(1, -1)

@@ -115,10 +115,10 @@ def _cutout(pixels: Pixels, map: Map, style: Style) -> Pixels:
     if map.max() >= threshold:
         selected = select_subject(map, threshold, subject=style.subject, min_share=style.min_share)
         alpha = quantise(soft_mask(refine(selected.map, pixels), threshold))
-    colours = foreground(pixels, alpha)
+    layer = foreground(pixels, alpha)
     if style.background is None:
-        return np.dstack([colours, alpha])
-    return over(colours, alpha, backdrop(style.background, pixels, alpha))
+        return layer
+    return over(layer, backdrop(style.background, pixels, alpha))
 
 
 STYLES: Mapping[str, Callable[[Pixels, Map, Style], Pixels]] = MappingProxyType(

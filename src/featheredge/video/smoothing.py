@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from featheredge.box_filter import box_mean
 from featheredge.errors import ArgumentError
-from featheredge.refine import box_mean
 from featheredge.resize import fit_inside, resize
 
 _COPY_PX = 240
