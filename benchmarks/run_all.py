@@ -22,6 +22,8 @@ QUICK = (
     "bench_startup.py 2",
     "bench_latency_table.py mobile-edge-s --size 64 96 --points 2 --rounds 1",
     "bench_precision.py mobile-edge-s --crop-px 64 --batch 1 --rounds 1",
+    "bench_flicker.py --frames 4",
+    "bench_video.py --frames 4 --rounds 1",
     "bench_path.py --rounds 1 --sizes 160x120",
     "bench_folder.py --pictures 8 --rounds 1 --cases xs",
     "measure_overlap.py mobile-edge-xs --tile 256",

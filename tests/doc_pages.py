@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "examples/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RUN = ("bash", "python")
-SHOWN = ("toml", "text", "json")
+SHOWN = ("cpp", "toml", "text", "json")
 
 _COMMENT = re.compile(r"<!-- (skip|slow|file|pending)(?:: (.+?))? -->")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -11,7 +11,10 @@ from doc_pages import ROOT
 from featheredge.cli import app
 
 #: Commands of the shell and of other programs, which are taken as they are.
-OTHERS = {"cd", "curl", "export", "git", "mkdir", "mv", "source", "tar", "unzip", "."}
+OTHERS = {
+    ".", "./edges", "apt-get", "cd", "curl", "export", "ffmpeg", "g++",
+    "git", "mkdir", "mv", "node", "npm", "source", "tar", "unzip",
+}  # fmt: skip
 
 
 def check(command: str) -> str | None:

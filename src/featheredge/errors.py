@@ -44,5 +44,9 @@ class OutputError(FeatheredgeError, ValueError):
     """An output that cannot be written, exists already, or is shared by two inputs."""
 
 
+class VideoError(FeatheredgeError, ValueError):
+    """A video, camera or stream of frames that cannot be read."""
+
+
 class NoObjectError(FeatheredgeError, ValueError):
     """An image without a salient object to cut out."""

@@ -14,6 +14,7 @@ MODULES = {
     "lab": ("torch", "lightning_fabric", "pydantic", "safetensors", "onnx", "onnxscript"),
     "eval": ("numba", "scipy", "matplotlib"),
     "heic": ("pi_heif",),
+    "video": ("av",),
     "openvino": ("openvino", "nncf"),
     "hub": ("huggingface_hub",),
     "speed": ("isal",),
@@ -55,7 +56,7 @@ def explain(error: ModuleNotFoundError, purpose: str) -> MissingExtraError | Non
         purpose: What needs the module, as the subject of a sentence.
     """
     module = (error.name or "").partition(".")[0]
-    for extra in ("eval", "heic", "hub", "openvino", "lab"):
+    for extra in ("eval", "heic", "hub", "openvino", "video", "lab"):
         if module in MODULES[extra] or (extra == "lab" and module in _ALSO_IN_LAB):
             return MissingExtraError(_sentence(extra, purpose, [module]))
     return None

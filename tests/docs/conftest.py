@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clips import square, write_clip
 from doc_pages import ROOT, Block
 from toys import write_bsds
 
@@ -40,6 +41,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
             file.rename(file.with_stem(f"{split}-{file.stem}"))  # IDs differ as in the real one
     _write_masks(folder / "data/msra10k", 6)
     _write_masks(folder / "data/my-objects", 6)
+    write_clip(folder / "clip.mp4", [square(index) for index in range(8)], sound="aac")
     (folder / "maps").mkdir()
     for image in (bsds / "images/test").glob("*.jpg"):
         Image.open(image).convert("L").save(folder / f"maps/{image.stem}.png")

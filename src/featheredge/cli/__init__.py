@@ -1,10 +1,10 @@
 """The `featheredge` command. Each verb parses its arguments, calls the library and prints.
 
 The other files in this folder define the verbs, which are registered below with
-`app.command(file.function)`, or `app.command(file.app)` for a verb with sub-commands. Signatures
-and docstrings are the help text, so `--help` imports all files. To keep it fast, at module level
-they import only the standard library, cyclopts, `featheredge.errors`, `featheredge.extras` and
-each other. All other imports are inside functions.
+`app.command(file.function)`, or `app.command(file.app)` for a verb with sub-commands. Signatures,
+docstrings and the commands of `examples.py` are the help text, so `--help` imports all files. To
+keep it fast, at module level they import only the standard library, cyclopts,
+`featheredge.errors`, `featheredge.extras` and each other. All other imports are inside functions.
 """
 
 import os
@@ -16,7 +16,19 @@ from typing import NoReturn
 from cyclopts import App
 
 from featheredge import __version__
-from featheredge.cli import bench, evaluate, export, info, lab, new_recipe, predict, report
+from featheredge.cli import (
+    bench,
+    evaluate,
+    export,
+    info,
+    lab,
+    new_recipe,
+    predict,
+    report,
+    shell,
+    video,
+)
+from featheredge.cli.examples import epilogue
 from featheredge.errors import FeatheredgeError
 from featheredge.extras import explain
 
@@ -27,20 +39,23 @@ app = App(
     help_format="plaintext",  # markdown would load a parser and a highlighter
     suppress_keyboard_interrupt=False,  # `main` handles Ctrl-C
 )
-app.command(predict.edges)
-app.command(predict.saliency)
-app.command(predict.cutout)
+app.command(predict.edges, help_epilogue=epilogue("edges"))
+app.command(predict.saliency, help_epilogue=epilogue("saliency"))
+app.command(predict.cutout, help_epilogue=epilogue("cutout"))
+app.command(video.video, help_epilogue=epilogue("video"))
 app.command(evaluate.app)
-app.command(info.models)
-app.command(info.doctor)
-app.command(new_recipe.new_recipe)
-app.command(lab.train)
-app.command(lab.prune)
-app.command(export.export)
-app.command(lab.label)
-app.command(lab.reproduce)
-app.command(report.report)
-app.command(bench.bench)
+app.command(info.models, help_epilogue=epilogue("models"))
+app.command(info.doctor, help_epilogue=epilogue("doctor"))
+app.command(new_recipe.new_recipe, help_epilogue=epilogue("new-recipe"))
+app.command(lab.train, help_epilogue=epilogue("train"))
+app.command(lab.prune, help_epilogue=epilogue("prune"))
+app.command(export.export, help_epilogue=epilogue("export"))
+app.command(lab.label, help_epilogue=epilogue("label"))
+app.command(lab.reproduce, help_epilogue=epilogue("reproduce"))
+app.command(report.report, help_epilogue=epilogue("report"))
+app.command(bench.bench, help_epilogue=epilogue("bench"))
+app.command(shell.completion_verb(app), help_epilogue=epilogue("completion"))
+app.command(shell.tour, help_epilogue=epilogue("tour"))
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from cyclopts.validators import Number
 from cyclopts.validators import Path as PathKind
 
 from featheredge.cli.dataset import bsds_folder, mask_folder
+from featheredge.cli.examples import epilogue
 from featheredge.cli.progress import Advance, counter
 from featheredge.errors import ArgumentError, EvaluationError
 from featheredge.extras import require
@@ -22,6 +23,7 @@ from featheredge.extras import require
 app = App(
     name="eval",
     help="Score edge or saliency maps, or a model, against annotations.",
+    help_epilogue=epilogue("eval"),
     suppress_keyboard_interrupt=False,  # as in `featheredge.cli`
 )
 

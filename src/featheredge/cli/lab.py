@@ -116,8 +116,6 @@ def label(
 ) -> None:
     """Store the maps that teachers predict, to train students on.
 
-    Example: featheredge label onnx:u2netp.onnx photos -o maps --also onnx:isnet.onnx
-
     Args:
         teacher: A folder that `featheredge train` printed, a name from `featheredge models`,
             NAME:FILE.safetensors, as in pidinet:pidinet_bsds_voc.safetensors, or onnx:FILE.onnx

@@ -64,6 +64,29 @@ def folder_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
+def frame_counter() -> "Iterator[Callable[[int, int | None], None]]":
+    """Show a bar with the number of finished frames, frames per second and the time left."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("video"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with _bar(*columns) as bar:
+        task = bar.add_task("video", total=None, rate="")
+
+        def report(done: int, total: int | None) -> None:
+            bar.update(task, completed=done, total=total)
+            if speed := bar.tasks[0].speed:
+                bar.update(task, rate=f"{speed:.1f} frames/s")
+
+        yield report
+
+
+@contextmanager
 def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
     """Show a bar with loss and rate; without a terminal, an estimate and a line for each epoch."""
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
