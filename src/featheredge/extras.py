@@ -14,6 +14,7 @@ MODULES = {
     "lab": ("torch", "lightning_fabric", "pydantic", "safetensors", "onnx", "onnxscript"),
     "eval": ("numba", "scipy", "matplotlib"),
     "heic": ("pi_heif",),
+    "serve": ("fastapi", "uvicorn", "python_multipart", "prometheus_client"),
 }
 """The importable modules that each extra installs."""
 
@@ -52,7 +53,7 @@ def explain(error: ModuleNotFoundError, purpose: str) -> MissingExtraError | Non
         purpose: What needs the module, as the subject of a sentence.
     """
     module = (error.name or "").partition(".")[0]
-    for extra in ("eval", "heic", "lab"):
+    for extra in ("eval", "heic", "serve", "lab"):
         if module in MODULES[extra] or (extra == "lab" and module in _ALSO_IN_LAB):
             return MissingExtraError(_sentence(extra, purpose, [module]))
     return None

@@ -16,7 +16,7 @@ from typing import NoReturn
 from cyclopts import App
 
 from featheredge import __version__
-from featheredge.cli import evaluate, info, lab, new_recipe, predict, report
+from featheredge.cli import evaluate, info, lab, new_recipe, predict, report, serve
 from featheredge.errors import FeatheredgeError
 from featheredge.extras import explain
 
@@ -40,6 +40,7 @@ app.command(lab.export)
 app.command(lab.label)
 app.command(lab.reproduce)
 app.command(report.report)
+app.command(serve.serve)
 
 
 def main() -> None:
