@@ -1,6 +1,7 @@
 """The networks that the server offers: found and checked once, when it starts."""
 
 import difflib
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ class ServedModel:
         default: Whether it is used where a request of its task names no model.
         file: Name of its weights file under /models/.
         bytes: Size of the weights file.
+        sha256: Hexadecimal digest of the weights file.
         stride: Pictures are padded to multiples of this.
         input_px: Side of the square that pictures are resized to; null for their own size.
         licence: Licence of the weights; null if the file is not a shipped one.
@@ -35,6 +37,7 @@ class ServedModel:
     default: bool
     file: str
     bytes: int
+    sha256: str
     stride: int
     input_px: int | None
     licence: str | None
@@ -99,6 +102,7 @@ class ServedModels:
             default=all(session.task != other.task for other in self.all),
             file=f"{session.name}.onnx",
             bytes=path.stat().st_size,
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             stride=session.stride,
             input_px=session.input_px,
             licence=entry.licence if entry else None,
