@@ -97,12 +97,13 @@ def under_load(
 ) -> dict[str, Any]:
     """Return what many clients measure, after one request that warms the server up."""
     asyncio.run(load(port, [request], 1, limit=2))
-    started, before = time.perf_counter(), rss_mb(process)
+    started, before, cpu = time.perf_counter(), rss_mb(process), cpu_s(process)
     answers = asyncio.run(load(port, [request], options.clients, until=started + options.seconds))
     seconds = time.perf_counter() - started
     return {
         "answers": {str(status): num for status, num in sorted(answers.statuses.items())},
         "pictures_per_s": round(answers.statuses[200] / seconds, 2),
+        "cpu_s_per_picture": round((cpu_s(process) - cpu) / max(answers.statuses[200], 1), 3),
         **percentiles(answers),
         "rss_mb_before": before,
         "rss_mb_after": rss_mb(process),
@@ -204,6 +205,13 @@ def wait_for(process: subprocess.Popen[bytes], log: Any, pattern: str) -> Any:
 def rss_mb(process: subprocess.Popen[bytes]) -> float:
     """Return the resident memory of a process."""
     return status_mb(process, "VmRSS")
+
+
+def cpu_s(process: subprocess.Popen[bytes]) -> float:
+    """Return the CPU time of a process, with all its threads (Linux)."""
+    text = Path(f"/proc/{process.pid}/stat").read_text("ascii")
+    user, system = text.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def status_mb(process: subprocess.Popen[bytes], field: str) -> float:

@@ -61,10 +61,10 @@ def test_a_full_queue_refuses_with_a_time_to_wait(make_app, blocked, pixels):
 
 
 def test_a_picture_that_waits_too_long_is_dropped(make_app, blocked, pixels):
-    app = make_app(workers=1, queue=2, answer_seconds=0.3)
+    app = make_app(workers=1, queue=2, queue_seconds=0.3, work_seconds=0.6)
     first, second = together(app, 2, encoded(pixels))
-    assert "longer than the limit of 0.3 s" in sentence(first, 503)
-    assert "no worker was free" in sentence(second, 429)
+    assert "longer than the limit of 0.6 s" in sentence(first, 503)
+    assert "no worker was free within 0.3 s" in sentence(second, 429)
     assert "featheredge_running 1.0" in request(app, "GET", "/metrics").text  # until it ends
     blocked.release.set()
     assert post(app, "/v1/edges", encoded(pixels)).status_code == 200
@@ -133,7 +133,7 @@ def test_every_worker_has_its_own_session(make_app, monkeypatch, pixels):
         ({"workers": 0}, "workers is 0"),
         ({"queue": -1}, "queue is -1"),
         ({"max_mb": 0}, "max_mb is 0"),
-        ({"answer_seconds": float("nan")}, "answer_seconds is nan"),
+        ({"work_seconds": float("nan")}, "work_seconds is nan"),
         ({"max_mb": 300}, "room for at least one body"),
         ({"cors_origins": ("*",)}, "'\\*' is not an origin"),
         ({"cors_origins": ("https://example.com/",)}, "without a path"),

@@ -20,7 +20,8 @@ def serve(
     max_megapixels: Positive = 25,
     buffer_mb: Positive = 256,
     body_seconds: Positive = 20,
-    answer_seconds: Positive = 30,
+    queue_seconds: Positive = 30,
+    work_seconds: Positive = 30,
     cors_origin: Annotated[list[str] | None, Parameter(negative="")] = None,
     access_log: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
@@ -41,7 +42,8 @@ def serve(
         max_megapixels: Largest picture.
         buffer_mb: Memory for the bodies of all requests together, in megabytes.
         body_seconds: Time in which a body must arrive.
-        answer_seconds: Time from the end of a body to the answer.
+        queue_seconds: Most time in the queue; then the server answers 429.
+        work_seconds: Most time of the work on one picture; then the server answers 503.
         cors_origin: An origin whose pages may read the answers, such as https://example.com;
             repeat it for several. By default, only the server's own page.
         access_log: Log every request to standard output.
@@ -60,7 +62,8 @@ def serve(
         max_megapixels=max_megapixels,
         buffer_mb=buffer_mb,
         body_seconds=body_seconds,
-        answer_seconds=answer_seconds,
+        queue_seconds=queue_seconds,
+        work_seconds=work_seconds,
         models=tuple(model or ()),
         cors_origins=tuple(cors_origin or ()),
     )

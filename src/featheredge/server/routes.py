@@ -163,7 +163,10 @@ async def _answer(service: Service, request: Request, task: Task, options: Optio
         gone = asyncio.ensure_future(request.receive())  # ends when the client disconnects
         try:
             content, megapixels = await service.workers.run(
-                work, service.settings.answer_seconds, gone
+                work,
+                gone,
+                wait=service.settings.queue_seconds,
+                limit=service.settings.work_seconds,
             )
         finally:
             gone.cancel()

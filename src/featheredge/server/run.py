@@ -53,7 +53,9 @@ def run(
             timeout_keep_alive=min(_HEAD_SECONDS, math.ceil(settings.body_seconds)),
             limit_concurrency=_MAX_CONNECTIONS,
             h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
-            timeout_graceful_shutdown=math.ceil(settings.body_seconds + settings.answer_seconds),
+            timeout_graceful_shutdown=math.ceil(
+                settings.body_seconds + settings.queue_seconds + settings.work_seconds
+            ),
         )
         signal.signal(signal.SIGTERM, _ignore)  # uvicorn raises it again after its own stop
         try:

@@ -10,6 +10,14 @@ from featheredge.timing import num_cores
 PAGE = Path(__file__).parent / "page"
 """The folder of the web page. It is optional: without it, the server only has its API."""
 
+_ABOVE_0 = (
+    "max_mb",
+    "max_megapixels",
+    "buffer_mb",
+    "body_seconds",
+    "queue_seconds",
+    "work_seconds",
+)
 _ORIGIN = re.compile(r"https?://[^/?#\s*@,]+")
 
 
@@ -27,7 +35,8 @@ class Settings:
         buffer_mb: Memory for the bodies of all requests together, in megabytes. Beyond that,
             requests are refused with status 429.
         body_seconds: Time in which the whole body must arrive.
-        answer_seconds: Time from the end of the body to the answer, with the wait in the queue.
+        queue_seconds: Most time in the queue; then the request is refused with status 429.
+        work_seconds: Most time of the work on one picture; then the answer has status 503.
         models: Names of shipped networks or paths of .onnx files. The first one of a task is its
             default. Empty: all shipped networks.
         cors_origins: Origins whose pages may read the answers, such as "https://example.com".
@@ -43,7 +52,8 @@ class Settings:
     max_megapixels: float = 25
     buffer_mb: float = 256
     body_seconds: float = 20
-    answer_seconds: float = 30
+    queue_seconds: float = 30
+    work_seconds: float = 30
     models: tuple[str | Path, ...] = ()
     cors_origins: tuple[str, ...] = ()
     page: Path = PAGE
@@ -54,7 +64,7 @@ class Settings:
                 f"workers is {self.workers} and queue is {self.queue}; expected at least one "
                 "worker and a queue of 0 or more"
             )
-        for name in ("max_mb", "max_megapixels", "buffer_mb", "body_seconds", "answer_seconds"):
+        for name in _ABOVE_0:
             if not 0 < (value := getattr(self, name)) < float("inf"):
                 raise ArgumentError(f"{name} is {value}; expected a number above 0")
         if self.buffer_mb < self.max_mb:

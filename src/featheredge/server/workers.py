@@ -19,6 +19,7 @@ from featheredge.session import Session
 T = TypeVar("T")
 
 _MAX_RETRY_SECONDS = 60
+_FIRST = asyncio.FIRST_COMPLETED
 _NEWEST = 0.1  # weight of the newest time in the mean
 
 
@@ -65,7 +66,9 @@ class Workers:
         if self._accepted >= self._num + self._queue:
             raise self._busy(f"the queue is full: {self.waiting} pictures wait")
 
-    async def run(self, work: Callable[[], T], seconds: float, gone: "asyncio.Future[Any]") -> T:
+    async def run(
+        self, work: Callable[[], T], gone: "asyncio.Future[Any]", *, wait: float, limit: float
+    ) -> T:
         """Run work on a worker and return its result.
 
         Work that waits when its time is over, or when its client is gone, is dropped. Work that
@@ -73,37 +76,46 @@ class Workers:
 
         Args:
             work: Called without arguments, on a worker.
-            seconds: Time limit, with the wait in the queue.
             gone: Done when the client has closed the connection.
+            wait: Most seconds in the queue.
+            limit: Most seconds of the work itself.
 
         Raises:
-            HTTPException: 429 if the queue is full or the time is over before the work begins,
-                503 if the work takes too long, 400 if the client is gone.
+            HTTPException: 429 if the queue is full or no worker is free in time, 503 if the work
+                takes too long, 400 if the client is gone.
         """
         self.refuse_if_full()
         with self._lock:
             self._accepted += 1
-        future = self._pool.submit(self._timed, work)
+        loop, begun = asyncio.get_running_loop(), asyncio.Event()
+        future = self._pool.submit(self._timed, work, lambda: loop.call_soon_threadsafe(begun.set))
         future.add_done_callback(self._leave)
         result = asyncio.wrap_future(future)
-        await asyncio.wait({result, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if result.done():
-            return result.result()
-        never_began = future.cancel()
-        result.cancel()
-        if gone.done():
-            raise HTTPException(400, "the connection closed before the answer was ready")
-        if never_began:
-            raise self._busy(f"no worker was free within {seconds:g} s")
-        raise HTTPException(
-            503, f"the picture takes longer than the limit of {seconds:g} s; send a smaller one"
-        )
+        begins = asyncio.ensure_future(begun.wait())
+        try:
+            await asyncio.wait({result, begins, gone}, timeout=wait, return_when=_FIRST)
+            if future.cancel():
+                if gone.done():
+                    raise HTTPException(400, "the connection closed before the work began")
+                raise self._busy(f"no worker was free within {wait:g} s")
+            await asyncio.wait({result, gone}, timeout=limit, return_when=_FIRST)
+            if result.done():
+                return result.result()
+            if gone.done():
+                raise HTTPException(400, "the connection closed before the answer was ready")
+            raise HTTPException(
+                503, f"the picture takes longer than the limit of {limit:g} s; send a smaller one"
+            )
+        finally:
+            begins.cancel()
+            result.cancel()
 
     def close(self) -> None:
         """Finish the accepted work and end the threads."""
         self._pool.shutdown(wait=True)
 
-    def _timed(self, work: Callable[[], T]) -> T:
+    def _timed(self, work: Callable[[], T], begun: Callable[[], object]) -> T:
+        begun()
         started = time.perf_counter()
         try:
             return work()
