@@ -69,6 +69,7 @@ def served(*arguments: str, port: int = 0) -> Iterator[tuple[subprocess.Popen, i
     """A server in a process of its own, and its port; it is killed if the test leaves it."""
     command = [sys.executable, "-m", "featheredge", "serve", "--port", str(port), *arguments]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stderr is not None
     try:
         line = process.stderr.readline()
         found = re.search(r"http://127\.0\.0\.1:(\d+)/", line)

@@ -75,7 +75,7 @@ def test_work_of_a_client_that_left_is_dropped(make_app, blocked, pixels):
     app = make_app(workers=1, queue=2)
     scope = request_scope("/v1/edges")
 
-    async def leave_while_waiting() -> list[str]:
+    async def leave_while_waiting() -> list[int]:
         first = asyncio.ensure_future(app_answers(app, scope, encoded(pixels), leaves=False))
         await asyncio.to_thread(blocked.begun.wait, 5)
         second = await app_answers(app, scope, encoded(pixels), leaves=True)

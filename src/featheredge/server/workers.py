@@ -91,14 +91,14 @@ class Workers:
         future = self._pool.submit(self._timed, work, lambda: loop.call_soon_threadsafe(begun.set))
         future.add_done_callback(self._leave)
         result = asyncio.wrap_future(future)
-        begins = asyncio.ensure_future(begun.wait())
+        begins: asyncio.Future[Any] = asyncio.ensure_future(begun.wait())
         try:
-            await asyncio.wait({result, begins, gone}, timeout=wait, return_when=_FIRST)
+            await asyncio.wait([result, begins, gone], timeout=wait, return_when=_FIRST)
             if future.cancel():
                 if gone.done():
                     raise HTTPException(400, "the connection closed before the work began")
                 raise self._busy(f"no worker was free within {wait:g} s")
-            await asyncio.wait({result, gone}, timeout=limit, return_when=_FIRST)
+            await asyncio.wait([result, gone], timeout=limit, return_when=_FIRST)
             if result.done():
                 return result.result()
             if gone.done():
