@@ -11,7 +11,7 @@ from doc_pages import ROOT
 from featheredge.cli import app
 
 #: Commands of the shell and of other programs, which are taken as they are.
-OTHERS = {"cd", "curl", "export", "git", "mkdir", "mv", "source", "tar", "unzip", "."}
+OTHERS = {"cd", "curl", "docker", "export", "git", "mkdir", "mv", "source", "tar", "unzip", "."}
 
 
 def check(command: str) -> str | None:
