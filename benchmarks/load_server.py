@@ -34,7 +34,7 @@ from interleaved import write_result
 from load_clients import Answers, Request, form_request, load
 
 PHOTO = Path(__file__).parents[1] / "examples/cat.jpg"
-START_S = 180
+START_S = 600
 MEMORY_CLIENTS = 8
 SAMPLES = 20
 
@@ -142,6 +142,7 @@ def memory(
         if set(answers.statuses) - {200, 422}:  # noise has no object to cut out
             raise SystemExit(f"the memory test got answers {dict(answers.statuses)}")
         samples.append(rss_mb(process))
+        print(f"memory: {samples[-1]} MB", file=sys.stderr, flush=True)
     fifth = SAMPLES // 5
     growth = statistics.median(samples[-fifth:]) - statistics.median(samples[fifth : 2 * fifth])
     return round(growth, 1), samples
