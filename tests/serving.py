@@ -80,7 +80,7 @@ def served(*arguments: str, port: int = 0) -> Iterator[tuple[subprocess.Popen, i
         process.communicate()
 
 
-def raw_answer(port: int, *pieces: bytes, timeout_s: float = 10) -> bytes:
+def raw_answer(port: int, *pieces: bytes, timeout_s: float = 60) -> bytes:
     """Send bytes as they are; return all that comes back until the server closes."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
         for piece in pieces:

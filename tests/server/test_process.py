@@ -15,14 +15,14 @@ HEAD = b"POST /v1/edges HTTP/1.1\r\nHost: x\r\n"
 
 @pytest.fixture(scope="module")
 def port(toy_onnx):
-    with served("--model", str(toy_onnx), "--body-seconds", "1", "--max-mb", "1") as (
+    with served("--model", str(toy_onnx), "--body-seconds", "2", "--max-mb", "1") as (
         process,
         port,
     ):
         yield port
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         assert "Traceback" not in process.stderr.read()
 
 
@@ -30,7 +30,7 @@ def status(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
 
 
-def post(port: int, body: bytes, timeout_s: float = 30) -> http.client.HTTPResponse:
+def post(port: int, body: bytes, timeout_s: float = 60) -> http.client.HTTPResponse:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     connection.request("POST", "/v1/edges", body)
     return connection.getresponse()
@@ -69,13 +69,13 @@ def test_a_body_that_never_ends_is_cut_off(port):
     started = time.monotonic()
     answer = raw_answer(port, HEAD + b"Content-Length: 1000\r\n\r\nabc")
     assert status(answer) == 408
-    assert b"did not arrive within 1 s" in answer
-    assert time.monotonic() - started < 8
+    assert b"did not arrive within 2 s" in answer
+    assert time.monotonic() - started < 60
 
 
 def test_chunks_without_an_end_reach_the_limit(port):
     piece = b"10000\r\n" + bytes(0x10000) + b"\r\n"
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
         sender = threading.Thread(target=send_for_ever, args=(connection, piece))
         sender.start()
@@ -87,13 +87,13 @@ def test_chunks_without_an_end_reach_the_limit(port):
 
 def test_a_head_that_never_ends_is_cut_off(port):
     started = time.monotonic()
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         sender = threading.Thread(target=send_for_ever, args=(connection, b"x", 0.1))
         connection.sendall(HEAD + b"X: ")
         sender.start()
         assert read_to_end(connection) == b""
         sender.join(10)
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 60
 
 
 def test_a_silent_connection_is_closed(port):
@@ -110,15 +110,15 @@ def test_a_client_that_leaves_early_harms_nobody(port, pixels):
 def test_a_stop_finishes_the_accepted_pictures(toy_onnx, noise):
     body = encoded(noise(700, 700))
     with served("--model", str(toy_onnx), "--workers", "1") as (process, port):
-        clients = [http.client.HTTPConnection("127.0.0.1", port, timeout=30) for _ in range(12)]
+        clients = [http.client.HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(12)]
         for client in clients:
             client.request("POST", "/v1/edges", body)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while waiting(port) == 0:
             assert time.monotonic() < deadline, "the pictures never waited for the worker"
         process.send_signal(signal.SIGTERM)
         assert [client.getresponse().status for client in clients] == [200] * 12
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port))
 
@@ -127,7 +127,7 @@ def test_ctrl_c_is_a_graceful_stop_too(toy_onnx):
     with served("--model", str(toy_onnx)) as (process, port):
         assert status(raw_answer(port, b"GET /healthz HTTP/1.0\r\n\r\n")) == 200
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         assert "Traceback" not in process.stderr.read()
 
 
