@@ -118,5 +118,5 @@ def refuse_unknown(request: Request, options: Options) -> None:
     for name in request.query_params:
         if name not in known:
             near = difflib.get_close_matches(name[:80], known, n=1)
-            hint = f"did you mean {near[0]}" if near else f"expected one of {', '.join(known)}"
-            raise HTTPException(422, f"unknown parameter {name[:80]!r}; {hint}?".replace("??", "?"))
+            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
+            raise HTTPException(422, f"unknown parameter {name[:80]!r}; {hint}")
