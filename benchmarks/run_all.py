@@ -30,6 +30,7 @@ QUICK = (
     "bench_refine.py --rounds 1 --sizes 1",
     "bench_formats.py mobile-edge-xs --rounds 1",
     "bench_threads.py mobile-edge-xs --rounds 1 --sizes 64",
+    "load_server.py --clients 20 --seconds 2 --requests 100 --side-px 200 --max-growth-mb 200",
 )
 
 #: Scripts that cannot run here -> what they need.

@@ -12,7 +12,7 @@ from featheredge.cli import app
 
 #: Commands of the shell and of other programs, which are taken as they are.
 OTHERS = {
-    ".", "./edges", "apt-get", "cd", "curl", "export", "ffmpeg", "g++",
+    ".", "./edges", "apt-get", "cd", "curl", "docker", "export", "ffmpeg", "g++",
     "git", "mkdir", "mv", "node", "npm", "source", "tar", "unzip",
 }  # fmt: skip
 

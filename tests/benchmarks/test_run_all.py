@@ -20,6 +20,7 @@ def run_all(monkeypatch):
 def test_every_script_is_run_or_skipped_for_a_reason(run_all):
     scripts = {path.name for path in BENCHMARKS.glob("*.py")} - {
         "interleaved.py",
+        "load_clients.py",
         "run_all.py",
         "trees.py",
     }

@@ -25,6 +25,7 @@ from featheredge.cli import (
     new_recipe,
     predict,
     report,
+    serve,
     shell,
     video,
 )
@@ -56,6 +57,7 @@ app.command(report.report, help_epilogue=epilogue("report"))
 app.command(bench.bench, help_epilogue=epilogue("bench"))
 app.command(shell.completion_verb(app), help_epilogue=epilogue("completion"))
 app.command(shell.tour, help_epilogue=epilogue("tour"))
+app.command(serve.serve, help_epilogue=epilogue("serve"))
 
 
 def main() -> None:

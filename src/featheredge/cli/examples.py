@@ -5,11 +5,11 @@ from collections.abc import Mapping
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "edges": (
         "featheredge edges photo.jpg",
-        "featheredge edges holiday/ -o edges/ --thin --threshold 0.5",
+        "featheredge edges holiday/ -o edges/ --as thin --threshold 0.5",
     ),
     "saliency": (
         "featheredge saliency photo.jpg",
-        "featheredge saliency holiday/ -o masks/ --refine",
+        "featheredge saliency holiday/ -o masks/ --as mask",
     ),
     "cutout": (
         "featheredge cutout photo.jpg",
@@ -37,6 +37,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "mobilenet.safetensors --teacher runs/rcf/model",
     ),
     "completion": ("source <(featheredge completion bash)",),
+    "serve": ("featheredge serve --port 8000",),
     "tour": ("featheredge tour",),
 }
 """Verb -> commands, the most usual first."""
