@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from featheredge.looks import contours_svg
 from PIL import Image
 
 import featheredge
@@ -82,6 +83,14 @@ def test_cutout_as_webp_keeps_the_opacities(app, pixels):
     png = pixels_of(post(app, "/v1/cutout", encoded(pixels)))
     webp = pixels_of(post(app, "/v1/cutout", encoded(pixels), accept="image/webp"))
     assert np.array_equal(webp[..., 3], png[..., 3])
+
+
+def test_edges_as_svg_are_the_contours_of_the_library(app, pixels, toy_onnx):
+    map = featheredge.edges(pixels, model=toy_onnx)
+    answer = post(app, "/v1/edges?threshold=0.4", encoded(pixels), accept="image/svg+xml")
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    assert answer.text == contours_svg(map, 0.4)
+    assert "<path" in answer.text
 
 
 @pytest.mark.parametrize("accept", ["image/svg+xml", "image/jpeg", "text/html"])
@@ -168,7 +177,11 @@ def test_openapi_describes_bodies_and_answers(app):
     edges = api["paths"]["/v1/edges"]["post"]
     assert {p["name"] for p in edges["parameters"]} == {"threshold", "thin", "model"}
     assert "multipart/form-data" in edges["requestBody"]["content"]
-    assert set(edges["responses"]["200"]["content"]) == {"image/png", "image/webp"}
+    assert set(edges["responses"]["200"]["content"]) == {
+        "image/png",
+        "image/webp",
+        "image/svg+xml",
+    }
     assert {"413", "415", "429"} <= set(edges["responses"])
     assert json.dumps(api)
 

@@ -15,7 +15,7 @@ class Blocked:
     def __init__(self):
         self.begun, self.release, self.count = threading.Event(), threading.Event(), 0
 
-    def __call__(self, session, pixels, options, steps):
+    def __call__(self, session, pixels, options, format, steps):
         self.count += 1
         self.begun.set()
         assert self.release.wait(10)
@@ -116,7 +116,7 @@ def test_every_worker_has_its_own_session(make_app, monkeypatch, pixels):
     seen = {}
     meet = threading.Barrier(2, timeout=10)
 
-    def remember(session, pixels, options, steps):
+    def remember(session, pixels, options, format, steps):
         seen.setdefault(threading.get_ident(), set()).add(id(session))
         meet.wait()
         return session(pixels)

@@ -4,6 +4,7 @@ Shapes: `H W` pixels.
 """
 
 import io
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -13,35 +14,37 @@ from PIL import Image
 
 from featheredge.png import encode_map, encode_png, quantise
 
-Output: TypeAlias = NDArray[np.float32] | Image.Image
-"""A map, (H, W) float32 in [0, 1], or a cut-out, RGBA or RGB."""
+Output: TypeAlias = NDArray[np.float32] | Image.Image | str
+"""A map, (H, W) float32 in [0, 1], a cut-out, RGBA or RGB, or the text of an SVG file."""
 
 PNG, WEBP, SVG = "image/png", "image/webp", "image/svg+xml"
 
 FORMATS = (PNG, WEBP)
-"""The media types of answers; the first is the default."""
+"""The media types of maps and cut-outs; the first is the default."""
+
+EDGE_FORMATS = (*FORMATS, SVG)
+"""The media types of edges."""
 
 _WEBP_MAX_PX = 16383
 _WEBP_QUALITY = 90
 
 
-def negotiate(accept: str) -> str:
+def negotiate(accept: str, formats: Sequence[str]) -> str:
     """Return the media type of the answer.
 
     Args:
         accept: The Accept header (RFC 9110, section 12.5.1); empty accepts everything.
+        formats: The media types that are possible.
 
     Raises:
         HTTPException: 406 if no format of the server is accepted.
     """
     ranges = _ranges(accept or "*/*")
-    best = max(FORMATS, key=lambda format: _quality(format, ranges))  # the first of equals
+    best = max(formats, key=lambda format: _quality(format, ranges))  # the first of equals
     if _quality(best, ranges) > 0:
         return best
-    if _quality(SVG, ranges) > 0:
-        raise HTTPException(406, f"this server draws no {SVG}; send Accept: {' or '.join(FORMATS)}")
     raise HTTPException(
-        406, f"Accept is {accept[:200]!r}; expected it to allow {' or '.join(FORMATS)}"
+        406, f"Accept is {accept[:200]!r}; expected it to allow {' or '.join(formats)}"
     )
 
 
@@ -50,12 +53,14 @@ def encode(output: Output, format: str) -> bytes:
 
     Args:
         output: The map is written as 8 bits, round(255 p), without loss in every format.
-        format: One of `FORMATS`. WebP stores the colours of cut-outs with quality 90, their
+        format: One of `EDGE_FORMATS`. WebP stores the colours of cut-outs with quality 90, their
             opacities without loss.
 
     Raises:
         HTTPException: 406 if the picture is too large for the format.
     """
+    if isinstance(output, str):
+        return output.encode()
     if format == PNG:
         return encode_png(output) if isinstance(output, Image.Image) else encode_map(output)
     is_map = not isinstance(output, Image.Image)

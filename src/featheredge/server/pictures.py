@@ -13,9 +13,11 @@ from PIL import Image
 
 from featheredge.compose import cutout as cut_out
 from featheredge.compose import refine_subject, soft_mask
+from featheredge.looks import contours_svg
+from featheredge.looks.contours import THRESHOLD
 from featheredge.nms import suppress
 from featheredge.png import binarise
-from featheredge.server.formats import Output
+from featheredge.server.formats import SVG, Output
 from featheredge.server.options import CutoutOptions, EdgeOptions, Options, SaliencyOptions
 from featheredge.session import Session
 
@@ -46,19 +48,24 @@ class Steps:
         )
 
 
-def draw(session: Session, pixels: NDArray[np.uint8], options: Options, steps: Steps) -> Output:
+def draw(
+    session: Session, pixels: NDArray[np.uint8], options: Options, format: str, steps: Steps
+) -> Output:
     """Run the network on a picture and make what the options ask for.
 
     Args:
         session: A session of the endpoint's task.
         pixels: (H, W, 3) uint8 RGB.
         options: The options of the endpoint, which decide what is made.
+        format: The media type of the answer; SVG asks for contours.
         steps: Receives the times.
 
     Raises:
         NoObjectError: A cut-out of a picture without a salient object.
     """
     match options:
+        case EdgeOptions() if format == SVG:
+            return _contours(session, pixels, options, steps)
         case EdgeOptions():
             return _edges(session, pixels, options, steps)
         case SaliencyOptions():
@@ -76,6 +83,16 @@ def _edges(
         with steps.step("thin"):
             map = suppress(map)
     return map if options.threshold is None else binarise(map, options.threshold)
+
+
+def _contours(
+    session: Session, pixels: NDArray[np.uint8], options: EdgeOptions, steps: Steps
+) -> Output:
+    """Draw contours; they are thin already, so the option `thin` changes nothing."""
+    with steps.step("network"):
+        map = session(pixels, max_megapixels=np.inf)
+    with steps.step("contours"):
+        return contours_svg(map, THRESHOLD if options.threshold is None else options.threshold)
 
 
 def _saliency(

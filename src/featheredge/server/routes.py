@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse
 from featheredge.catalog import Task
 from featheredge.image import load
 from featheredge.server.bodies import Bodies
-from featheredge.server.formats import FORMATS, encode, negotiate
+from featheredge.server.formats import EDGE_FORMATS, FORMATS, encode, negotiate
 from featheredge.server.metrics import Metrics
 from featheredge.server.options import (
     CutoutOptions,
@@ -69,6 +69,10 @@ _PICTURE_OUT: dict[int | str, dict[str, Any]] = {
         for status, meaning in _ERRORS.items()
     },
 }
+_EDGES_OUT: dict[int | str, dict[str, Any]] = {
+    **_PICTURE_OUT,
+    200: {"description": "The picture.", "content": {name: _BINARY for name in EDGE_FORMATS}},
+}
 
 
 @dataclass(frozen=True)
@@ -93,9 +97,12 @@ def api(service: Service) -> APIRouter:
         openapi_extra=_PICTURE_IN,
     )
 
-    @picture("/v1/edges", summary="Find edges")
+    @picture("/v1/edges", summary="Find edges", responses=_EDGES_OUT)
     async def edges(request: Request, options: Annotated[EdgeOptions, Depends()]) -> Response:
-        """Return the edge map, white on black, value round(255 p), as large as the picture."""
+        """Return the edge map, white on black, value round(255 p), as large as the picture.
+
+        As SVG: its contours, black on white.
+        """
         return await _answer(service, request, "edges", options)
 
     @picture("/v1/saliency", summary="Find salient objects")
@@ -151,7 +158,8 @@ def api(service: Service) -> APIRouter:
 async def _answer(service: Service, request: Request, task: Task, options: Options) -> Response:
     """Process the picture of a request. Everything that can be refused early is refused early."""
     refuse_unknown(request, options)
-    format = negotiate(request.headers.get("accept", ""))
+    formats = EDGE_FORMATS if task == "edges" else FORMATS
+    format = negotiate(request.headers.get("accept", ""), formats)
     model = service.models.find(options.model, task)
     service.workers.refuse_if_full()
     with service.bodies.counted() as held:
@@ -189,7 +197,7 @@ def _process(
         picture = picture_in(body, content_type)
         pixels = load(picture, max_megapixels=service.settings.max_megapixels)
     session = service.workers.session(model)
-    output = draw(session, pixels, options, steps)
+    output = draw(session, pixels, options, format, steps)
     with steps.step("encode"):
         content = encode(output, format)
     return content, pixels.shape[0] * pixels.shape[1] / 1e6
