@@ -107,7 +107,7 @@ export class Panel {
     byId("save-svg", HTMLButtonElement).hidden = !isEdges;
     const value = this.thresholds[this.look];
     const shown = value === 0 ? "Off" : value.toFixed(2);
-    byId("threshold-value", HTMLOutputElement).value = shown;
+    byId("threshold-value", HTMLSpanElement).textContent = shown;
     this.threshold.setAttribute("aria-valuetext", shown);
     const model = this.models.find((one) => one.name === this.model.value);
     byId("model-note", HTMLParagraphElement).textContent = model?.notes ?? "";
@@ -121,7 +121,7 @@ export class Panel {
   private takeBackdrop(): void {
     this.backdropFile = this.chooser.files?.[0] ?? this.backdropFile;
     this.chooser.value = "";
-    if (!this.backdropFile) this.chooseBackground("transparent");
+    this.chooseBackground(this.backdropFile ? "picture" : "transparent");
     this.onChange();
   }
 }

@@ -1,4 +1,7 @@
-/** The worker: it answers the page's requests one after the other, so that the page never waits. */
+/**
+ * The worker: it answers the page's requests one after the other, so that the page never waits.
+ * Pictures can be opened while the first network loads.
+ */
 
 import { numThreads } from "../network/runtime";
 import type { FromWorker, Request, ToWorker } from "./protocol";
@@ -12,8 +15,14 @@ const cancelled = new Set<number>();
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if ("cancel" in data) cancelled.add(data.id);
-  else queue = queue.then(() => reply(data.id, data.request));
+  else if (data.request.kind === "start") void reply(data.id, data.request);
+  else queue = queue.then(letMessagesIn).then(() => reply(data.id, data.request));
 };
+
+/** A cancel message can only arrive between tasks. */
+function letMessagesIn(): Promise<void> {
+  return new Promise((resume) => setTimeout(resume));
+}
 
 async function reply(id: number, request: Request): Promise<void> {
   try {
@@ -36,7 +45,7 @@ async function answerTo(id: number, request: Request): Promise<unknown> {
   if (!studio) throw new Error("The page is not ready; reload it.");
   const onTile = async (share: number) => {
     send({ id, progress: share });
-    await new Promise((resume) => setTimeout(resume)); // lets a cancel message in
+    await letMessagesIn();
     stopIfCancelled(id);
   };
   switch (request.kind) {
