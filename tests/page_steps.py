@@ -21,9 +21,14 @@ def status(page: "Page") -> "Locator":
     return page.get_by_role("status")
 
 
+def choose(page: "Page", look: str) -> None:
+    """Choose what is shown."""
+    page.get_by_role("radio", name=RESULTS[look], exact=True).check(force=True)
+
+
 def show(page: "Page", look: str) -> None:
     """Choose what is shown, and wait for the result."""
-    page.get_by_role("radio", name=RESULTS[look], exact=True).check(force=True)
+    choose(page, look)
     wait_for_result(page, look)
 
 

@@ -89,15 +89,19 @@ export class App {
       const rendered = await this.client.call("render", request, { signal, onProgress });
       if (!signal.aborted) this.showResult(rendered, settings);
     } catch (error) {
-      if (!signal.aborted) this.say((error as Error).message, true);
+      if (!signal.aborted) this.showFailure(error as Error);
     }
     if (!signal.aborted) this.stage.setIdle();
   }
 
-  private showResult({ preview, times, note, size }: Rendered, settings: Settings): void {
+  private showFailure(error: Error): void {
+    this.stage.clearResult();
+    this.say(error.message, true);
+  }
+
+  private showResult({ preview, times, size }: Rendered, settings: Settings): void {
     const seeThrough = settings.look === "cutout" && settings.backdrop.kind === "transparent";
-    this.stage.showResult(preview, `The result: ${RESULTS[settings.look]}`, seeThrough && !note);
-    if (note) return this.say(note, true);
+    this.stage.showResult(preview, `The result: ${RESULTS[settings.look]}`, seeThrough);
     const total = times.decode + times.network + times.rest;
     const part = times.network ? `, of which network ${duration(times.network)}` : "";
     this.say(`${RESULTS[settings.look]} in ${duration(total)}${part} · ${size}`);

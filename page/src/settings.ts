@@ -43,8 +43,6 @@ export interface Rendered {
   readonly times: Times;
   /** The picture's size and, if it is smaller, the size at which the network saw it. */
   readonly size: string;
-  /** Why there is nothing to show; empty if there is. */
-  readonly note: string;
 }
 
 export type Format = "png" | "svg";

@@ -15,7 +15,7 @@ from featheredge.errors import NoObjectError
 from featheredge.image import load
 from featheredge.nms import suppress
 from featheredge.png import quantise
-from page_steps import download, download_all, open_pictures, show
+from page_steps import choose, download, download_all, open_pictures, show
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -72,24 +72,23 @@ def compare_all(
     for path in pictures:
         page_map = decoded(found[f"{path.stem}-{look}.png"], "L")
         off = np.abs(page_map - expected[path.stem].astype(np.int16)).max()
-        print(look, path.stem, off)
         assert off <= 2, f"{path.stem}: {off}/255"
 
 
 def test_edge_maps_are_equal(opened, pictures):
-    show(opened, "edges")
+    choose(opened, "edges")
     expected = {path.stem: quantise(fe.edges(path)) for path in pictures}
     compare_all(download_all(opened), pictures, "edges", expected)
 
 
 def test_saliency_maps_are_equal(opened, pictures):
-    show(opened, "saliency")
+    choose(opened, "saliency")
     expected = {path.stem: quantise(fe.saliency(path)) for path in pictures}
     compare_all(download_all(opened), pictures, "saliency", expected)
 
 
 def test_sharp_masks_are_equal(opened, pictures):
-    show(opened, "saliency")
+    choose(opened, "saliency")
     opened.get_by_label("Sharp borders").check()
     expected = {}
     for path in pictures:
@@ -98,24 +97,22 @@ def test_sharp_masks_are_equal(opened, pictures):
     found = download_all(opened)
     for path in pictures:
         page_mask = decoded(found[f"{path.stem}-saliency.png"], "L")
-        print("mask", path.stem, np.abs(page_mask - expected[path.stem]).max())
         # The ramp of a mask is five times as steep as the map.
         assert np.abs(page_mask - expected[path.stem]).max() <= 4, path.stem
 
 
 def test_thin_edges_are_equal_but_for_ties(opened, pictures):
-    show(opened, "thin")
+    choose(opened, "thin")
     found = download_all(opened)
     for path in pictures:
         expected = quantise(suppress(fe.edges(path))).astype(np.int16)
         page_map = decoded(found[f"{path.stem}-thin.png"], "L")
         differs = np.abs(page_map - expected) > 2
-        print("thin", path.stem, differs.mean())
         assert differs.mean() < 0.002, f"{path.stem}: {differs.mean():.4%} of the pixels"
 
 
 def test_cutouts_are_equal(opened, pictures):
-    show(opened, "cutout")
+    choose(opened, "cutout")
     found = download_all(opened)
     num_objects = 0
     for path in pictures:
@@ -126,7 +123,6 @@ def test_cutouts_are_equal(opened, pictures):
             continue
         num_objects += 1
         page_cutout = decoded(found[f"{path.stem}-cutout.png"], "RGBA")
-        print("cut", path.stem, np.abs(page_cutout - expected).max())
         assert np.abs(page_cutout - expected).max() <= 4, path.stem
     assert num_objects >= 4
 

@@ -1,6 +1,18 @@
-/** Simplification of polylines: Douglas and Peucker (1973), without recursion. */
+/** Smoothing of polylines, and simplification by Douglas and Peucker (1973), without recursion. */
 
 import type { Polyline } from "./trace";
+
+/** Takes the stairs of pixels off a line: means of three points, weighted 1 2 1; its ends stay. */
+export function smooth(line: Polyline, passes: number): Polyline {
+  let smoothed = line;
+  for (let pass = 0; pass < passes; pass++) {
+    const before = smoothed;
+    smoothed = before.map((value, i) =>
+      i < 2 || i >= before.length - 2 ? value : (before[i - 2] + 2 * value + before[i + 2]) / 4,
+    );
+  }
+  return smoothed;
+}
 
 /** Removes points that are at most `tolerance` pixels away from the line without them. */
 export function simplify(line: Polyline, tolerance: number): Polyline {

@@ -1,12 +1,13 @@
 /** Edges as vector contours: one path for each stroke along a ridge of the map. */
 
 import type { FloatMap } from "../numerics/arrays";
-import { lengthOf, simplify } from "./simplify";
+import { lengthOf, simplify, smooth } from "./simplify";
 import { skeletonise, type Mask } from "./skeleton";
 import { trace, type Polyline } from "./trace";
 
 /** How far a path may be from the ridge, in pixels. */
-const TOLERANCE_PX = 0.8;
+const TOLERANCE_PX = 0.4;
+const SMOOTHINGS = 4;
 /** Shorter strokes are left out, as a share of the longer side. */
 const MIN_LENGTH = 1 / 80;
 
@@ -18,7 +19,7 @@ export function svgOf(thin: FloatMap, threshold: number): string {
   const shortest = MIN_LENGTH * Math.max(width, height);
   const paths = trace(mask)
     .filter((line) => lengthOf(line) >= shortest)
-    .map((line) => pathOf(simplify(line, TOLERANCE_PX)));
+    .map((line) => pathOf(simplify(smooth(line, SMOOTHINGS), TOLERANCE_PX)));
   const stroke = Math.max(Math.max(width, height) / 400, 1).toFixed(1);
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ` +
@@ -44,6 +45,10 @@ function ridges(thin: FloatMap, threshold: number): Mask {
 /** Returns a path element; the frame of one pixel is taken off the coordinates. */
 function pathOf(line: Polyline): string {
   const points: string[] = [];
-  for (let i = 0; i < line.length; i += 2) points.push(`${line[i] - 1} ${line[i + 1] - 1}`);
+  for (let i = 0; i < line.length; i += 2) points.push(`${tenths(line[i] - 1)} ${tenths(line[i + 1] - 1)}`);
   return `<path d="M${points.join("L")}"/>`;
+}
+
+function tenths(value: number): number {
+  return Math.round(value * 10) / 10;
 }

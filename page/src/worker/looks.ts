@@ -7,9 +7,11 @@ import type { Raster } from "../output/png";
 import { svgOf } from "../output/svg";
 import type { Settings } from "../settings";
 
-/** Border of an object, and ridge of a contour, where no threshold is set. */
+/** Border of an object, and lowest ridge of a contour, where no threshold is set. */
 const DEFAULT_THRESHOLD = 0.5;
+const CONTOUR_THRESHOLD = 0.3;
 
+/** Returns the pixels of a look; throws where there is nothing to cut out. */
 export function rasterOf(
   image: Pixels,
   map: FloatMap,
@@ -31,20 +33,7 @@ export function rasterOf(
 
 /** Returns the edges of a map as an SVG file. */
 export function contoursOf(map: FloatMap, threshold: number | null): string {
-  return svgOf(suppress(map), threshold ?? DEFAULT_THRESHOLD);
-}
-
-/** Returns why a map has nothing to show; empty if it has. */
-export function emptinessOf(map: FloatMap, settings: Settings): string {
-  const most = highest(map);
-  const threshold = settings.threshold ?? DEFAULT_THRESHOLD;
-  if (settings.look === "cutout" && most < threshold) {
-    return (
-      `No object: the highest value of the map is ${most.toFixed(2)}, below the threshold ` +
-      `${threshold.toFixed(2)}. Lower the threshold to cut out less certain objects.`
-    );
-  }
-  return "";
+  return svgOf(suppress(map), threshold ?? CONTOUR_THRESHOLD);
 }
 
 function cutoutOf(
@@ -53,7 +42,10 @@ function cutoutOf(
   threshold: number,
   background: Background,
 ): Raster {
-  const cut = cutOut(image, refineSubject(image, map, threshold), threshold);
+  requireObject(map, threshold); // on the network's own map, before borders are refined
+  const refined = refineSubject(image, map, threshold);
+  requireObject(refined, threshold);
+  const cut = cutOut(image, refined, threshold);
   const { width, height } = image;
   if (background.kind !== "transparent") {
     return { width, height, channels: 3, data: over(cut, image, background).data };
@@ -66,6 +58,15 @@ function cutoutOf(
     data[4 * i + 3] = cut.alpha.data[i];
   }
   return { width, height, channels: 4, data };
+}
+
+function requireObject(map: FloatMap, threshold: number): void {
+  const most = highest(map);
+  if (most >= Math.fround(threshold)) return;
+  throw new Error(
+    `No object: the highest value of the map is ${most.toFixed(2)}, below the threshold ` +
+      `${threshold.toFixed(2)}. Lower the threshold to cut out less certain objects.`,
+  );
 }
 
 /** Returns the mask that a cut-out uses, or its pixels of at least the threshold. */

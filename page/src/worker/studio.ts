@@ -9,7 +9,7 @@ import type { Background } from "../numerics/cutout";
 import { fitInside } from "../numerics/resize";
 import { encodePng } from "../output/png";
 import { taskOf, type Backdrop, type Format, type Opened, type Rendered, type Settings } from "../settings";
-import { contoursOf, emptinessOf, rasterOf } from "./looks";
+import { contoursOf, rasterOf } from "./looks";
 import { previewOf } from "./preview";
 
 /** A computed map and the milliseconds that its network took; 0 if it was kept. */
@@ -52,16 +52,12 @@ export class Studio {
     const image = await this.pixels(picture);
     const decoded = performance.now();
     const { map, ms } = await this.map(picture, image, settings, onTile);
-    const empty = emptinessOf(map, settings);
-    const raster = empty
-      ? { width: 1, height: 1, channels: 4 as const, data: new Uint8Array(4) }
-      : rasterOf(image, map, settings, await this.background(settings.backdrop));
+    const raster = rasterOf(image, map, settings, await this.background(settings.backdrop));
     const rest = performance.now() - decoded - ms;
     return {
       preview: await previewOf(raster),
       times: { decode: decoded - start, network: ms, rest },
       size: sizeOf(image, settings),
-      note: empty,
     };
   }
 
@@ -76,8 +72,6 @@ export class Studio {
     if (format === "svg") {
       return new Blob([contoursOf(map, settings.threshold)], { type: "image/svg+xml" });
     }
-    const empty = emptinessOf(map, settings);
-    if (empty) throw new Error(empty);
     return encodePng(rasterOf(image, map, settings, await this.background(settings.backdrop)));
   }
 
