@@ -33,7 +33,9 @@ async function keepAll(): Promise<void> {
   const defaults = models.filter((model, i) => models.findIndex((m) => m.task === model.task) === i);
   const weights = defaults.map((model) => `models/${model.file}?v=${model.sha256.slice(0, 12)}`);
   const cache = await caches.open(CACHE);
-  await cache.addAll(["./", "build.json", "models/models.json", ...files, ...weights]);
+  // What the browser has just loaded for the page is not asked for again.
+  const loaded = [...files, ...weights].map((file) => new Request(file, { cache: "force-cache" }));
+  await cache.addAll(["./", "build.json", "models/models.json", ...loaded]);
 }
 
 async function dropOld(): Promise<void> {

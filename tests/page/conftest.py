@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -23,6 +23,7 @@ class Site(http.server.SimpleHTTPRequestHandler):
     """A static host that also sends the two headers that allow threads."""
 
     protocol_version = "HTTP/1.1"
+    asked: ClassVar[list[str]] = []
 
     def end_headers(self) -> None:
         self.send_header("Cross-Origin-Opener-Policy", "same-origin")
@@ -30,7 +31,7 @@ class Site(http.server.SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        pass
+        self.asked.append(self.path)
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +81,13 @@ def fresh_page(browser: "Browser", site: str) -> "Iterator[Page]":
     yield page
     context.close()
     assert not errors
+
+
+@pytest.fixture
+def asked() -> list[str]:
+    """Return the paths that browsers ask the site for, from now on."""
+    Site.asked.clear()
+    return Site.asked
 
 
 @pytest.fixture

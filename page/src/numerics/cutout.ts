@@ -32,7 +32,10 @@ export function refineSubject(image: Pixels, map: FloatMap, threshold: number): 
 export function softMask(map: FloatMap, threshold: number): FloatMap {
   const low = Math.fround(Math.max(threshold - SOFTNESS / 2, 0));
   const high = Math.fround(Math.min(threshold + SOFTNESS / 2, 1));
-  const data = map.data.map((value) => Math.min(Math.max((value - low) / (high - low), 0), 1));
+  const data = new Float32Array(map.data.length);
+  for (let i = 0; i < data.length; i++) {
+    data[i] = Math.min(Math.max((map.data[i] - low) / (high - low), 0), 1);
+  }
   return { width: map.width, height: map.height, data };
 }
 
@@ -67,7 +70,8 @@ export function over(cut: Cutout, image: Pixels, background: Background): Pixels
  */
 function foreground(image: Pixels, alpha: Bytes): Pixels {
   const { width, height } = image;
-  const enlarged = (weight: Bytes) => resizePixels(meanColour(image, weight, NEAR), width, height);
+  const small = smallCopy(image);
+  const enlarged = (weight: Bytes) => resizePixels(meanColour(small, weight, NEAR), width, height);
   const near = enlarged(alpha).data;
   const behind = enlarged(inverted(alpha)).data;
   const data = near;
@@ -95,7 +99,7 @@ function backdrop(background: Background, image: Pixels, alpha: Bytes): Pixels {
     case "colour":
       return { width: 1, height: 1, data: Uint8Array.from(background.rgb) };
     case "blur":
-      return resizePixels(meanColour(image, inverted(alpha), FAR, 3), width, height);
+      return resizePixels(meanColour(smallCopy(image), inverted(alpha), FAR, 3), width, height);
     case "picture":
       return fitted(background.pixels, width, height);
   }
@@ -114,12 +118,15 @@ function fitted(picture: Pixels, width: number, height: number): Pixels {
   return resizePixels(picture, width, height, box);
 }
 
-/** Returns weighted mean colours around every pixel of a small copy. */
-function meanColour(image: Pixels, weight: Bytes, radius: number, passes = 1): Pixels {
-  const [width, height] = fitInside(image.width, image.height, FIT_PX);
-  const small = resizePixels(image, width, height).data;
+function smallCopy(image: Pixels): Pixels {
+  return resizePixels(image, ...fitInside(image.width, image.height, FIT_PX));
+}
+
+/** Returns weighted mean colours around every pixel of a small copy of the picture. */
+function meanColour(small: Pixels, weight: Bytes, radius: number, passes = 1): Pixels {
+  const { width, height } = small;
   let weights = Float64Array.from(resizeBytes(weight, width, height).data);
-  let colours = Float64Array.from(small, (value, i) => value * weights[Math.floor(i / 3)]);
+  let colours = Float64Array.from(small.data, (value, i) => value * weights[Math.floor(i / 3)]);
   const radiusPx = Math.max(roundHalfEven(radius * Math.max(width, height)), 1);
   for (let pass = 0; pass < passes; pass++) {
     colours = boxMean(colours, width, height, 3, radiusPx) as typeof colours;
@@ -132,7 +139,9 @@ function meanColour(image: Pixels, weight: Bytes, radius: number, passes = 1): P
 }
 
 function inverted(alpha: Bytes): Bytes {
-  return { ...alpha, data: alpha.data.map((value) => OPAQUE - value) };
+  const data = new Uint8Array(alpha.data.length);
+  for (let i = 0; i < data.length; i++) data[i] = OPAQUE - alpha.data[i];
+  return { ...alpha, data };
 }
 
 function toByte(value: number): number {
