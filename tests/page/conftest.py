@@ -14,7 +14,7 @@ import pytest
 from featheredge.server.page_files import export
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -75,7 +75,12 @@ def fresh_page(browser: "Browser", site: str) -> "Iterator[Page]":
     context.set_default_timeout(60_000)
     page = context.new_page()
     errors: list[str] = []
-    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+
+    def keep(message: "ConsoleMessage") -> None:
+        if message.type == "error":
+            errors.append(message.text)
+
+    page.on("console", keep)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(site)
     yield page

@@ -1,4 +1,4 @@
-"""The committed page: built from these sources, complete, small, and exported whole. No Node needed."""
+"""The committed page, without Node: built from these sources, complete, small, exported whole."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What people do on the page: open, compare, set, save, copy, several pictures, and what goes wrong."""
+"""What people do on the page: open, compare, set, save, copy, and what goes wrong."""
 
 import io
 import re
@@ -116,7 +116,8 @@ def test_copy_puts_a_png_on_the_clipboard(page):
 def test_picture_is_pasted_or_dropped(page, event):
     page.evaluate(
         """async (event) => {
-            const blob = await (await fetch(document.querySelector("[data-example] img").src)).blob();
+            const address = document.querySelector("[data-example] img").src;
+            const blob = await (await fetch(address)).blob();
             const data = new DataTransfer();
             data.items.add(new File([blob], "photo.jpg", { type: "image/jpeg" }));
             const made = event === "paste"

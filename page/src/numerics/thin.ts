@@ -51,9 +51,13 @@ function suppressStrip(
       const alongX = f32(Math.cos(normal[at]));
       const alongY = f32(Math.sin(normal[at]));
       const raised = f32(values[at] * MARGIN);
-      const sample = (step: number) =>
-        interpolate(values, width, rows, y + first + step * alongY, x + step * alongX, first, height);
-      if (raised >= sample(-REACH_PX) && raised >= sample(REACH_PX)) thin[at] = values[at];
+      const [down, right] = [REACH_PX * alongY, REACH_PX * alongX];
+      if (
+        raised >= interpolate(values, width, rows, y + first - down, x - right, first, height) &&
+        raised >= interpolate(values, width, rows, y + first + down, x + right, first, height)
+      ) {
+        thin[at] = values[at];
+      }
     }
   }
   return thin;
@@ -110,13 +114,15 @@ function derivative(
   axis: "x" | "y",
 ): Float32Array {
   const slopes = new Float32Array(values.length);
-  const [length, step] = axis === "x" ? [width, 1] : [rows, width];
-  if (length === 1) return slopes;
-  for (let at = 0; at < values.length; at++) {
-    const position = axis === "x" ? at % width : Math.floor(at / width);
-    const before = position > 0 ? at - step : at;
-    const after = position < length - 1 ? at + step : at;
-    slopes[at] = f32(values[after] - values[before]) / (after - before === 2 * step ? 2 : 1);
+  const [dx, dy] = axis === "x" ? [1, 0] : [0, 1];
+  for (let y = 0, at = 0; y < rows; y++) {
+    const [above, below] = [Math.max(y - dy, 0), Math.min(y + dy, rows - 1)];
+    for (let x = 0; x < width; x++, at++) {
+      const [left, right] = [Math.max(x - dx, 0), Math.min(x + dx, width - 1)];
+      const apart = right - left + (below - above);
+      if (apart === 0) continue;
+      slopes[at] = f32(values[below * width + right] - values[above * width + left]) / apart;
+    }
   }
   return slopes;
 }
@@ -150,15 +156,21 @@ function interpolate(
 ): number {
   const y = Math.min(Math.max(f32(atY), 0), f32(Math.max(0, height - 1.001)));
   const x = Math.min(Math.max(f32(atX), 0), f32(Math.max(0, width - 1.001)));
-  const [row, column] = [Math.trunc(y), Math.trunc(x)];
-  const [down, right] = [f32(y - row), f32(x - column)];
+  const row = Math.trunc(y);
+  const column = Math.trunc(x);
+  const down = f32(y - row);
+  const right = f32(x - column);
   // The strip includes its halo; clipping here does not change the rows that are kept.
   const upper = Math.min(Math.max(row - first, 0), rows - 1) * width;
   const lower = Math.min(Math.max(row - first + 1, 0), rows - 1) * width;
   const next = Math.min(column + 1, width - 1);
-  const mix = (start: number) =>
-    f32(f32(values[start + column] * f32(1 - right)) + f32(values[start + next] * right));
-  return f32(f32(mix(upper) * f32(1 - down)) + f32(mix(lower) * down));
+  const above = mix(values[upper + column], values[upper + next], right);
+  const below = mix(values[lower + column], values[lower + next], right);
+  return mix(above, below, down);
+}
+
+function mix(from: number, to: number, share: number): number {
+  return f32(f32(from * f32(1 - share)) + f32(to * share));
 }
 
 /** Scales the outer rows and columns by 0/b, 1/b, ... in place. */
