@@ -21,9 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from interleaved import write_result
-
 from featheredge.server.page_files import export
+from interleaved import write_result
 
 LOOKS = {"Edges": "edges", "Thin edges": "thin", "Saliency": "saliency", "Cut-out": "cutout"}
 BUDGET_S, BUDGET_MB = 2, 20
@@ -35,6 +34,7 @@ class Site(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def end_headers(self) -> None:
+        """Add the two headers to every answer."""
         self.send_header("Cross-Origin-Opener-Policy", "same-origin")
         self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
         super().end_headers()

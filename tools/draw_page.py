@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from page_block import ROOT
 from PIL import Image
@@ -22,7 +22,7 @@ IMAGES = ROOT / "docs/images"
 PICTURES = [ROOT / "examples/coffee.jpg", ROOT / "examples/cat.jpg"]
 
 #: Width, height, theme and what is shown.
-SHOTS = (
+SHOTS: tuple[tuple[int, int, Literal["light", "dark"], str], ...] = (
     (1440, 900, "light", "Edges"),
     (1440, 900, "dark", "Cut-out"),
     (390, 844, "light", "Thin edges"),
@@ -32,8 +32,9 @@ SHOTS = (
 
 def main() -> None:
     sys.path.insert(0, str(ROOT / "benchmarks"))
-    from bench_page import served
     from playwright.sync_api import sync_playwright
+
+    from bench_page import served
 
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         folder = Path(temporary) / "page"
@@ -41,8 +42,9 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         with served(folder) as site:
             for width, height, theme, look in SHOTS:
-                size = {"width": width, "height": height}
-                page = browser.new_page(viewport=size, color_scheme=theme)
+                page: Any = browser.new_page(
+                    viewport={"width": width, "height": height}, color_scheme=theme
+                )
                 page.set_default_timeout(90_000)
                 page.goto(site)
                 if theme == "light":

@@ -20,7 +20,7 @@ FOLDERS = {
 NOTES = {
     "src/featheredge/weights": "The shipped networks, .onnx files",
     "src/featheredge/server/page": "The built web page; its sources are in page/",
-    "src/featheredge/server/page/assets": "Its scripts, style and WebAssembly; names change with content",
+    "src/featheredge/server/page/assets": "Scripts, style, WebAssembly; names hold a hash",
     "src/featheredge/recipes": "The shipped recipes, .toml files: one for each published number",
     "tests": "Mirrors src/; tests/docs runs every command of the documentation",
     "benchmarks/results": "What the scripts measured, .json files that the pages link to",
