@@ -72,13 +72,53 @@ function buildRecord(): Plugin {
   };
 }
 
+/** Writes licences.txt: the packages that the page contains, with their licences. */
+function licences(): Plugin {
+  const describe = (name: string) => {
+    const folder = `node_modules/${name}`;
+    const { version, license } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
+    const file = readdirSync(folder).find((one) => /^licen[cs]e/i.test(one));
+    const text = file ? readFileSync(`${folder}/${file}`, "utf8") : MIT_OF_MICROSOFT;
+    return `${name} ${version} (${license})\n\n${text.trim()}\n`;
+  };
+  return {
+    name: "licences",
+    generateBundle() {
+      const source = BUNDLED.map(describe).join(`\n${"-".repeat(80)}\n\n`);
+      this.emitFile({ type: "asset", fileName: "licences.txt", source });
+    },
+  };
+}
+
+const BUNDLED = ["onnxruntime-web", "onnxruntime-common", "fflate"];
+
+/** The packages of ONNX Runtime name their licence and do not contain its text. */
+const MIT_OF_MICROSOFT = `MIT License
+
+Copyright (c) Microsoft Corporation
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
+associated documentation files (the "Software"), to deal in the Software without restriction,
+including without limitation the rights to use, copy, modify, merge, publish, distribute, sublicense,
+and/or sell copies of the Software, and to permit persons to whom the Software is furnished to do so,
+subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial
+portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT
+LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN
+NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY,
+WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
+SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
+
 const plugins = () => [ortFiles(), noSecondWasm()];
 
 export default defineConfig({
   base: "./",
   resolve: { conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions] },
   define: { __SOURCES__: JSON.stringify(SOURCES) },
-  plugins: [...plugins(), buildRecord()],
+  plugins: [...plugins(), licences(), buildRecord()],
   worker: { format: "es", plugins },
   build: {
     outDir: OUT,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 RESULTS = {"edges": "Edges", "thin": "Thin edges", "saliency": "Saliency", "cutout": "Cut-out"}
-TIMEOUT_MS = 60_000
+TIMEOUT_MS = 180_000
 
 
 def open_pictures(page: "Page", paths: Sequence[Path | str]) -> None:

@@ -28,6 +28,7 @@ export class App {
   private lastId = 0;
 
   constructor(models: readonly Model[]) {
+    if (!models.length) throw new Error("The page has no models; models/models.json is empty.");
     this.panel = new Panel(models, () => void this.render());
     const warm = models.find((model) => model.task === taskOf(this.panel.look))!.name;
     this.client

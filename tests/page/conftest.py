@@ -72,7 +72,7 @@ def fresh_page(browser: "Browser", site: str) -> "Iterator[Page]":
         viewport={"width": 1440, "height": 900},
         permissions=["camera", "clipboard-read", "clipboard-write"],
     )
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(180_000)
     page = context.new_page()
     errors: list[str] = []
 

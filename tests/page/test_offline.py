@@ -1,6 +1,7 @@
 """The page by itself: nothing from other hosts, and no network after it is loaded."""
 
 import http.server
+import json
 import threading
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,19 @@ def test_model_that_is_missing_is_said(browser: "Browser", site):
     wait_for_result(page, "edges")
     page.get_by_label("Model").select_option("mobile-edge-xs")
     page.get_by_text("The model mobile-edge-xs cannot be downloaded (404).").wait_for()
+    context.close()
+
+
+def test_only_looks_with_a_model_are_offered(browser: "Browser", site, exported):
+    index = json.loads((exported / "models/models.json").read_text("utf-8"))
+    kept = [model for model in index["models"] if model["task"] == "saliency"]
+    context = browser.new_context(service_workers="block")
+    page = context.new_page()
+    page.route("**/models.json", lambda route: route.fulfill(json={"models": kept}))
+    page.goto(site)
+    page.get_by_role("button", name="Coffee").click()
+    wait_for_result(page, "saliency")
+    assert page.get_by_role("radio").count() == 2
     context.close()
 
 

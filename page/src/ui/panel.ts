@@ -33,7 +33,7 @@ export class Panel {
     this.chooser.addEventListener("cancel", () => this.takeBackdrop());
     const picture = this.form.querySelector("[name=background][value=picture]")!;
     picture.addEventListener("click", () => this.chooser.click());
-    this.look = "edges";
+    this.offerLooks();
   }
 
   get look(): Look {
@@ -84,6 +84,15 @@ export class Panel {
     if (target instanceof HTMLInputElement && target.value === "picture" && !this.backdropFile) return;
     this.showFields();
     this.onChange();
+  }
+
+  /** Hides the looks that no model can make, and chooses the first of the others. */
+  private offerLooks(): void {
+    const radios = [...this.form.querySelectorAll<HTMLInputElement>("[name=look]")];
+    const canMake = ({ value }: HTMLInputElement) =>
+      this.models.some((model) => model.task === taskOf(value as Look));
+    for (const radio of radios) radio.parentElement!.hidden = !canMake(radio);
+    this.look = (radios.find(canMake)?.value ?? "edges") as Look;
   }
 
   /** Lists the models of the look's task, and its threshold. */
