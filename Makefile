@@ -7,7 +7,7 @@ OUT := demo-out
 # Each process takes whole test files and computes in one thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-all check bench docs clean
+.PHONY: demo test test-all check bench docs page clean
 
 demo: .venv/runtime  ## Edges, thin edges, salient objects and cut-outs of the example photos.
 	@$(BIN)/python examples/demo.py -o $(OUT)/demo.png --bin $(BIN)/
@@ -30,6 +30,9 @@ bench: .venv/dev  ## A quick run of every benchmark that needs no data from outs
 docs: .venv/docs  ## Build the documentation into site/; a broken link is an error.
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "$(CURDIR)/site/index.html"
+
+page:  ## Build the web page from page/ into the package; needs Node 20.19 or newer.
+	cd page && npm ci --no-audit --no-fund --silent && npm run --silent build
 
 clean:
 	rm -rf .venv $(OUT) site bench-out

@@ -19,6 +19,8 @@ FOLDERS = {
 #: What a docstring cannot say.
 NOTES = {
     "src/featheredge/weights": "The shipped networks, .onnx files",
+    "src/featheredge/server/page": "The built web page; its sources are in page/",
+    "src/featheredge/server/page/assets": "Scripts, style, WebAssembly; names hold a hash",
     "src/featheredge/recipes": "The shipped recipes, .toml files: one for each published number",
     "tests": "Mirrors src/; tests/docs runs every command of the documentation",
     "benchmarks/results": "What the scripts measured, .json files that the pages link to",

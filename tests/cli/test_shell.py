@@ -80,7 +80,7 @@ def complete(shell: str, script: Path, line: str) -> set[str]:
     ("line", "offered"),
     [
         ("featheredge ed", {"edges"}),
-        ("featheredge edges --thi", {"--thin"}),
+        ("featheredge edges --inv", {"--invert"}),
         ("featheredge video --as side", {"side-by-side"}),
         ("featheredge eval sal", {"saliency"}),
     ],

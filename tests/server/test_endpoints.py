@@ -6,11 +6,11 @@ import re
 
 import numpy as np
 import pytest
-from featheredge.looks import contours_svg
 from PIL import Image
 
 import featheredge
 from featheredge.compose import refine_subject
+from featheredge.looks import contours_svg
 from featheredge.png import quantise
 from serving import encoded, pixels_of, post, request, sentence
 

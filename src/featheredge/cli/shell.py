@@ -28,7 +28,7 @@ fi
 
 _STEPS = (
     ("Edges of a photo, white on black:", "edges cat.jpg"),
-    ("Edges thinned to lines:", "edges cat.jpg -o lines.png --thin --threshold 0.5"),
+    ("Edges thinned to lines:", "edges cat.jpg -o lines.png --as thin --threshold 0.5"),
     ("What stands out:", "saliency cat.jpg"),
     ("The object alone, on a transparent background:", "cutout cat.jpg"),
     ("The object before a blurred background:", "cutout cat.jpg -o blur.png --background blur"),
