@@ -64,7 +64,7 @@ def test_notes_of_frames_are_joined():
 
 def test_the_content_of_a_file_is_written_unchanged():
     work = PictureWork(lambda _: Drawn(b"<svg/>", {"paths": 2}))
-    assert work(PictureFile(WHOLE["JPEG"], "a.jpg")) == (b"<svg/>", {"paths": 2})
+    assert work(PictureFile(WHOLE["JPEG"], "a.jpg")) == (b"<svg/>", {"paths": 2}, None)
     with pytest.raises(FeatheredgeError, match=r"a\.gif, frame 1: .*add --frames first"):
         work(PictureFile(WHOLE["GIF"], "a.gif"))
 

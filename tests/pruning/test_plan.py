@@ -1,6 +1,7 @@
 """Plans: the pruned networks meet the budgets."""
 
 import json
+from collections import Counter
 from dataclasses import asdict
 
 import pytest
@@ -121,9 +122,9 @@ def test_the_whole_network_meets_a_budget_in_time():
     assert plan.share_of_time == measure_share(plan.counts)
     assert 0.6 < plan.share_of_time <= 0.7 * 1.02
     assert plan.latency_ms[1] / plan.latency_ms[0] == pytest.approx(4 / 7, abs=0.1)
-    assert len(asked) == len({json.dumps(counts) for counts in asked}) + 1, (
-        "only the test measures the same counts again"
-    )
+    times = Counter(json.dumps(counts) for counts in asked)
+    assert max(times.values()) <= 3, "a trial is timed once, and the taken ones once more"
+    assert times[json.dumps(dict(plan.counts))] == 3, "twice by the plan, and once by this test"
     with pytest.raises(ArgumentError, match=r"latency = 0\.3 is out of reach.*share is 0\.\d+"):
         make_plan(
             network,

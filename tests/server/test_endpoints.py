@@ -212,8 +212,9 @@ def test_other_origins_are_allowed_only_by_name(make_app, app):
     assert "access-control-allow-origin" not in other.headers
 
 
-def test_page_is_shown_where_it_is_built(make_app, app, tmp_path):
-    assert 'href="docs"' in request(app, "GET", "/").text
+def test_page_is_shown_where_it_is_built(make_app, tmp_path):
+    absent = make_app(page=tmp_path / "absent")
+    assert 'href="docs"' in request(absent, "GET", "/").text
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<p>the page</p>")
     (tmp_path / "assets/app-1234.js").write_text("1")

@@ -55,7 +55,7 @@ def _write_models(folder: Path) -> None:
 
 
 def _described(entry: catalog.Entry) -> dict[str, object]:
-    _, metadata = open_network(entry.name, entry.task, threads=1, provider="cpu")
+    _, metadata = open_network(entry.name, entry.task, threads=1, provider="cpu", precision="fp32")
     return {
         "name": entry.name,
         "task": entry.task,
