@@ -76,7 +76,7 @@ def open_canny(threads: int) -> Subject:
     def file_to_file(photo: bytes) -> bytes:
         grey = cv2.imdecode(np.frombuffer(photo, np.uint8), cv2.IMREAD_GRAYSCALE)
         assert grey is not None
-        return cv2.imencode(".png", cv2.Canny(grey, 100, 200))[1].tobytes()
+        return bytes(cv2.imencode(".png", cv2.Canny(grey, 100, 200))[1])
 
     return Subject(CANNY, prepare, end_to_end=file_to_file, fresh=(CANNY, str(threads)))
 
