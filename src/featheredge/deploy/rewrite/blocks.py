@@ -24,12 +24,18 @@ def fill_blocks(graph: ir.Graph) -> int:
         The number of groups that have changed.
     """
     groups = Groups(graph)
+    parts = {
+        part
+        for group, joins in groups.joined.items()
+        if groups.counts[group] >= BLOCK
+        for part in joins[0]
+    }
     changed = 0
 
     def fill(group: ir.Value) -> Layout:
         nonlocal changed
         count = groups.counts[group]
-        more = -count % BLOCK if count >= _FEWEST else 0
+        more = -count % BLOCK if count >= _FEWEST or group in parts else 0
         changed += more > 0
         return np.concatenate([np.arange(count), np.full(more, -1)])
 

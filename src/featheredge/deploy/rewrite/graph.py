@@ -129,12 +129,6 @@ class Conv:
         """The attributes of its node."""
         return {name: attribute.value for name, attribute in self.node.attributes.items()}
 
-    def geometry(self) -> tuple[object, ...]:
-        """Return all that two convolutions must share to be merged."""
-        attributes = self.node.attributes
-        names = ("strides", "pads", "dilations")
-        return (self.groups, self.kernel.shape[2:], *(tuple(attributes.get_ints(n, ())) for n in names))
-
     def store(self, kernel: Array, bias: Array) -> None:
         """Give the node another kernel and bias."""
         graph, near = self.node.graph, self.node.outputs[0]

@@ -201,6 +201,11 @@ def apply_layouts(graph: ir.Graph, groups: Groups, choose: Callable[[ir.Value], 
             start += groups.counts[part]
         return np.concatenate(parts)
 
+    for value in groups.counts:
+        if value.shape is not None and len(value.shape) == 4:
+            value.shape = ir.Shape(
+                [*value.shape[:1], len(layout(groups.group(value))), *value.shape[2:]]
+            )
     for node in graph:
         conv = read_conv(node)
         if conv is not None and conv.groups == 1:
