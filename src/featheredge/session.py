@@ -210,8 +210,10 @@ class Session:
         height, width = images.shape[1:3]
         down, right = round_up(height, self.stride) - height, round_up(width, self.stride) - width
         padded = np.pad(images, ((0, 0), (0, down), (0, right), (0, 0)), mode="reflect")
+        one_by_one = self._network.get_inputs()[0].shape[0] == 1  # a file exported with rewrites
+        batches = np.split(padded, len(padded)) if one_by_one else [padded]
         try:
-            (maps,) = self._network.run(["map"], {"image": padded})
+            maps = np.concatenate([self._network.run(["map"], {"image": x})[0] for x in batches])
         except Exception as error:  # ONNX Runtime's exceptions have no common base class
             raise WeightsError(
                 f"{self.name}: the network fails on {width}x{height} pixels: {error}"

@@ -112,6 +112,9 @@ def export(
     task: Literal["edges", "saliency"] | None = None,
     input_px: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     storage: Literal["fp16", "fp32"] = "fp16",
+    rewrite: Annotated[bool, Parameter(negative="")] = False,
+    slope_tolerance: Annotated[float, Parameter(validator=Number(gte=0))] = 0.0,
+    check: Annotated[tuple[Path, ...], Parameter(negative="", consume_multiple=True)] = (),
     force: Annotated[bool, Parameter(alias="-f", negative="")] = False,
 ) -> None:
     """Export a trained network to an .onnx file, which the other verbs accept as a model.
@@ -124,15 +127,35 @@ def export(
         input_px: Side of the square that images are resized to, the size used in training.
             Default: the value in config.json. Without a value, images keep their own size.
         storage: fp16 halves the file size. The arithmetic is float32 in both cases.
+        rewrite: Rewrite the network into a faster one that computes the same, and print what was
+            done. The weights are stored as fp32, and cannot be read back for fine-tuning.
+        slope_tolerance: With --rewrite, slopes of PReLU layers may change by this much if that
+            makes a layer a ReLU or a LeakyReLU. Maps may then differ by up to 0.002.
+        check: With --rewrite, compare the maps with PyTorch on these image files too.
         force: Replace an existing file.
     """
     require("lab", "`export`")
     from featheredge.deploy.export import export_network
+    from featheredge.deploy.export_rewritten import export_rewritten
     from featheredge.models import build
 
     if output.exists() and not force:
         raise OutputError(f"{output} exists; give another name, or add -f to replace it")
+    if not rewrite and (slope_tolerance or check):
+        raise ArgumentError("--slope-tolerance and --check need --rewrite; add --rewrite")
     purpose = _purpose(network, task, input_px)
+    if rewrite:
+        rewritten = export_rewritten(
+            build.load_trained(network),
+            output,
+            name=name or output.stem,
+            task=purpose.task,
+            input_px=purpose.input_px,
+            slope_tolerance=slope_tolerance,
+            pictures=check,
+        )
+        sys.stdout.write(f"{output}  {output.stat().st_size / 1e6:.2f} MB\n{rewritten}\n")
+        return
     difference = export_network(
         build.load_trained(network),
         output,
