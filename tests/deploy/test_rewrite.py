@@ -1,12 +1,12 @@
 """Exact rewrites: each one does what it says, and the outputs stay the same to 1e-5."""
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import pytest
 import torch
 from torch import nn
 
-from rewrite_graphs import Branches, Traced, shuffled
 from featheredge.deploy.rewrite.apply import NEGLIGIBLE, flush_negligible
 from featheredge.deploy.rewrite.blocks import BLOCK, fill_blocks
 from featheredge.deploy.rewrite.branches import add_joined, share_pools, shrink_before_enlarging
@@ -14,6 +14,8 @@ from featheredge.deploy.rewrite.dead import drop_dead_channels
 from featheredge.deploy.rewrite.graph import read_conv
 from featheredge.deploy.rewrite.norms import fold_norms
 from featheredge.deploy.rewrite.slopes import replace_prelu
+from featheredge.onnx_runtime import onnx_session
+from rewrite_graphs import Branches, Traced, shuffled
 
 
 def cat(maps):
@@ -93,7 +95,7 @@ def test_slopes_above_one_keep_their_prelu():
 
 @pytest.mark.parametrize(
     ("slopes", "operator", "change"),
-    [((0.0, 0.0), "Relu", 0.0), ((0.3, 0.3), "LeakyRelu", 0.0), ((0.0, 2e-3), "Relu", 2e-3)],
+    [((0.0, 0.0), "Relu", 0.0), ((0.3, 0.3), "LeakyRelu", 0.0), ((0.0, 2**-9), "Relu", 2**-9)],
 )
 def test_slopes_decide_what_a_prelu_becomes(slopes, operator, change):
     layer = nn.PReLU(2)
@@ -106,13 +108,26 @@ def test_slopes_decide_what_a_prelu_becomes(slopes, operator, change):
     np.testing.assert_allclose(traced.run(), before, rtol=0, atol=max(1e-6, 3 * change))
 
 
+POOLS = """
+<ir_version: 9, opset_import: ["" : 20]>
+pools (float[1, 3, 8, 8] x) => (float[1, 12, 4, 4] y) {
+    a = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (x)
+    b = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (x)
+    c = MaxPool <kernel_shape = [4, 4], strides = [2, 2], pads = [1, 1, 1, 1]> (x)
+    d = AveragePool <kernel_shape = [2, 2], strides = [2, 2]> (x)
+    y = Concat <axis = 1> (a, b, c, d)
+}
+"""
+
+
 def test_equal_pools_are_shared_and_others_are_not():
-    pools = (nn.MaxPool2d(2), nn.MaxPool2d(2), nn.AvgPool2d(2), nn.MaxPool2d(2, padding=1))
-    traced = Traced(Branches(cat, *pools[:3]), 1, 3, 8, 8)
-    assert traced.apply(share_pools) == 1
-    assert traced.operators()["MaxPool"] == 1
-    both = Branches(lambda maps: maps[0].mean() + maps[1].mean(), pools[0], pools[3])
-    assert Traced(both, 1, 3, 8, 8).apply(share_pools) == 0
+    text = onnx.parser.parse_model(POOLS)
+    model = ir.from_proto(text)
+    x = {"x": np.random.default_rng(0).normal(size=(1, 3, 8, 8)).astype(np.float32)}
+    assert share_pools(model.graph) == 1
+    (expected,) = onnx_session(text.SerializeToString()).run(None, x)
+    (found,) = onnx_session(ir.to_proto(model).SerializeToString()).run(None, x)
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])
@@ -182,7 +197,9 @@ def test_negligible_weights_become_zero():
         layer.weight[0, 0], layer.weight[1, 1] = 1e-42, NEGLIGIBLE / 2
     traced = Traced(layer, 1, 3, 4, 4)
     assert traced.apply(flush_negligible) == 2
-    weight = next(array for array in map(_array, traced.graph.initializers.values()) if array.ndim == 4)
+    weight = next(
+        array for array in map(_array, traced.graph.initializers.values()) if array.ndim == 4
+    )
     assert np.count_nonzero(weight == 0) == 2
 
 

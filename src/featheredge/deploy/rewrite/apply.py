@@ -104,18 +104,11 @@ def rewrite(
     dead = drop_dead_channels(graph)
     filled = fill_blocks(graph)
     RemoveUnusedNodesPass()(rewritten)
-    for value in graph.all_nodes():
-        for output in value.outputs:
-            if not output.is_graph_output():
-                output.shape = None
-    proto = ir.to_proto(rewritten)
+    _forget_shapes(graph)
     if input_px is not None:
-        sizes = proto.graph.input[0].type.tensor_type.shape.dim
-        for axis, size in zip(sizes, (1, input_px, input_px), strict=False):
-            axis.dim_value = size
-        sizes = proto.graph.output[0].type.tensor_type.shape.dim
-        for axis, size in zip(sizes, (1, input_px, input_px), strict=True):
-            axis.dim_value = size
+        for value in (*graph.inputs, *graph.outputs):
+            assert value.shape is not None
+            value.shape = ir.Shape([1, input_px, input_px, *value.shape[3:]])
     counts = Counts(
         shared_pools=shared_pools,
         moved=moved,
@@ -129,7 +122,15 @@ def rewrite(
         flushed=flushed,
         rounded=slopes.rounded,
     )
-    return proto, counts
+    return ir.to_proto(rewritten), counts
+
+
+def _forget_shapes(graph: ir.Graph) -> None:
+    """Remove annotations of shapes, which are not up to date; readers infer them."""
+    for node in graph:
+        for output in node.outputs:
+            if not output.is_graph_output():
+                output.shape = None
 
 
 def flush_negligible(graph: ir.Graph) -> int:

@@ -101,7 +101,6 @@ def shrink_before_enlarging(graph: ir.Graph) -> int:
         if x is None or not fewer or not _enlarges(resize) or only_user(resize.outputs[0]) is None:
             continue
         small = add_conv(resize, x, conv.kernel, conv.bias, node.outputs[0], conv.attributes)
-        small.shape = None
         attributes = {name: a.value for name, a in resize.attributes.items()}
         replace(node, "Resize", [small, *resize.inputs[1:]], **attributes)
         moved += 1

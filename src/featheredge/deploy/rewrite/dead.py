@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from featheredge.deploy.rewrite.graph import Array, Conv, constant, read_conv
+from featheredge.deploy.rewrite.graph import Array, Conv, read_conv
 from featheredge.deploy.rewrite.layout import Groups, Layout, apply_layouts
 
 #: Operators that keep a map that is the same everywhere, if they do not pad.
@@ -52,7 +52,9 @@ def _fold_constants(graph: ir.Graph) -> None:
             empty = ~conv.kernel.any((1, 2, 3))
             known[node.outputs[0]] = np.where(empty, conv.bias, np.nan).astype(np.float32)
         elif node.op_type == "Concat" and all(value in known for value in node.inputs):
-            known[node.outputs[0]] = np.concatenate([known[v] for v in node.inputs if v is not None])
+            known[node.outputs[0]] = np.concatenate(
+                [known[v] for v in node.inputs if v is not None]
+            )
         elif node.op_type in ("Add", "Sub") and all(value in known for value in node.inputs):
             one, other = (known[value] for value in node.inputs if value is not None)
             if one.shape == other.shape:
@@ -62,7 +64,11 @@ def _fold_constants(graph: ir.Graph) -> None:
         elif x in known and node.op_type == "LeakyRelu":
             alpha = node.attributes.get_float("alpha", 0.01)
             known[node.outputs[0]] = np.where(known[x] < 0, alpha * known[x], known[x])
-        elif x in known and node.op_type in _KEEPING and not any(node.attributes.get_ints("pads", ())):
+        elif (
+            x in known
+            and node.op_type in _KEEPING
+            and not any(node.attributes.get_ints("pads", ()))
+        ):
             known[node.outputs[0]] = known[x]
 
 
@@ -79,9 +85,7 @@ def _fold_inputs(conv: Conv, values: Array) -> None:
 
 def _find_alive(graph: ir.Graph, groups: Groups) -> dict[ir.Value, npt.NDArray[np.bool_]]:
     """Return for each group which channels a layer reads that is itself read."""
-    alive = {
-        group: np.full(groups.counts[group], group in groups.fixed) for group in groups
-    }
+    alive = {group: np.full(groups.counts[group], group in groups.fixed) for group in groups}
     while True:
         before = sum(int(channels.sum()) for channels in alive.values())
         for node in reversed(list(graph)):

@@ -26,26 +26,22 @@ def add_constant(graph: ir.Graph, near: ir.Value, array: npt.NDArray[Any]) -> ir
     """Add a constant to the graph, named after a value; the name has no dot, see `is_parameter`."""
     stem = f"{near.name}".replace(".", "_")
     number = sum(name.startswith(f"{stem}_const") for name in graph.initializers)
-    value = ir.Value(name=f"{stem}_const{number}", const_value=ir.tensor(np.ascontiguousarray(array)))
+    value = ir.Value(
+        name=f"{stem}_const{number}", const_value=ir.tensor(np.ascontiguousarray(array))
+    )
     graph.register_initializer(value)
     return value
 
 
 def only_user(value: ir.Value) -> ir.Node | None:
     """Return the node that reads a value, or None if there are several or it is an output."""
-    users = value.uses()
-    return None if value.is_graph_output() or len(users) != 1 else users[0].node
+    users = [use.node for use in value.uses()]
+    return None if value.is_graph_output() or len(users) != 1 else users[0]
 
 
-def channels(value: ir.Value) -> int | None:
-    """Return the number of channels of a (B, C, H, W) value; None for any other shape."""
-    shape = value.shape
-    if shape is None or len(shape) != 4 or not isinstance(shape[1], int):
-        return None
-    return shape[1]
-
-
-def replace(old: ir.Node, op_type: str, inputs: Sequence[ir.Value | None], **attributes: Any) -> ir.Value:
+def replace(
+    old: ir.Node, op_type: str, inputs: Sequence[ir.Value | None], **attributes: Any
+) -> ir.Value:
     """Put a new node in the place of an old one with one output; return its output."""
     new = insert_before(old, op_type, inputs, old.outputs[0], **attributes)
     give_users(old, new)
@@ -53,7 +49,11 @@ def replace(old: ir.Node, op_type: str, inputs: Sequence[ir.Value | None], **att
 
 
 def insert_before(
-    place: ir.Node, op_type: str, inputs: Sequence[ir.Value | None], like: ir.Value, **attributes: Any
+    place: ir.Node,
+    op_type: str,
+    inputs: Sequence[ir.Value | None],
+    like: ir.Value,
+    **attributes: Any,
 ) -> ir.Value:
     """Insert a node before another.
 

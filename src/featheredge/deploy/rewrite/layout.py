@@ -45,7 +45,9 @@ class Groups:
         joins = []
         for node in graph:
             if _is_join(node) and all(value in self.counts for value in node.inputs):
-                self._add(node.outputs[0], sum(self.counts[value] for value in node.inputs if value))
+                self._add(
+                    node.outputs[0], sum(self.counts[value] for value in node.inputs if value)
+                )
                 joins.append(node)
             else:
                 self._follow(node)

@@ -6,10 +6,16 @@ sum, such as that of a generalised octave convolution, or a concatenation.
 Shapes: C channels.
 """
 
+from typing import TypeAlias
+
 import numpy as np
+import numpy.typing as npt
 import onnx_ir as ir
 
-from featheredge.deploy.rewrite.graph import Array, constant, give_users, only_user, read_conv
+from featheredge.deploy.rewrite.graph import constant, give_users, only_user, read_conv
+
+#: One number for each channel.
+Values: TypeAlias = npt.NDArray[np.float64]
 
 #: Operators that treat every channel alike and map constants to themselves.
 _RESIZING = ("Resize", "AveragePool", "Identity")
@@ -55,7 +61,7 @@ def _takes_affine(x: ir.Value) -> bool:
     return False
 
 
-def _apply_affine(x: ir.Value, scale: Array, shift: Array) -> None:
+def _apply_affine(x: ir.Value, scale: Values, shift: Values) -> None:
     """Scale and shift the channels of a value in the convolutions that compute it."""
     node = x.producer()
     assert node is not None
