@@ -26,6 +26,7 @@ QUICK = (
     "bench_latency_table.py mobile-edge-s --size 64 96 --points 2 --rounds 1",
     "bench_precision.py mobile-edge-s --crop-px 64 --batch 1 --rounds 1",
     "bench_refine.py --rounds 1 --sizes 1",
+    "bench_rewrites.py csnet-l-x1 --size 64 --rounds 2",
 )
 
 #: Scripts that cannot run here -> what they need.

@@ -41,7 +41,9 @@ def test_a_rewritten_network_has_the_maps_of_the_plain_one(network, tmp_path, no
     export_network(network, plain, **facts, storage="fp32")
     rewritten = export_rewritten(network, fast, **facts, pictures=[picture])
     assert rewritten.difference < 1e-5
-    assert rewritten.counts.norms == sum(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
+    assert rewritten.counts.norms == sum(
+        isinstance(m, torch.nn.BatchNorm2d) for m in network.modules()
+    )
     assert rewritten.counts.split == sum(isinstance(m, torch.nn.PReLU) for m in network.modules())
     assert "noise and 1 pictures" in str(rewritten)
     images = [noise(40, 100, seed) for seed in range(3)]

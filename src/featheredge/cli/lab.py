@@ -250,22 +250,23 @@ def label(
 
 
 def reproduce(
-    chain: Literal["edge-distillation"],
+    chain: Literal["edge-distillation", "csnet-cost"],
     /,
     *,
-    data: str,
-    backbone: Path,
-    teacher: str,
+    data: str | None = None,
+    backbone: Path | None = None,
+    teacher: str | None = None,
     output: Annotated[Path, Parameter(alias="-o")] = Path("runs/edge-distillation"),
     published: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
     """Run and score all experiments of a published table, and print them next to its numbers.
 
-    The same command resumes a run that was stopped.
+    The same command resumes a run that was stopped. csnet-cost needs no data: it counts and times
+    the networks of the CSNet family, as published and with exact rewrites.
 
     Args:
-        chain: The table.
+        chain: The table. edge-distillation needs --data, --backbone and --teacher.
         data: The folder of BSDS500 in its published layout, or bsds500:FOLDER.
         backbone: MobileNetV2 trained on ImageNet, a .safetensors file with torchvision's keys.
         teacher: A folder that `featheredge train` printed, or NAME:FILE.safetensors.
@@ -277,6 +278,11 @@ def reproduce(
     import json
     from dataclasses import asdict
 
+    if chain == "csnet-cost":
+        _reproduce_csnet_cost(as_json)
+        return
+    if data is None or backbone is None or teacher is None:
+        raise ArgumentError(f"{chain} needs data to train on: add --data, --backbone and --teacher")
     from featheredge.run_folder import RECIPES_DIR
     from featheredge.runs.reproduce import Setting, edge_distillation, table
     from featheredge.timing import num_cores
@@ -295,6 +301,17 @@ def reproduce(
         rows = runs[chain](setting, on_record, lambda line: sys.stderr.write(f"{line}\n"))
     rows_json = [{**asdict(row), "difference": row.difference} for row in rows]
     sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else table(rows)}\n")
+
+
+def _reproduce_csnet_cost(as_json: bool) -> None:
+    """Print the costs of the CSNet family."""
+    from dataclasses import asdict
+
+    from featheredge.runs.csnet_cost import cost_table, csnet_cost
+
+    rows = csnet_cost(announce=lambda name: sys.stderr.write(f"{name}\n"))
+    rows_json = [{**asdict(row), "times_faster": row.times_faster} for row in rows]
+    sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else cost_table(rows)}\n")
 
 
 def _pictures_in(path: Path) -> list[Path]:

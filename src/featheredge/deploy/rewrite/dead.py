@@ -45,31 +45,32 @@ def _fold_constants(graph: ir.Graph) -> None:
     """Give layers that read constant channels biases for these, and filters of zeros."""
     known: dict[ir.Value, Array] = {}  # NaN where a channel is not constant
     for node in graph:
-        x, conv = (node.inputs[0] if node.inputs else None), read_conv(node)
+        inputs = [known[value] for value in node.inputs if value in known]
+        conv = read_conv(node)
         if conv is not None:
-            if conv.groups == 1 and x in known:
-                _fold_inputs(conv, known[x])
+            if conv.groups == 1 and inputs:
+                _fold_inputs(conv, inputs[0])
             empty = ~conv.kernel.any((1, 2, 3))
             known[node.outputs[0]] = np.where(empty, conv.bias, np.nan).astype(np.float32)
-        elif node.op_type == "Concat" and all(value in known for value in node.inputs):
-            known[node.outputs[0]] = np.concatenate(
-                [known[v] for v in node.inputs if v is not None]
-            )
-        elif node.op_type in ("Add", "Sub") and all(value in known for value in node.inputs):
-            one, other = (known[value] for value in node.inputs if value is not None)
-            if one.shape == other.shape:
-                known[node.outputs[0]] = one + other if node.op_type == "Add" else one - other
-        elif x in known and node.op_type == "Relu":
-            known[node.outputs[0]] = np.maximum(known[x], 0)
-        elif x in known and node.op_type == "LeakyRelu":
-            alpha = node.attributes.get_float("alpha", 0.01)
-            known[node.outputs[0]] = np.where(known[x] < 0, alpha * known[x], known[x])
-        elif (
-            x in known
-            and node.op_type in _KEEPING
-            and not any(node.attributes.get_ints("pads", ()))
-        ):
-            known[node.outputs[0]] = known[x]
+        elif inputs and (values := _compute(node, inputs)) is not None:
+            known[node.outputs[0]] = values
+
+
+def _compute(node: ir.Node, inputs: list[Array]) -> Array | None:
+    """Return what a node makes of constant channels; None for other operators."""
+    if node.op_type == "Relu":
+        return np.maximum(inputs[0], 0)
+    if node.op_type == "LeakyRelu":
+        slope = np.float32(node.attributes.get_float("alpha", 0.01))
+        return np.where(inputs[0] < 0, slope * inputs[0], inputs[0])
+    if node.op_type in _KEEPING:
+        return None if any(node.attributes.get_ints("pads", ())) else inputs[0]
+    if len(inputs) == len(node.inputs):
+        if node.op_type == "Concat" and node.attributes.get_int("axis") == 1:
+            return np.concatenate(inputs)
+        if node.op_type == "Add" and inputs[0].shape == inputs[1].shape:
+            return inputs[0] + inputs[1]
+    return None
 
 
 def _fold_inputs(conv: Conv, values: Array) -> None:
@@ -86,13 +87,12 @@ def _fold_inputs(conv: Conv, values: Array) -> None:
 def _find_alive(graph: ir.Graph, groups: Groups) -> dict[ir.Value, npt.NDArray[np.bool_]]:
     """Return for each group which channels a layer reads that is itself read."""
     alive = {group: np.full(groups.counts[group], group in groups.fixed) for group in groups}
-    while True:
-        before = sum(int(channels.sum()) for channels in alive.values())
+    count = -1
+    while count != (count := sum(int(channels.sum()) for channels in alive.values())):
         for node in reversed(list(graph)):
-            conv, x, y = read_conv(node), node.inputs[0] if node.inputs else None, node.outputs[0]
-            if conv is not None and conv.groups == 1 and x in groups:
-                rows = alive[groups.group(y)] if y in groups else np.ones(len(conv.kernel), bool)
-                alive[groups.group(x)] |= conv.kernel[rows].any((0, 2, 3))
+            conv = read_conv(node)
+            if conv is not None and conv.groups == 1:
+                _mark_inputs(conv, groups, alive)
         for group, joins in groups.joined.items():
             for parts in joins:
                 start = 0
@@ -100,5 +100,12 @@ def _find_alive(graph: ir.Graph, groups: Groups) -> dict[ir.Value, npt.NDArray[n
                     stop = start + groups.counts[part]
                     alive[part] |= alive[group][start:stop]
                     start = stop
-        if sum(int(channels.sum()) for channels in alive.values()) == before:
-            return alive
+    return alive
+
+
+def _mark_inputs(conv: Conv, groups: Groups, alive: dict[ir.Value, npt.NDArray[np.bool_]]) -> None:
+    """Mark the channels that the read filters of a convolution read."""
+    x, y = conv.node.inputs[0], conv.node.outputs[0]
+    if x is not None and x in groups:
+        filters = alive[groups.group(y)] if y in groups else np.ones(len(conv.kernel), bool)
+        alive[groups.group(x)] |= conv.kernel[filters].any((0, 2, 3))

@@ -133,7 +133,7 @@ class Conv:
         """Give the node another kernel and bias."""
         graph, near = self.node.graph, self.node.outputs[0]
         assert isinstance(graph, ir.Graph)
-        self.kernel, self.bias = kernel.astype(np.float32), bias.astype(np.float32)
+        self.kernel, self.bias = kernel, bias
         self.node.resize_inputs(3)
         self.node.replace_input_with(1, add_constant(graph, near, self.kernel))
         self.node.replace_input_with(2, add_constant(graph, near, self.bias))

@@ -226,7 +226,7 @@ def _change_conv(
 ) -> None:
     """Give a convolution the layouts of its input and output."""
     kernel, bias, x, y = conv.kernel, conv.bias, node.inputs[0], node.outputs[0]
-    if x in groups:
+    if x is not None and x in groups:
         kernel = take(kernel, layout(groups.group(x)), 1)
     if y in groups:
         new = layout(groups.group(y))
@@ -252,7 +252,5 @@ def _is_identity(layout: Layout, count: int) -> bool:
 def take(array: npt.NDArray[np.float32], layout: Layout, axis: int) -> npt.NDArray[np.float32]:
     """Return an array with its channels in another layout; new channels are 0."""
     taken = np.take(array, np.maximum(layout, 0), axis)
-    absent = [slice(None)] * array.ndim
-    absent[axis] = layout < 0
-    taken[tuple(absent)] = 0
+    np.moveaxis(taken, axis, 0)[layout < 0] = 0
     return taken

@@ -68,7 +68,8 @@ def _apply_affine(x: ir.Value, scale: Values, shift: Values) -> None:
     conv = read_conv(node)
     if conv is not None:
         kernel = conv.kernel * scale[:, None, None, None]
-        conv.store(kernel, conv.bias * scale + shift)
+        bias = conv.bias * scale + shift
+        conv.store(kernel.astype(np.float32), bias.astype(np.float32))
         return
     inputs = [value for value in node.inputs if value is not None]
     if node.op_type == "Add":
