@@ -3,25 +3,28 @@
     python benchmarks/bench_rewrites.py [NAME ...] [--size 224 320] [--rounds 20]
         [--weights DIR] [--slope-tolerance 0.001] [--pictures FILE ...]
 
-Both files run once per round, on one thread. Without --weights the networks have random weights.
+Both models run once per round, on one thread. Without --weights the networks have random weights.
 With it, csnet-l-x1 and csnet-l-x2 have the authors', from DIR/csnet_l_x1.safetensors and
 DIR/csnet_l_x2.safetensors.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
+from numpy.typing import NDArray
+from onnxruntime import InferenceSession
 
-from featheredge import Session
-from featheredge.deploy.export import export_network
-from featheredge.deploy.export_rewritten import export_rewritten
+from featheredge.deploy.export import trace
+from featheredge.deploy.rewrite.apply import rewrite
 from featheredge.image import load
 from featheredge.models.build import create_model, load_trained
 from featheredge.models.network import Network
+from featheredge.onnx_runtime import onnx_session
 from featheredge.resize import resize
 from featheredge.timing import clock_for
 from featheredge.timing import time_cases as time_on
@@ -44,8 +47,9 @@ def main() -> None:
     rows = {}
     for name in options.names:
         network = load_network(name, options.weights)
+        _, plain = trace(network, name, "saliency", None, "fp32")
         for size in options.size:
-            rows[f"{name}, {size}x{size}"] = measure(network, name, size, options)
+            rows[f"{name}, {size}x{size}"] = measure(plain, size, options)
     clock = clock_for(1).name
     write_result(options.result, {"threads": 1, "clock": clock, "networks": rows})
 
@@ -59,26 +63,25 @@ def load_network(name: str, weights: Path | None) -> Network:
     return create_model(name)
 
 
-def measure(network: Network, name: str, size: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Time both files at a size, and compare their maps."""
-    with TemporaryDirectory() as folder:
-        plain, fast = Path(folder) / "plain.onnx", Path(folder) / "fast.onnx"
-        facts: dict[str, Any] = {"name": name, "task": "saliency", "input_px": size}
-        export_network(network, plain, **facts, storage="fp32")
-        rewritten = export_rewritten(
-            network, fast, **facts, slope_tolerance=options.slope_tolerance
-        )
-        sessions = {"plain": Session(plain), "rewritten": Session(fast)}
-    image = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
+def measure(plain: onnx.ModelProto, size: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Time the plain model and the rewritten one at a size, and compare their maps."""
+    tolerance = options.slope_tolerance
+    rewritten, counts = rewrite(plain, slope_tolerance=tolerance, input_px=size)
+    models = {"plain": plain, "rewritten": rewritten}
+    sessions = {case: onnx_session(model.SerializeToString()) for case, model in models.items()}
+    noise = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
+    images = [noise, *(resize(load(path), size, size) for path in options.pictures)]
     times = time_on(
-        {case: lambda session=session: session(image) for case, session in sessions.items()},  # type: ignore[misc]
+        {case: partial(run, session, noise) for case, session in sessions.items()},
         options.rounds,
         clock_for(1).read,
     )
-    images = [image, *(resize(load(path), size, size) for path in options.pictures)]
-    differences = [np.abs(sessions["plain"](x) - sessions["rewritten"](x)) for x in images]
+    differences = [
+        np.abs(run(sessions["plain"], image) - run(sessions["rewritten"], image))
+        for image in images
+    ]
     return {
-        "rewrites": vars(rewritten.counts),
+        "rewrites": vars(counts),
         "plain_ms": [times["plain"].min_ms, times["plain"].median_ms],
         "rewritten_ms": [times["rewritten"].min_ms, times["rewritten"].median_ms],
         "times_faster_min": round(times["plain"].min_ms / times["rewritten"].min_ms, 2),
@@ -87,6 +90,12 @@ def measure(network: Network, name: str, size: int, options: argparse.Namespace)
         "mean_difference": float(np.mean([d.mean() for d in differences])),
         "images": len(images),
     }
+
+
+def run(session: InferenceSession, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the map of one image, (H, W, 3)."""
+    map: NDArray[np.float32] = session.run(None, {"image": image[None]})[0]
+    return map
 
 
 if __name__ == "__main__":
