@@ -103,7 +103,7 @@ def export_network(
 def trace(
     network: Network, name: str, task: Task, input_px: int | None, storage: Storage
 ) -> tuple[nn.Module, onnx.ModelProto]:
-    """Return a network as it is deployed, with rounded weights: as a module and as ONNX.
+    """Return the deployed form of a network, with rounded weights: a module and its ONNX model.
 
     See `export_network` for the arguments. The module maps (B, H, W, 3) uint8 to (B, H, W) float32.
 
