@@ -101,7 +101,7 @@ class Session:
             precision=precision,
         )
         self.name, self.task, self.stride = metadata.name, metadata.task, metadata.stride
-        self.input_px = metadata.input_px
+        self.input_px, self._one_at_a_time = metadata.input_px, metadata.one_at_a_time
         self.require(task)
         self._model: str | Path | None = Path(model).absolute() if is_path(model) else model
         self._threads, self._provider, self._precision = threads, provider, precision
@@ -250,8 +250,9 @@ class Session:
         height, width = images.shape[1:3]
         down, right = round_up(height, self.stride) - height, round_up(width, self.stride) - width
         padded = np.pad(images, ((0, 0), (0, down), (0, right), (0, 0)), mode="reflect")
+        batches = np.split(padded, len(padded)) if self._one_at_a_time else [padded]
         try:
-            (maps,) = self._network.run(["map"], {"image": padded})
+            maps = np.concatenate([self._network.run(["map"], {"image": x})[0] for x in batches])
         except Exception as error:  # the exceptions of the runtimes have no common base class
             raise WeightsError(
                 f"{self.name}: the network fails on {width}x{height} pixels: {error}"

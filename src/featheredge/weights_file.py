@@ -38,12 +38,15 @@ class Metadata:
         stride: Height and width of the input must be multiples of this.
         input_px: Side of the square that images are resized to; None for a network that processes
             images at their own size.
+        one_at_a_time: Whether a batch has one image only: a file with exact rewrites and a fixed
+            input size is made for that.
     """
 
     name: str
     task: catalog.Task
     stride: int
     input_px: int | None
+    one_at_a_time: bool = False
 
 
 def open_network(
@@ -121,7 +124,11 @@ def _metadata(stored: dict[str, Any]) -> Metadata | None:
     kinds = {"name": str, "task": str, "stride": int}
     if not all(type(stored.get(key)) is kind for key, kind in kinds.items()):
         return None
-    metadata = Metadata(**{key: stored[key] for key in kinds}, input_px=stored.get("input_px"))
+    input_px = stored.get("input_px")
+    one_at_a_time = stored.get("rewritten") is True and input_px is not None
+    metadata = Metadata(
+        **{key: stored[key] for key in kinds}, input_px=input_px, one_at_a_time=one_at_a_time
+    )
     stride = metadata.stride
     side = stride if metadata.input_px is None else metadata.input_px
     possible = type(side) is int and 1 <= stride <= min(side, MAX_STRIDE) and side <= MAX_INPUT_PX

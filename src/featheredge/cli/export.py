@@ -26,6 +26,9 @@ def export(
     task: Literal["edges", "saliency"] | None = None,
     input_px: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     storage: Literal["fp16", "fp32"] = "fp16",
+    rewrite: Annotated[bool, Parameter(negative="")] = False,
+    slope_tolerance: Annotated[float, Parameter(validator=Number(gte=0))] = 0.0,
+    check: Annotated[tuple[Path, ...], Parameter(negative="", consume_multiple=True)] = (),
     calibrate: Path | None = None,
     data: str | None = None,
     max_loss: Annotated[float, Parameter(validator=Number(gte=0))] = 0.01,
@@ -48,6 +51,11 @@ def export(
         input_px: Side of the square that images are resized to, the size used in training.
             Default: the value in config.json. Without a value, images keep their own size.
         storage: fp16 halves the file size. The arithmetic is float32 in both cases.
+        rewrite: Rewrite the network into a faster one that computes the same, and print what was
+            done. The weights are stored as fp32, and cannot be read back for fine-tuning.
+        slope_tolerance: With --rewrite, slopes of PReLU layers may change by this much if that
+            makes a layer a ReLU or a LeakyReLU. Maps may then differ by up to 0.002.
+        check: With --rewrite, compare the maps with PyTorch on these image files too.
         calibrate: A folder of photos like yours, which set the ranges of int8 values; every fourth
             is held out to compare maps on. Default: two example photos.
         data: A data set to score on: BSDS500 (ODS) or masks (max F).
@@ -60,9 +68,17 @@ def export(
     if output.exists() and not force:
         raise OutputError(f"{output} exists; give another name, or add -f to replace it")
     name = name or output.stem
+    if not rewrite and (slope_tolerance or check):
+        raise ArgumentError("--slope-tolerance and --check need --rewrite; add --rewrite")
+    if rewrite and to != "onnx":
+        raise ArgumentError(f"--rewrite writes an .onnx file; leave out --rewrite or --to {to}")
     if to == "onnx":
         _refuse_weights_file(network)
-        difference = _export(network, output, name, _purpose(network, task, input_px), storage)
+        purpose = _purpose(network, task, input_px)
+        if rewrite:
+            _export_rewritten(network, output, name, purpose, slope_tolerance, check)
+            return
+        difference = _export(network, output, name, purpose, storage)
         size_mb = output.stat().st_size / 1e6
         sys.stdout.write(f"{output}  {size_mb:.2f} MB, within {difference:.1e} of PyTorch\n")
         return
@@ -109,6 +125,30 @@ def _export(
         input_px=purpose.input_px,
         storage=storage,
     )
+
+
+def _export_rewritten(
+    network: str,
+    output: Path,
+    name: str,
+    purpose: "Purpose",
+    slope_tolerance: float,
+    check: tuple[Path, ...],
+) -> None:
+    """Write a network with exact rewrites, and print which were applied."""
+    from featheredge.deploy.export_rewritten import export_rewritten
+    from featheredge.models import build
+
+    rewritten = export_rewritten(
+        build.load_trained(network),
+        output,
+        name=name,
+        task=purpose.task,
+        input_px=purpose.input_px,
+        slope_tolerance=slope_tolerance,
+        pictures=check,
+    )
+    sys.stdout.write(f"{output}  {output.stat().st_size / 1e6:.2f} MB\n{rewritten}\n")
 
 
 def _refuse_weights_file(network: str) -> None:

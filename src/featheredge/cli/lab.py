@@ -156,7 +156,7 @@ def label(
 
 
 def reproduce(
-    chain: Literal["edge-distillation", "table1"],
+    chain: Literal["edge-distillation", "table1", "csnet-cost"],
     /,
     *,
     data: str | None = None,
@@ -172,7 +172,8 @@ def reproduce(
     """Run and score all experiments of a published table, and print them next to its numbers.
 
     edge-distillation trains students; the same command resumes a run that was stopped. table1
-    measures the cost of RCF, a pruned RCF, the students and our networks at 1000x1000.
+    measures the cost of RCF, a pruned RCF, the students and our networks at 1000x1000. csnet-cost
+    needs no data: it counts and times the CSNet family, as published and with exact rewrites.
 
     Args:
         chain: The table.
@@ -197,11 +198,16 @@ def reproduce(
     from featheredge.runs.reproduce import Setting, edge_distillation, table
     from featheredge.timing import num_cores
 
+    if chain == "csnet-cost":
+        _csnet_cost(as_json)
+        return
     if chain == "table1":
         _table1(data, teacher, pruned, threads, rounds, as_json)
         return
     if data is None or backbone is None or teacher is None:
-        raise ArgumentError("edge-distillation needs --data, --backbone and --teacher")
+        raise ArgumentError(
+            "edge-distillation needs data to train on: add --data, --backbone and --teacher"
+        )
     runs = {"edge-distillation": edge_distillation}
     setting = Setting(
         bsds_folder(data),
@@ -234,6 +240,17 @@ def _table1(
     bsds = None if data is None else bsds_folder(data)
     found = table1(entries(teacher, pruned), bsds=bsds, threads=threads, rounds=rounds)
     sys.stdout.write(f"{json.dumps(found.to_dict()) if as_json else found}\n")
+
+
+def _csnet_cost(as_json: bool) -> None:
+    """Print the costs of the CSNet family."""
+    from dataclasses import asdict
+
+    from featheredge.runs.csnet_cost import cost_table, csnet_cost
+
+    rows = csnet_cost(announce=lambda name: sys.stderr.write(f"{name}\n"))
+    rows_json = [{**asdict(row), "times_faster": row.times_faster} for row in rows]
+    sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else cost_table(rows)}\n")
 
 
 def _pictures_in(path: Path) -> list[Path]:

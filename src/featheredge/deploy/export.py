@@ -13,7 +13,7 @@ import copy
 import json
 import logging
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from io import StringIO
@@ -24,6 +24,7 @@ import numpy as np
 import onnx
 import onnx_ir
 import torch
+from numpy.typing import NDArray
 from onnx_ir.passes.common import IdentityEliminationPass, RemoveUnusedNodesPass
 from onnxscript import optimizer
 from torch import Tensor, nn
@@ -93,6 +94,22 @@ def export_network(
         ArgumentError: `input_px` is not a multiple of the stride, or is too large.
         WeightsError: The difference is larger than `MAX_DIFFERENCE`; nothing is written.
     """
+    deployed, model = trace(network, name, task, input_px, storage)
+    if storage == "fp16":
+        _store_as_half(model)
+    return check_and_write(deployed, model, path, noise(input_px), name)
+
+
+def trace(
+    network: Network, name: str, task: Task, input_px: int | None, storage: Storage
+) -> tuple[nn.Module, onnx.ModelProto]:
+    """Return the deployed form of a network, with rounded weights: a module and its ONNX model.
+
+    See `export_network` for the arguments. The module maps (B, H, W, 3) uint8 to (B, H, W) float32.
+
+    Raises:
+        ArgumentError: `input_px` is not a multiple of the stride, or is too large.
+    """
     if input_px is not None and not (
         1 <= input_px <= MAX_INPUT_PX and input_px % network.stride == 0
     ):
@@ -104,8 +121,6 @@ def export_network(
     deployed = _Deployed(network)
     _round(deployed, storage)
     model = _to_onnx(deployed)
-    if storage == "fp16":
-        _store_as_half(model)
     metadata = {
         "name": name,
         "task": task,
@@ -115,33 +130,64 @@ def export_network(
         "config": asdict(network.config),
     }
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
+    return deployed, model
+
+
+def noise(input_px: int | None, batch: int = 2) -> Iterator[NDArray[np.uint8]]:
+    """Yield images of noise, (batch, H, W, 3), of `PARITY_SIZES` or of `input_px`."""
+    random = np.random.default_rng(0)
+    for size in PARITY_SIZES if input_px is None else ((input_px, input_px),):
+        yield random.integers(0, 256, (batch, *size, 3), np.uint8)
+
+
+def check_and_write(
+    deployed: nn.Module,
+    model: onnx.ModelProto,
+    path: Path,
+    images: Iterable[NDArray[np.uint8]],
+    name: str,
+    limit: float = MAX_DIFFERENCE,
+) -> float:
+    """Compare an ONNX model with its module, and write it if they agree.
+
+    Args:
+        deployed: The module of `trace`.
+        model: The model of `trace`, or one that computes the same.
+        path: The .onnx file, written atomically after the check.
+        images: Images to compare on, (B, H, W, 3) each.
+        name: Name of the model in messages.
+        limit: The largest difference that is accepted.
+
+    Returns:
+        The largest absolute difference.
+
+    Raises:
+        WeightsError: The difference is larger than `limit`; nothing is written.
+    """
     onnx.checker.check_model(model, full_check=True)
     data = model.SerializeToString()
-    sizes = PARITY_SIZES if input_px is None else ((input_px, input_px),)
-    difference = parity(deployed, data, sizes)
-    if not difference <= MAX_DIFFERENCE:
+    difference = parity(deployed, data, images)
+    if not difference <= limit:
         raise WeightsError(
             f"the exported {name} differs from PyTorch by {difference:.2g}; at most "
-            f"{MAX_DIFFERENCE:g} is allowed; the file was not written"
+            f"{limit:g} is allowed; the file was not written"
         )
     write_bytes(path, data)
     return difference
 
 
 @torch.inference_mode()
-def parity(deployed: nn.Module, data: bytes, sizes: Sequence[tuple[int, int]]) -> float:
-    """Return the largest absolute difference between PyTorch and ONNX Runtime on noise images.
+def parity(deployed: nn.Module, data: bytes, images: Iterable[NDArray[np.uint8]]) -> float:
+    """Return the largest absolute difference between PyTorch and ONNX Runtime on images.
 
     Args:
         deployed: Maps (B, H, W, 3) uint8 to (B, H, W) float32.
         data: The exported .onnx file.
-        sizes: (H, W) of the images.
+        images: (B, H, W, 3) each.
     """
     session = onnx_session(data)
-    random = np.random.default_rng(0)
     worst = 0.0
-    for size in sizes:
-        image = random.integers(0, 256, (2, *size, 3), np.uint8)
+    for image in images:
         ours = deployed(torch.from_numpy(image)).numpy()
         theirs = session.run(None, {"image": image})[0]
         worst = max(worst, float(np.abs(ours - theirs).max()))

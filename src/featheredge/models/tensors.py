@@ -59,12 +59,18 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
     """Read the parameters and buffers in a file of `featheredge.deploy.export`, as float32.
 
     Raises:
-        WeightsError: The file is not a readable ONNX file.
+        WeightsError: The file is not a readable ONNX file, or was exported with rewrites.
     """
     try:
-        graph = onnx.load(path).graph
+        model = onnx.load(path)
     except (OSError, DecodeError) as cause:
         raise WeightsError(f"{path} is not a readable .onnx file: {cause}") from cause
+    if any('"rewritten": true' in entry.value for entry in model.metadata_props):
+        raise WeightsError(
+            f"{path} was exported with --rewrite, so it no longer has the trained weights; give "
+            "the folder of the trained network, or export it without --rewrite"
+        )
+    graph = model.graph
     weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     return {k: torch.tensor(v, dtype=torch.float32) for k, v in weights.items() if is_parameter(k)}
 
