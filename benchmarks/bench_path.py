@@ -8,6 +8,7 @@ and take turns. Peak memory is that of a fresh process that does nothing else.
 """
 
 import argparse
+import inspect
 import io
 import resource
 import statistics
@@ -20,24 +21,25 @@ from typing import Any
 
 from PIL import Image
 
-from interleaved import write_result
 from trees import WORKER, Tree, serve, trees
 
 PICTURE = Path(__file__).parent.parent / "examples" / "cat.jpg"
 SIZES = ("481x321", "1000x1000", "4000x3000")
 VERBS: dict[str, tuple[str, dict[str, Any]]] = {
     "edges": ("edges", {}),
-    "edges --thin": ("edges", {"thin": True}),
+    "edges --as thin": ("edges", {"look": "thin"}),
     "saliency": ("saliency", {}),
-    "saliency --refine": ("saliency", {"refine": True}),
+    "saliency --as mask": ("saliency", {"look": "mask"}),
     "cutout": ("cutout", {}),
 }
+#: Options of older versions for the same look.
+OLD_OPTIONS = {"thin": {"thin": True}, "mask": {"refine": True}}
 #: Stage -> functions that belong to it, as module and name. A version may lack some of them.
 STAGES = {
     "decode": ("session.load", "compose.load", "image.load"),
     "network": ("session.Session._infer",),
     "input and map": ("session.Session.__call__",),
-    "thin": ("nms.suppress",),
+    "thin": ("nms.suppress", "looks.edges.suppress"),
     "select": ("compose.select_subject",),
     "refine": ("compose.small_copy", "compose.refine", "compose._refined_alpha"),
     "colours": ("compose.foreground",),
@@ -68,11 +70,13 @@ WATCH = Stopwatch()
 
 def watch_stages() -> None:
     """Wrap the functions of all stages."""
-    import importlib
+    import importlib.util
 
     for stage, paths in STAGES.items():
         for path in paths:
             module, *owners, name = path.split(".")
+            if importlib.util.find_spec(f"featheredge.{module}") is None:
+                continue
             owner: Any = importlib.import_module(f"featheredge.{module}")
             for part in owners:
                 owner = getattr(owner, part)
@@ -90,12 +94,20 @@ def watched(function: Callable[..., Any], stage: str) -> Callable[..., Any]:
 
 def encoder(verb: str, options: dict[str, Any]) -> Callable[..., bytes]:
     """Return the function with which a verb of the command line makes a PNG of an image."""
+    from featheredge import png
     from featheredge.cli import predict
 
-    found: list[Callable[..., bytes]] = []
-    vars(predict)["process"] = lambda *arguments: found.append(arguments[4])
+    found: list[Callable[..., Any]] = []
+    vars(predict)["process"] = lambda *arguments, **_: found.append(arguments[4])
+    if options and "look" not in inspect.signature(getattr(predict, verb)).parameters:
+        options = OLD_OPTIONS[options["look"]]
     getattr(predict, verb)([], **options)
-    return found[0]
+
+    def encode(session: Any, picture: bytes) -> bytes:
+        drawn = found[0](session, picture)
+        return drawn if isinstance(drawn, bytes) else png.encode_png(drawn.image)
+
+    return encode
 
 
 SESSIONS: dict[str, Any] = {}
@@ -162,6 +174,8 @@ def peak_memory(verb: str, size: str, against: Path | None) -> dict[str, int]:
 
 
 def main() -> None:
+    from interleaved import write_result  # not in the workers: an older version cannot import it
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--against", type=Path, help="a tree with another version")
     parser.add_argument("--rounds", type=int, default=9)
