@@ -238,6 +238,7 @@ class Brightness:
     """Stands in for a saliency session: the map is the picture's brightness."""
 
     task = "saliency"
+    input_px = 32
 
     def __call__(self, pixels, *, max_megapixels=100.0, size=None):
         map = pixels[..., 0].astype(np.float32) / 255
@@ -301,3 +302,16 @@ def test_colours_in_blocks_are_those_of_the_slow_twin(noise):
     np.testing.assert_array_equal(layer[alpha == 255][:, :3], image[alpha == 255])
     # A mean that is half-way between two levels can be rounded either way.
     np.testing.assert_allclose(layer[..., :3], slow_foreground(image, alpha).clip(0, 255), atol=2.1)
+
+
+def test_networks_that_see_pictures_at_their_own_size_cut_out_too():
+    class OwnSize(Brightness):
+        input_px = None
+
+        def __call__(self, pixels, *, max_megapixels=100.0):
+            return pixels[..., 0].astype(np.float32) / 255
+
+    image = np.full((600, 700, 3), 20, np.uint8)
+    image[150:450, 200:500] = 250
+    found, expected = (subject_alpha(image, session) for session in (OwnSize(), Brightness()))
+    np.testing.assert_array_equal(found, expected)

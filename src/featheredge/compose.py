@@ -23,7 +23,7 @@ from featheredge.image import MAX_MEGAPIXELS, Channels, ImageSource, load, swap_
 from featheredge.maps import cached_session
 from featheredge.png import quantise
 from featheredge.refine import FIT_PX, apply_lines, bounds, fit_lines, refine
-from featheredge.resize import small_copy
+from featheredge.resize import fit_inside, resize, small_copy
 from featheredge.session import Session
 from featheredge.subject import MIN_SHARE, Subject, select_subject
 from featheredge.tensor_layout import Tensor
@@ -155,7 +155,7 @@ def cut_out(
         FeatheredgeError: An argument is not usable; the message says why.
     """
     small = small_copy(image, FIT_PX)
-    map = session(image, max_megapixels=np.inf, size=_size(small))
+    map = subject_map(image, session)
     _require_object(map, threshold)  # on the network's own map, before borders are refined
     selected = select_subject(map, threshold, subject=subject, min_share=min_share)
     alpha = _refined_alpha(selected.map, image, small, threshold)
@@ -222,14 +222,25 @@ def subject_alpha(
         (H, W) uint8, 255 is opaque; 0 everywhere if there is no object.
     """
     pixels = load(image, max_megapixels=max_megapixels)
-    small = small_copy(pixels, FIT_PX)
-    map = session(pixels, max_megapixels=max_megapixels, size=_size(small))
+    small, map = small_copy(pixels, FIT_PX), subject_map(pixels, session)
     selected = select_subject(map, threshold)
     return _refined_alpha(selected.map, pixels, small, threshold, softness)
 
 
-def _size(image: NDArray[np.uint8]) -> tuple[int, int]:
-    return image.shape[0], image.shape[1]
+def subject_map(image: NDArray[np.uint8], session: Session) -> NDArray[np.float32]:
+    """Return the map of an image at the size at which `refine` fits borders to it.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        session: A saliency session.
+
+    Returns:
+        (h, w) float32 in [0, 1], smaller than a large image.
+    """
+    size = fit_inside(image.shape[0], image.shape[1], FIT_PX)
+    if session.input_px is None:  # such a network has maps of the image's size only
+        return resize(session(image, max_megapixels=np.inf), *size)
+    return session(image, max_megapixels=np.inf, size=size)
 
 
 def _refined_alpha(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import featheredge as fe
-from featheredge.compose import refine_subject, soft_mask
+from featheredge.compose import subject_alpha
 from featheredge.errors import NoObjectError
 from featheredge.image import load
 from featheredge.nms import suppress
@@ -90,10 +90,8 @@ def test_saliency_maps_are_equal(opened, pictures):
 def test_sharp_masks_are_equal(opened, pictures):
     choose(opened, "saliency")
     opened.get_by_label("Sharp borders").check()
-    expected = {}
-    for path in pictures:
-        pixels = load(path)
-        expected[path.stem] = quantise(soft_mask(refine_subject(pixels, fe.saliency(pixels))))
+    session = fe.Session(task="saliency")
+    expected = {path.stem: subject_alpha(load(path), session) for path in pictures}
     found = download_all(opened)
     for path in pictures:
         page_mask = decoded(found[f"{path.stem}-saliency.png"], "L")

@@ -16,7 +16,8 @@ export class Network {
   ) {}
 
   /**
-   * Returns the map of one picture, at the picture's size.
+   * Returns the map of one picture: at the picture's size, or, of a network with a fixed input, at
+   * the size of that input.
    *
    * `longest` is the working size of a network without a fixed input: a larger picture is made
    * smaller for it, and the map is enlarged again. null is the picture's own size.
@@ -24,7 +25,8 @@ export class Network {
   async map(image: Pixels, longest: number | null, onTile: OnTile): Promise<FloatMap> {
     const { width, height } = image;
     const side = this.model.input_px;
-    const [w, h] = side ? [side, side] : fitInside(width, height, longest ?? Infinity);
+    if (side) return this.infer(resizePixels(image, side, side));
+    const [w, h] = fitInside(width, height, longest ?? Infinity);
     if (w === width && h === height) return this.inferTiled(image, onTile);
     const small = resizePixels(image, w, h);
     return resizeMap(await this.inferTiled(small, onTile), width, height);
@@ -35,7 +37,6 @@ export class Network {
   }
 
   private async inferTiled(image: Pixels, onTile: OnTile): Promise<FloatMap> {
-    if (this.model.input_px) return this.infer(image);
     return runTiled(image, this.model.stride, (tile) => this.infer(tile), onTile);
   }
 

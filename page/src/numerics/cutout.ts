@@ -2,7 +2,7 @@
 
 import { quantise, roundHalfEven, type Bytes, type FloatMap, type Pixels } from "./arrays";
 import { boxMean, FIT_PX, refine } from "./refine";
-import { fitInside, resizeBytes, resizePixels } from "./resize";
+import { fitInside, resizeBytes, resizeMap, resizePixels } from "./resize";
 import { selectSubject } from "./subject";
 
 const SOFTNESS = 0.2;
@@ -25,7 +25,8 @@ export interface Cutout {
 
 /** Returns the map of the subject, without small parts and with sharp borders. */
 export function refineSubject(image: Pixels, map: FloatMap, threshold: number): FloatMap {
-  return refine(selectSubject(map, Math.fround(threshold)).map, image);
+  const small = resizeMap(map, ...fitInside(image.width, image.height, FIT_PX));
+  return refine(selectSubject(small, Math.fround(threshold)).map, image);
 }
 
 /** Converts a map to opacities: a linear ramp from 0 to 1 around the threshold. */

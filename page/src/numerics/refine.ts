@@ -6,7 +6,7 @@
  */
 
 import { roundHalfEven, type Bytes, type FloatMap, type Pixels } from "./arrays";
-import { fitInside, resizeBytes, resizeMap } from "./resize";
+import { fitInside, resizeMap, resizePixels } from "./resize";
 
 /** Longest side of the small copy. */
 export const FIT_PX = 512;
@@ -21,7 +21,8 @@ export function refine(map: FloatMap, image: Pixels): FloatMap {
   const luminance = luminanceOf(image);
   const [w, h] = fitInside(width, height, FIT_PX);
   const radius = Math.max(roundHalfEven(RADIUS * Math.max(w, h)), 1);
-  const fitted = fit(resizeMap(map, w, h), resizeBytes(luminance, w, h), radius);
+  const small = luminanceOf(resizePixels(image, w, h));
+  const fitted = fit(resizeMap(map, w, h), small, radius);
   const slope = resizeMap(fitted.slope, width, height).data;
   const offset = resizeMap(fitted.offset, width, height).data;
   for (let i = 0; i < slope.length; i++) {

@@ -2,6 +2,7 @@
 
 import { highest, quantise, type FloatMap, type Pixels } from "../numerics/arrays";
 import { cutOut, over, refineSubject, softMask, type Background } from "../numerics/cutout";
+import { resizeMap } from "../numerics/resize";
 import { suppress } from "../numerics/thin";
 import type { Raster } from "../output/png";
 import { svgOf } from "../output/svg";
@@ -11,7 +12,11 @@ import type { Settings } from "../settings";
 const DEFAULT_THRESHOLD = 0.5;
 const CONTOUR_THRESHOLD = 0.3;
 
-/** Returns the pixels of a look; throws where there is nothing to cut out. */
+/**
+ * Returns the pixels of a look; throws where there is nothing to cut out.
+ *
+ * Edge maps have the size of the picture; saliency maps have any size.
+ */
 export function rasterOf(
   image: Pixels,
   map: FloatMap,
@@ -25,7 +30,8 @@ export function rasterOf(
     case "thin":
       return grey(binarised(suppress(map), threshold));
     case "saliency":
-      return grey(settings.sharp ? sharpMask(image, map, threshold) : binarised(map, threshold));
+      if (settings.sharp) return grey(sharpMask(image, map, threshold));
+      return grey(binarised(resizeMap(map, image.width, image.height), threshold));
     case "cutout":
       return cutoutOf(image, map, threshold ?? DEFAULT_THRESHOLD, background);
   }

@@ -54,7 +54,8 @@ def draw(
         task: "edges" or "saliency".
         look: A name in `EDGE_LOOKS` or `SALIENCY_LOOKS`.
         image: (H, W, 3) uint8 RGB.
-        map: (H, W) float32 in [0, 1], the output of a network for the image.
+        map: (H, W) float32 in [0, 1], the output of a network for the image. The looks of saliency
+            other than "map" take one of any size: they fit its borders to the image.
         threshold: Map value from which a pixel counts, above 0 and at most 1; None is the default
             of the look.
         invert: Whether to swap black and white.
@@ -79,7 +80,8 @@ def draw(
     chosen = find(task, look, invert)
     if threshold is not None and not 0 < threshold <= 1:
         raise ArgumentError(f"threshold is {threshold}; expected above 0 and at most 1")
-    if image.shape != (*map.shape, 3):
+    refined = task == "saliency" and look != "map"
+    if map.ndim != 2 or (not refined and image.shape != (*map.shape, 3)):
         raise ImageError(
             f"the image has shape {image.shape} and the map {map.shape}; expected (H, W, 3) and "
             "(H, W) of the same size"

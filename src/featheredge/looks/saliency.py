@@ -1,8 +1,8 @@
 """The looks of saliency maps.
 
-Each takes an image, (H, W, 3) uint8 RGB, its map, (H, W) float32 in [0, 1], and a threshold or
-None for the default, 0.5. `registry.draw` is the checked way to call them. Except for `plain`, the
-map is refined first, as for a cut-out.
+Each takes an image, (H, W, 3) uint8 RGB, its map, float32 in [0, 1], and a threshold or None for
+the default, 0.5. `registry.draw` is the checked way to call them. For `plain` the map is (H, W);
+all others refine it first, as for a cut-out, and take a map of any size.
 
 Shapes: `H W` pixels of the image.
 """
@@ -54,8 +54,8 @@ def overlay(image: Pixels, map: Map, threshold: float | None) -> Pixels:
 def trimap(image: Pixels, map: Map, threshold: float | None) -> Pixels:
     """Draw white inside the object, black outside, and grey (128) in a band around its border."""
     inside = _opacity(image, map, threshold)
-    share = box_mean(inside, max(round(max(map.shape) * _UNKNOWN), 1))
-    levels = np.full(map.shape, 128, np.uint8)
+    share = box_mean(inside, max(round(max(inside.shape) * _UNKNOWN), 1))
+    levels = np.full(inside.shape, 128, np.uint8)
     levels[share > 1 - 1e-3] = 255
     levels[share < 1e-3] = 0
     return levels
@@ -64,7 +64,7 @@ def trimap(image: Pixels, map: Map, threshold: float | None) -> Pixels:
 def outline(image: Pixels, map: Map, threshold: float | None) -> Pixels:
     """Draw a line around the object on the photo."""
     inside = _opacity(image, map, threshold) >= 0.5
-    line_px = max(round(1.5 * default_line_px(*map.shape)), 2)
+    line_px = max(round(1.5 * default_line_px(*inside.shape)), 2)
     near = box_mean(inside.astype(np.float32), line_px)
     line = np.where(inside, 0, np.clip(near * 4 * line_px, 0, 1)).astype(np.float32)
     return blend(image, ACCENT, line)
