@@ -1,0 +1,122 @@
+"""Compose training pictures: people on other backgrounds, and scenes without an object.
+
+    python tools/compose_pictures.py --people DIR --scenes DIR -o OUT [--people-count 2600] \
+        [--empty-count 1400]
+
+DIR holds images/ID.jpg and masks/ID.png (white inside the object; a teacher's maps do for
+scenes). A background is the largest strip beside the object of a scene, at least 110 px wide, where
+its mask is below 0.08. OUT gets images/ and masks/: people_N with the person's mask, and empty_N
+with an empty one. The results depend only on the folders and the counts.
+"""
+
+import argparse
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+_SIZES = ((320, 240), (240, 320), (320, 320), (320, 213))
+_MIN_PX, _EMPTY, _LONGEST_PX = 110, 0.08, 320
+
+Box = tuple[int, int, int, int]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--people", type=Path, required=True)
+    parser.add_argument("--scenes", type=Path, required=True)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--people-count", type=int, default=2600)
+    parser.add_argument("--empty-count", type=int, default=1400)
+    args = parser.parse_args()
+    people = sorted(args.people.glob("masks/*.png"))
+    scenes = list(backgrounds(args.scenes))
+    random.Random(1).shuffle(scenes)
+    for number in range(args.people_count):
+        rng = random.Random(number)
+        picture, mask = composed(people[number % len(people)], rng.choice(scenes), rng)
+        save(args.output, f"people_{number}", picture, mask)
+    for number, scene in enumerate(scenes[: args.empty_count]):
+        picture = background(scene)
+        scale = _LONGEST_PX / max(picture.size)
+        if scale > 1:
+            picture = resized(picture, scale)
+        save(args.output, f"empty_{number}", picture, Image.new("L", picture.size))
+
+
+def backgrounds(folder: Path) -> Iterator[tuple[Path, Box]]:
+    """Yield the picture and the box of every scene with room beside its object."""
+    for path in sorted(folder.glob("masks/*.png")):
+        image = picture_of(path)
+        mask = np.asarray(Image.open(path).convert("L").resize(Image.open(image).size)) / 255
+        if box := free_strip(mask > _EMPTY):
+            yield image, box
+
+
+def free_strip(inside: np.ndarray) -> Box | None:
+    """Return the largest strip beside the object; None if all are narrow."""
+    height, width = inside.shape
+    if not inside.any():
+        return None  # nobody has looked at it: it may hold an object that the teacher missed
+    left, right = np.flatnonzero(inside.any(0))[[0, -1]]
+    top, bottom = np.flatnonzero(inside.any(1))[[0, -1]]
+    strips = [
+        (0, 0, int(left), height),
+        (int(right) + 1, 0, width, height),
+        (0, 0, width, int(top)),
+        (0, int(bottom) + 1, width, height),
+    ]
+    wide = [box for box in strips if min(box[2] - box[0], box[3] - box[1]) >= _MIN_PX]
+    return max(wide, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]), default=None)
+
+
+def composed(
+    person: Path, scene: tuple[Path, Box], rng: random.Random
+) -> tuple[Image.Image, Image.Image]:
+    """Paste a person into a background at a random size; return the picture and the mask."""
+    width, height = rng.choice(_SIZES)
+    picture = background(scene)
+    scale = max(width / picture.width, height / picture.height)
+    picture = resized(picture, scale, margin=1).crop((0, 0, width, height))
+    if rng.random() < 0.4:
+        picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 3)))
+    whole = Image.open(person).convert("L")
+    box = whole.point(lambda value: 255 * (value > 127)).getbbox() or (0, 0, *whole.size)
+    scale = min(
+        rng.uniform(0.45, 1.1) * height / (box[3] - box[1]), 1.15 * width / (box[2] - box[0])
+    )
+    image = Image.open(picture_of(person)).convert("RGB").resize(whole.size)
+    parts = [resized(part.crop(box), scale) for part in (image, whole)]
+    if rng.random() < 0.5:
+        parts = [part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for part in parts]
+    at = (round(rng.uniform(-0.1, 1.1) * (width - parts[0].width)), height - parts[0].height)
+    mask = Image.new("L", (width, height))
+    picture.paste(parts[0], at, parts[1])
+    mask.paste(parts[1], at)
+    return picture, mask
+
+
+def background(scene: tuple[Path, Box]) -> Image.Image:
+    path, box = scene
+    return Image.open(path).convert("RGB").crop(box)
+
+
+def resized(image: Image.Image, scale: float, margin: int = 0) -> Image.Image:
+    width, height = (max(round(scale * side), 8) + margin for side in image.size)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def picture_of(mask: Path) -> Path:
+    return mask.parent.parent / "images" / f"{mask.stem}.jpg"
+
+
+def save(folder: Path, name: str, picture: Image.Image, mask: Image.Image) -> None:
+    for kind, image, suffix in (("images", picture, "jpg"), ("masks", mask, "png")):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        image.save(folder / kind / f"{name}.{suffix}", quality=92)
+
+
+if __name__ == "__main__":
+    main()
