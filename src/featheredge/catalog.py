@@ -166,8 +166,8 @@ ENTRIES: tuple[Entry, ...] = (
         ),
         training_data=(
             "MSRA10K and AutoPortraitMatting, 11,100 pictures with masks; 4,000 composed of them "
-            "and of backgrounds, 1,400 of these without an object; 13,992 varied pictures of public "
-            "repositories (people, animals, vehicles, things, scenes) by the teacher's maps"
+            "and of backgrounds, 1,400 of these without an object; 13,992 varied pictures of "
+            "public repositories (people, animals, vehicles, things, scenes) by the teacher's maps"
         ),
         initial_weights="EfficientNet-Lite0 trained on ImageNet (Apache-2.0)",
         teacher="U2-Net-p, the authors' weights (Apache-2.0, trained on DUTS-TR)",
