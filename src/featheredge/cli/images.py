@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from cyclopts import Group, Parameter, Token
 from cyclopts.validators import Number
 
-from featheredge.cli.results import Verbosity, print_results
 from featheredge.address import Address, is_address, place
+from featheredge.cli.results import Verbosity, print_results
 from featheredge.errors import ArgumentError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Inputs of a cluster: folders, patterns, addresses, and the pictures inside tar and Parquet files."""
+"""Inputs of a cluster: folders, patterns, addresses, and what is in tar and Parquet files."""
 
 import glob
 import os
@@ -71,10 +71,10 @@ def _listed(address: Address, output: Place) -> Iterator[Found]:
         file = PurePosixPath(name)
         source = Address(system.unstrip_protocol(name))
         below = file.relative_to(root) if file != root else PurePosixPath(file.name)
-        hidden = any(part.startswith(".") for part in below.parts)
-        inside = str(source).startswith(f"{str(output).rstrip('/')}/")
-        wanted = file.suffix.lower() in _SUFFIXES or file == root
-        if wanted and not hidden and not inside:
+        is_hidden = any(part.startswith(".") for part in below.parts)
+        is_output = str(source).startswith(f"{str(output).rstrip('/')}/")
+        is_wanted = file.suffix.lower() in _SUFFIXES or file == root
+        if is_wanted and not is_hidden and not is_output:
             yield Found(source, inside(below).parent)
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from featheredge.address import Address, Place
+from featheredge.address import Place
 from featheredge.batch import Job
 from featheredge.errors import OutputError
-from featheredge.files import write_bytes
+from featheredge.files import sweep, write_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,6 +60,7 @@ class Manifest:
         Raises:
             OutputError: The folder cannot be read or written, or has a damaged manifest.
         """
+        self._folder = folder
         self.path = folder / "manifest.parquet"
         self._parts = folder / "manifest.parts"
         self._rows: list[Row] = []
@@ -76,10 +77,15 @@ class Manifest:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.flush()
         self._fold()
+        if isinstance(self._folder, Path):
+            sweep(self._folder)  # what killed workers left
 
     def has(self, job: Job) -> bool:
         """Return whether a job was done before this run, and its output is still there.
@@ -98,12 +104,15 @@ class Manifest:
             self.flush()
 
     def flush(self) -> None:
-        """Write the rows that came since the last flush."""
-        if self._rows:
-            name = f"{int(self._left[-1].partition('.')[0]) + 1 if self._left else 0:08}.parquet"
-            _write(self._parts / name, _table(self._rows))
-            self._left.append(name)
-            self._rows = []
+        """Write the rows that came since the last flush, also if there are none.
+
+        The first part says that outputs without a row are of this run, not of another origin.
+        """
+        number = int(self._left[-1].partition(".")[0]) + 1 if self._left else 0
+        name = f"{number:08}.parquet"
+        _write(self._parts / name, _table(self._rows))
+        self._left.append(name)
+        self._rows = []
         self._flushed = time.monotonic()
 
     def _fold(self) -> None:

@@ -4,7 +4,6 @@ Names are listed first, which reads headers and single columns. The bytes of pic
 later, where they are processed: many members of a tar, or a row group of Parquet, with one read.
 """
 
-import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -162,9 +161,16 @@ def _paths(table: Place, names: Sequence[str], allow_urls: bool) -> Iterator[Fou
     """Yield the files that paths name, in folders below the deepest folder that all share."""
     sources = [_source(name, table, allow_urls) for name in names]
     parents = [PurePosixPath(str(source).lstrip("/")).parent.parts for source in sources]
-    shared = len(os.path.commonprefix(parents))
+    shared = len(_common(parents))
     for source, parts in zip(sources, parents, strict=True):
         yield Found(source, inside(PurePosixPath(*parts[shared:])))
+
+
+def _common(names: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the parts that all names begin with."""
+    first, last = min(names, default=()), max(names, default=())
+    different = (number for number, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
+    return first[: next(different, min(len(first), len(last)))]
 
 
 def _source(name: str, table: Place, allow_urls: bool) -> Path | Address | Url:
@@ -174,11 +180,11 @@ def _source(name: str, table: Place, allow_urls: bool) -> Path | Address | Url:
             raise ImageError(f"{name} is a URL; add --allow-urls")
         return Url(name)
     where = place(name)
-    if isinstance(where, Address):
+    if isinstance(where, Address) or where.is_absolute():
         return where
-    if isinstance(table, Address) and not where.is_absolute():
+    if isinstance(table, Address):
         return table.with_name(name)
-    return Path(os.path.abspath(table), "..", where).resolve()
+    return table.parent / where
 
 
 def _choose(schema: "pa.Schema", kind: str, usual: Sequence[str]) -> str | None:

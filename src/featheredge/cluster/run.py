@@ -82,13 +82,13 @@ def run(
     """
     require("ray", "--engine ray")
     with Manifest(folder) as manifest:
-        skipped = [job for job in jobs if not force and manifest.has(job)]
-        for job in skipped:
-            if manifest.is_new:
+        kept = {} if force else {job: None for job in jobs if manifest.has(job)}
+        if manifest.is_new:
+            for job in kept:
                 manifest.add(Row(str(job.source), str(job.output), "skipped"))
-            yield Result(job, skipped=True)
-        left = set(jobs) - set(skipped)
-        todo = [job for job in jobs if job in left]
+        manifest.flush()
+        yield from (Result(job, skipped=True) for job in kept)
+        todo = [job for job in jobs if job not in kept]
         with _Cluster(work, workers, threads, allow_private) as cluster:
             for done in cluster.results(todo, unit_pictures):
                 manifest.add(_row(done))
@@ -126,9 +126,7 @@ def _row(done: _Done) -> Row:
 class _Cluster:
     """A connection to Ray, started if there is none."""
 
-    def __init__(
-        self, work: Work, workers: int | None, threads: int, allow_private: bool
-    ) -> None:
+    def __init__(self, work: Work, workers: int | None, threads: int, allow_private: bool) -> None:
         self._arguments = (work, allow_private, os.getcwd())  # noqa: PTH109 - only passed on
         self._workers, self._threads = workers, threads
 
