@@ -126,7 +126,7 @@ class Manifest:
             tables.insert(0, _read(self.path))
         table = pa.concat_tables(tables)
         last = {name: number for number, name in enumerate(table.column("input").to_pylist())}
-        _write(self.path, table.take(list(last.values())).sort_by("input"))
+        _write(self.path, table.take(pa.array(last.values(), pa.int64())).sort_by("input"))
         self._has_table = True
         _remove(self._parts)
         self._left = []

@@ -233,12 +233,12 @@ def inside(name: PurePosixPath) -> Path:
 @contextmanager
 def _named(container: Place) -> Iterator[None]:
     """Put the name of the container before the message of an error."""
-    from_arrow = _arrow_errors()
+    failures: tuple[type[Exception], ...] = (OSError, tarfile.TarError, *_arrow_errors())
     try:
         yield
     except ImageError as error:
         raise ImageError(f"{container}: {error}") from error
-    except (OSError, tarfile.TarError, *from_arrow) as error:
+    except failures as error:
         cause = getattr(error, "strerror", None) or error
         raise ImageError(f"{container}: cannot be read: {cause}") from error
 
