@@ -2,7 +2,8 @@
 
 Speed: edges of JPEG pictures of 481x321 pixels, from file to file. Every round runs one machine's
 pipeline with one worker, and Ray with one and two worker processes. The start of processes is left
-out: time counts from the first result of every worker to the last result. Quote the ratios.
+out: time counts from the first result of every worker to the last result. Processor time is that of
+this process and of the workers, and other programs disturb it little.
 
 Memory: many small pictures, which are hard links of two files. The peak of the driver process after
 each count shows what an input costs; workers are sampled twice a second.
@@ -12,14 +13,16 @@ each count shows what an input costs; workers are sampled twice a second.
 
 import argparse
 import logging
+import os
 import resource
 import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -62,7 +65,7 @@ def start_ray() -> None:
 def measure_speed(folder: Path, model: str, rounds: int) -> dict[str, object]:
     """Return medians over the rounds."""
     work = edges_of(model)
-    rates: dict[str, list[float]] = {"one machine, 1 worker": [], "Ray, 1": [], "Ray, 2": []}
+    rates: dict[str, list[Rate]] = {"one machine, 1 worker": [], "Ray, 1": [], "Ray, 2": []}
     loads = []
     for _ in range(rounds):
         for name, values in rates.items():
@@ -72,20 +75,34 @@ def measure_speed(folder: Path, model: str, rounds: int) -> dict[str, object]:
             loads.append(timing.load_1_min())
     first, one, two = rates.values()
     return {
-        "pictures_per_s": {name: round(statistics.median(v), 2) for name, v in rates.items()},
-        "best_pictures_per_s": {name: round(max(v), 2) for name, v in rates.items()},
+        "pictures_per_s": {
+            name: round(statistics.median(each.per_s for each in values), 2)
+            for name, values in rates.items()
+        },
+        "cpu_ms_per_picture": {
+            name: round(statistics.median(each.cpu_ms for each in values), 2)
+            for name, values in rates.items()
+        },
         "ratio_of_2_to_1_worker": ratio(two, one),
         "ratio_of_ray_to_one_machine": ratio(one, first),
         "loads_1_min": loads,
     }
 
 
-def ratio(above: list[float], below: list[float]) -> float:
-    return round(statistics.median(a / b for a, b in zip(above, below, strict=True)), 2)
+class Rate(NamedTuple):
+    """Pictures per second of elapsed time, and processor milliseconds of each."""
+
+    per_s: float
+    cpu_ms: float
 
 
-def rate_of(name: str, jobs: list[Job], work: PictureWork, output: Path) -> float:
-    """Return pictures per second without the start."""
+def ratio(above: list[Rate], below: list[Rate]) -> float:
+    pairs = zip(above, below, strict=True)
+    return round(statistics.median(a.per_s / b.per_s for a, b in pairs), 2)
+
+
+def rate_of(name: str, jobs: list[Job], work: PictureWork, output: Path) -> Rate:
+    """Process pictures and return the rate without the start."""
     if not name.startswith("Ray"):
         return rate(batch.run(jobs, work, force=True), 1)
     workers = int(name[-1])
@@ -93,13 +110,26 @@ def rate_of(name: str, jobs: list[Job], work: PictureWork, output: Path) -> floa
     return rate(results, workers * UNIT_PICTURES)
 
 
-def rate(results: Iterable[Result], num_first: int) -> float:
-    """Return results per second after the first ones."""
-    times = []
-    for result in results:
+def rate(results: Iterable[Result], num_first: int) -> Rate:
+    """Return the rate of the results after the first ones."""
+    marks = []
+    for count, result in enumerate(results, start=1):
         assert result.error is None, result.error
-        times.append(time.perf_counter())
-    return (len(times) - num_first) / (times[-1] - times[num_first - 1])
+        if count >= num_first and count % UNIT_PICTURES == 0:  # while the workers live
+            marks.append((count, time.perf_counter(), cpu_s()))
+    (first, started, cpu_started), (last, ended, cpu_ended) = marks[0], marks[-1]
+    count = last - first
+    return Rate(count / (ended - started), 1e3 * (cpu_ended - cpu_started) / count)
+
+
+def cpu_s() -> float:
+    """Return the processor time of this process and of the workers."""
+    total = time.process_time()
+    for folder in worker_folders():
+        with suppress(OSError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
 
 
 def measure_memory(folder: Path, count: int) -> dict[str, float]:
@@ -146,13 +176,18 @@ def sampled_workers() -> Iterator[list[float]]:
 
 
 def worker_peaks() -> Iterator[float]:
+    for folder in worker_folders():
+        with suppress(OSError, IndexError):  # it has ended
+            status = (folder / "status").read_text()
+            yield int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def worker_folders() -> Iterator[Path]:
+    """Yield the folders in /proc of Ray's workers."""
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
+        with suppress(OSError):
             if (folder / "cmdline").read_bytes().startswith(b"ray::MapWorker"):
-                status = (folder / "status").read_text()
-                yield int(status.partition("VmHWM:")[2].split()[0]) / 1024
-        except (OSError, IndexError):  # it has ended
-            continue
+                yield folder
 
 
 def edges_of(model: str) -> PictureWork:

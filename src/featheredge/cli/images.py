@@ -256,11 +256,11 @@ def _process_on_ray(
     from featheredge.cpu_threads import resolve_threads
     from featheredge.extras import require
 
-    require("ray", "--engine ray")
     if run.folders.watch or run.preview:
         raise ArgumentError("--engine ray has no --watch and --preview; leave them out")
     if run.output is None or naming.one_file:
         raise ArgumentError("--engine ray needs a folder for outputs and manifest: add -o FOLDER")
+    require("ray", "--engine ray")
     output = run.output if isinstance(run.output, Address) else run.output.absolute()
     allow_urls = run.folders.allow_urls or run.folders.allow_private_urls
     found = cluster.find(inputs, output, allow_urls=allow_urls)
