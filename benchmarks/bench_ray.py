@@ -5,8 +5,9 @@ pipeline with one worker, and Ray with one and two worker processes. The start o
 out: time counts from the first result of every worker to the last result. Processor time is that of
 this process and of the workers, and other programs disturb it little.
 
-Memory: many small pictures, which are hard links of two files. The peak of the driver process after
-each count shows what an input costs; workers are sampled twice a second.
+Memory: many files, which are links of two, and copying in place of a network, so that only the
+engine counts. The peak of the driver process after each count shows what an input costs; workers
+are sampled twice a second.
 
     python benchmarks/bench_ray.py [--pictures N] [--rounds N] [--inputs N ...] [--model M]
 """
@@ -28,8 +29,10 @@ from PIL import Image
 
 from bench_folder import write_pictures
 from featheredge import batch, cluster, timing
-from featheredge.batch import Drawn, Job, Naming, PictureWork, Result
+from featheredge.batch import Drawn, Job, Naming, Output, PictureWork, Result
+from featheredge.cli.results import print_results
 from featheredge.cluster.run import UNIT_PICTURES
+from featheredge.inputs import PictureFile
 from featheredge.png import quantise
 from featheredge.session import Session
 from interleaved import write_result
@@ -46,7 +49,9 @@ def main() -> None:
     start_ray()
     with tempfile.TemporaryDirectory() as folder:
         write_pictures(Path(folder), options.pictures)
-        speed = measure_speed(Path(folder), options.model, options.rounds)
+        with sampled_workers() as peaks:
+            speed = measure_speed(Path(folder), options.model, options.rounds)
+        speed["worker_peak_mb"] = round(max(peaks), 1)
     memory = {}
     for count in options.inputs:  # the peak of this process only grows: small counts come first
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
@@ -145,8 +150,8 @@ def measure_memory(folder: Path, count: int) -> dict[str, float]:
     jobs = jobs_of(inputs, folder / "out")
     planned = time.perf_counter()
     with sampled_workers() as peaks:
-        for result in cluster.run(jobs, edges_of("mobile-edge-xs"), folder / "out", force=False):
-            assert result.error is None, result.error
+        results = cluster.run(jobs, copy, folder / "out", force=False)
+        assert print_results(results, "copy", "edges", "quiet", 2, "there", count) == 0
     return {
         "driver_peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "worker_peak_mb": round(max(peaks), 1),
@@ -188,6 +193,10 @@ def worker_folders() -> Iterator[Path]:
         with suppress(OSError):
             if (folder / "cmdline").read_bytes().startswith(b"ray::MapWorker"):
                 yield folder
+
+
+def copy(picture: PictureFile) -> Output:
+    return Output(picture.read())
 
 
 def edges_of(model: str) -> PictureWork:

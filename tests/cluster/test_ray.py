@@ -18,7 +18,8 @@ import pytest
 
 from featheredge.address import Address
 from featheredge.batch import Job, Output
-from featheredge.cluster import run
+from featheredge.cluster import connected, run
+from featheredge.errors import ClusterError
 
 ray = pytest.importorskip("ray", reason="needs ray[data]: pip install '.[ray]'")
 pytestmark = pytest.mark.slow
@@ -288,7 +289,8 @@ def test_a_picture_that_kills_its_worker_fails_alone(cluster, tmp_path):
     for number in range(8):
         (tmp_path / f"{number}.jpg").write_text(str(number))
         jobs.append(Job(tmp_path / f"{number}.jpg", tmp_path / "out" / f"{number}.png"))
-    results = list(run(jobs, work, tmp_path / "out", force=False))
+    with connected():
+        results = list(run(jobs, work, tmp_path / "out", force=False))
     failed = {result.job.source.name: result.error for result in results if result.error}
     assert failed == {
         "3.jpg": f"{tmp_path}/3.jpg: its worker process was killed 3 times, for memory or by a "
@@ -305,5 +307,30 @@ def test_an_error_of_the_program_is_raised(cluster, tmp_path):
 
     (tmp_path / "a.jpg").touch()
     jobs = [Job(tmp_path / "a.jpg", tmp_path / "out" / "a.png")]
-    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+    with connected(), pytest.raises(RuntimeError, match="ZeroDivisionError"):
         list(run(jobs, work, tmp_path / "out", force=False))
+
+
+class Nowhere:
+    """Work that no worker can load, such as a network whose file is not there."""
+
+    def __call__(self, picture):
+        return Output(picture.read())
+
+    def __reduce__(self):
+        return Path("/nowhere/x.onnx").read_bytes, ()
+
+
+def test_workers_that_cannot_start_are_an_error(cluster, tmp_path):
+    (tmp_path / "a.jpg").touch()
+    jobs = [Job(tmp_path / "a.jpg", tmp_path / "out" / "a.png")]
+    with connected(), pytest.raises(ClusterError, match=r"cannot start workers.*nowhere/x.onnx"):
+        list(run(jobs, Nowhere(), tmp_path / "out", force=False))
+
+
+def test_a_cluster_that_is_not_there_is_an_error(monkeypatch, photos):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    done = featheredge("edges", photos, "-o", photos / "out")
+    assert done.returncode == 1
+    assert "Ray does not answer at 127.0.0.1:1" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -267,18 +267,19 @@ def _process_on_ray(
     jobs = batch.name_outputs(found, replace(naming, output=output))
     model, work = _open_work(task, run, draw, format)
     threads = resolve_threads(run.threads)
-    results = cluster.run(
-        jobs,
-        work,
-        output,
-        force=run.files.force,
-        workers=run.folders.workers,
-        threads=threads,
-        allow_private=run.folders.allow_private_urls,
-    )
     where = f"to {run.output}, listed in manifest.parquet there,"
-    workers = run.folders.num_workers(threads)
-    return print_results(results, model, verb, run.verbosity, workers, where, len(jobs))
+    with cluster.connected():
+        workers = run.folders.workers or cluster.num_workers(threads)
+        results = cluster.run(
+            jobs,
+            work,
+            output,
+            force=run.files.force,
+            workers=workers,
+            threads=threads,
+            allow_private=run.folders.allow_private_urls,
+        )
+        return print_results(results, model, verb, run.verbosity, workers, where, len(jobs))
 
 
 def _refuse_addresses(inputs: list[str], output: "Place | None") -> None:

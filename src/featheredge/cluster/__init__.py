@@ -7,6 +7,6 @@ manifest in the output folder, from which a stopped run continues.
 
 from featheredge.cluster.find import find
 from featheredge.cluster.manifest import Manifest, Row
-from featheredge.cluster.run import run
+from featheredge.cluster.run import connected, num_workers, run
 
-__all__ = ["Manifest", "Row", "find", "run"]
+__all__ = ["Manifest", "Row", "connected", "find", "num_workers", "run"]

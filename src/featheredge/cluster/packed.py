@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 from featheredge.address import Address, Place, place
-from featheredge.errors import ImageError
+from featheredge.errors import FeatheredgeError, ImageError
 from featheredge.extras import require
 from featheredge.image import IMAGE_SUFFIXES
 from featheredge.inputs import Found
@@ -233,22 +233,15 @@ def inside(name: PurePosixPath) -> Path:
 @contextmanager
 def _named(container: Place) -> Iterator[None]:
     """Put the name of the container before the message of an error."""
-    failures: tuple[type[Exception], ...] = (OSError, tarfile.TarError, *_arrow_errors())
     try:
         yield
     except ImageError as error:
         raise ImageError(f"{container}: {error}") from error
-    except failures as error:
+    except FeatheredgeError:
+        raise
+    except Exception as error:  # readers and file systems have no common class of errors
         cause = getattr(error, "strerror", None) or error
         raise ImageError(f"{container}: cannot be read: {cause}") from error
-
-
-def _arrow_errors() -> tuple[type[Exception], ...]:
-    try:
-        from pyarrow import ArrowException
-    except ImportError:
-        return ()
-    return (ArrowException,)
 
 
 def _open(container: Place) -> IO[bytes]:

@@ -15,7 +15,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +24,7 @@ from featheredge.address import Place
 from featheredge.batch import Job, Result, Work
 from featheredge.cluster.manifest import Manifest, Row
 from featheredge.cluster.packed import Packed, ParquetRow, TarMember, read_packed
+from featheredge.errors import ClusterError
 from featheredge.extras import require
 from featheredge.files import write_bytes
 from featheredge.inputs import PictureFile, Source, read
@@ -55,10 +56,7 @@ def run(
     allow_private: bool = False,
     unit_pictures: int = UNIT_PICTURES,
 ) -> Generator[Result]:
-    """Run jobs on a cluster, like `featheredge.batch.run` on one machine.
-
-    The cluster is that of the variable RAY_ADDRESS or the one that runs on this machine. If there
-    is none, one of all cores of this machine is started, and ended at the end.
+    """Run jobs on the cluster of `connected`, like `featheredge.batch.run` on one machine.
 
     Args:
         jobs: The jobs.
@@ -66,8 +64,7 @@ def run(
             pickled, and unpickled once in every worker process.
         folder: The output folder, in which the manifest is kept.
         force: Whether to process inputs again that the manifest says are done.
-        workers: Worker processes, each for one picture at a time. None is one for every `threads`
-            cores of the cluster.
+        workers: Worker processes, each for one picture at a time; None is `num_workers`.
         threads: Cores that a worker process takes.
         allow_private: Whether URLs may lead to addresses that are not public.
         unit_pictures: Pictures that a worker takes together.
@@ -77,10 +74,9 @@ def run(
         for all results that came.
 
     Raises:
-        MissingExtraError: Ray is not installed.
         OutputError: The manifest cannot be read or written.
+        ClusterError: No worker process can be started.
     """
-    require("ray", "--engine ray")
     with Manifest(folder) as manifest:
         kept = {} if force else {job: None for job in jobs if manifest.has(job)}
         if manifest.is_new:
@@ -89,10 +85,50 @@ def run(
         manifest.flush()
         yield from (Result(job, skipped=True) for job in kept)
         todo = [job for job in jobs if job not in kept]
-        with _Cluster(work, workers, threads, allow_private) as cluster:
-            for done in cluster.results(todo, unit_pictures):
-                manifest.add(_row(done))
-                yield done.result
+        pool = _Pool(work, allow_private, workers or num_workers(threads), threads)
+        for done in pool.results(todo, unit_pictures):
+            manifest.add(_row(done))
+            yield done.result
+
+
+@contextmanager
+def connected() -> Iterator[None]:
+    """Connect to the cluster of the variable RAY_ADDRESS, or the one that runs on this machine.
+
+    If there is none, one of all cores of this machine is started, and ended at the end. Inside
+    another connection, nothing happens.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        ClusterError: The cluster cannot be reached or started.
+    """
+    require("ray", "--engine ray")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        ray.init(log_to_driver=False, logging_level="ERROR", include_dashboard=False)
+    except (OSError, RuntimeError, ValueError) as error:
+        where = os.environ.get("RAY_ADDRESS", "this machine")
+        raise ClusterError(
+            f"Ray does not answer at {where}: {error}; set RAY_ADDRESS to HOST:PORT of the head "
+            "node, or unset it to use this machine alone"
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def num_workers(threads: int) -> int:
+    """Return how many worker processes of `threads` cores the cluster has room for, at least 1."""
+    import ray
+
+    return max(int(ray.cluster_resources().get("CPU", 0) // threads), 1)
 
 
 def units(jobs: Iterable[Job], most: int) -> Iterator[list[Job]]:
@@ -100,10 +136,10 @@ def units(jobs: Iterable[Job], most: int) -> Iterator[list[Job]]:
 
     Args:
         jobs: The jobs, those of one tar or Parquet file next to each other.
-        most: Most pictures of a unit, except for a row group, which is one unit.
+        most: Most pictures of a unit. If it is more than 1, a row group is one unit of any size.
     """
     for part, group in itertools.groupby(jobs, key=lambda job: _part(job.source)):
-        size = None if isinstance(part, tuple) else most
+        size = None if isinstance(part, tuple) and most > 1 else most
         while unit := list(itertools.islice(group, size)):
             yield unit
 
@@ -123,28 +159,12 @@ def _row(done: _Done) -> Row:
     return Row(source, output, "ok", None, round(1e3 * result.seconds, 3), done.sha256)
 
 
-class _Cluster:
-    """A connection to Ray, started if there is none."""
+class _Pool:
+    """Worker processes of a cluster."""
 
-    def __init__(self, work: Work, workers: int | None, threads: int, allow_private: bool) -> None:
+    def __init__(self, work: Work, allow_private: bool, workers: int, threads: int) -> None:
         self._arguments = (work, allow_private, os.getcwd())  # noqa: PTH109 - only passed on
         self._workers, self._threads = workers, threads
-
-    def __enter__(self) -> "_Cluster":
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-        import ray
-
-        self._is_ours = not ray.is_initialized()
-        if self._is_ours:
-            ray.init(log_to_driver=False, logging_level="ERROR", include_dashboard=False)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        import ray
-
-        if self._is_ours:
-            ray.shutdown()
 
     def results(self, jobs: Sequence[Job], unit_pictures: int) -> Iterator[_Done]:
         """Yield the result of each job.
@@ -177,8 +197,8 @@ class _Cluster:
         settings.enable_progress_bars = False
         settings.max_errored_blocks = -1
         blocks = [_block(unit) for unit in units(jobs, unit_pictures)]
-        present = max(int(ray.cluster_resources()["CPU"] // self._threads), 1)
-        most = min(self._workers or present, len(blocks))
+        most = min(self._workers, len(blocks))
+        least = min(most, num_workers(self._threads))
         with warnings.catch_warnings():  # of the keyword of retries, which has no other name yet
             warnings.simplefilter("ignore")
             mapped = ray.data.from_arrow(blocks).map_batches(
@@ -186,12 +206,18 @@ class _Cluster:
                 fn_constructor_args=self._arguments,
                 batch_size=None,  # the unit
                 batch_format="pyarrow",
-                compute=ray.data.ActorPoolStrategy(min_size=min(most, present), max_size=most),
+                compute=ray.data.ActorPoolStrategy(min_size=least, max_size=most),
                 num_cpus=self._threads,
                 max_task_retries=_NUM_RETRIES,
             )
-        for table in mapped.iter_batches(batch_size=None, batch_format="pyarrow"):
-            yield from map(pickle.loads, table.column("done").to_pylist())
+        try:
+            for table in mapped.iter_batches(batch_size=None, batch_format="pyarrow"):
+                yield from map(pickle.loads, table.column("done").to_pylist())
+        except ray.exceptions.RayError as error:
+            raise ClusterError(
+                f"Ray cannot start workers: {str(error).strip().splitlines()[-1]}; every machine "
+                "needs the same version of featheredge, and the model's file at the same path"
+            ) from error
 
 
 class _Worker:
