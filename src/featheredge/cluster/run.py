@@ -11,6 +11,7 @@ import itertools
 import logging
 import os
 import pickle
+import socket
 import threading
 import traceback
 import warnings
@@ -36,6 +37,7 @@ UNIT_PICTURES = 32
 """Pictures of a unit; a row group of a Parquet file is a unit of its own."""
 
 _NUM_RETRIES = 2
+_CONNECT_S = 10.0
 
 
 class _Done(NamedTuple):
@@ -111,6 +113,7 @@ def connected() -> Iterator[None]:
         yield
         return
     try:
+        _knock(os.environ.get("RAY_ADDRESS", ""))
         ray.init(log_to_driver=False, logging_level="ERROR", include_dashboard=False)
     except (OSError, RuntimeError, ValueError) as error:
         where = os.environ.get("RAY_ADDRESS", "this machine")
@@ -122,6 +125,13 @@ def connected() -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise an OSError if nothing listens at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
 
 
 def num_workers(threads: int) -> int:
