@@ -36,6 +36,7 @@ QUICK = (
 
 #: Scripts that cannot run here -> what they need.
 SKIPPED = {
+    "bench_ray.py": "Ray: pip install '.[ray]'",
     "bench_page.py": "Chromium, and `pip install playwright`",
     "bench_saliency_metrics.py": "an environment with PySODMetrics; give --pysod PYTHON",
     "bench_training.py": "the data set of a recipe; give RECIPE --set data.root=DIR",

@@ -70,6 +70,7 @@ print(json.dumps(said))
         ),
         ("eval", ["eval", "edges", "{maps}", "{masks}", "--max-dist", "0.01"]),
         ("eval", ["eval", "saliency", "{maps}", "{masks}"]),
+        ("ray", ["edges", "{maps}", "-o", "{masks}", "--engine", "ray"]),
         ("eval", ["eval", "mobile-edge-xs", "bsds500:nowhere"]),  # before any work
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],

@@ -44,6 +44,10 @@ class OutputError(FeatheredgeError, ValueError):
     """An output that cannot be written, exists already, or is shared by two inputs."""
 
 
+class ClusterError(FeatheredgeError, RuntimeError):
+    """A Ray cluster that cannot be reached or cannot start worker processes."""
+
+
 class VideoError(FeatheredgeError, ValueError):
     """A video, camera or stream of frames that cannot be read."""
 

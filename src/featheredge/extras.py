@@ -18,6 +18,7 @@ MODULES = {
     "openvino": ("openvino", "nncf"),
     "hub": ("huggingface_hub",),
     "speed": ("isal",),
+    "ray": ("ray", "pyarrow", "fsspec"),
     "serve": ("fastapi", "uvicorn", "python_multipart", "prometheus_client"),
 }
 """The importable modules that each extra installs."""
@@ -57,7 +58,7 @@ def explain(error: ModuleNotFoundError, purpose: str) -> MissingExtraError | Non
         purpose: What needs the module, as the subject of a sentence.
     """
     module = (error.name or "").partition(".")[0]
-    for extra in ("eval", "heic", "hub", "openvino", "serve", "video", "lab"):
+    for extra in ("eval", "heic", "hub", "openvino", "ray", "serve", "video", "lab"):
         if module in MODULES[extra] or (extra == "lab" and module in _ALSO_IN_LAB):
             return MissingExtraError(_sentence(extra, purpose, [module]))
     return None

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from featheredge.address import Address, Place
+
 #: Names of temporary files: ".", the file's name, ".", eight random characters, its suffix.
 _TEMPORARY = re.compile(r"\..+(\.\w+)\.[a-z0-9_]{8}\1")
 
@@ -43,8 +45,11 @@ def sweep(folder: Path) -> None:
             path.unlink()
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write bytes to a file with `replacing`."""
+def write_bytes(path: Place, data: bytes) -> None:
+    """Write bytes to a file with `replacing`, or to an address in one request."""
+    if isinstance(path, Address):
+        path.write_bytes(data)
+        return
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 

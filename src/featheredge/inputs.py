@@ -3,15 +3,17 @@
 import glob
 import io
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from featheredge.address import Address
 from featheredge.errors import ImageError
 from featheredge.image import IMAGE_SUFFIXES, refuse_url
 from featheredge.url import Url, is_url
 
-Source: TypeAlias = Path | Url
+Source: TypeAlias = Path | Url | Address
 """Where a picture is read from."""
 
 
@@ -32,7 +34,7 @@ class Found:
     """An input file.
 
     Attributes:
-        source: The file or the URL.
+        source: The file, the URL or the address.
         folder: The file's folder, relative to the input folder or to the fixed part of the
             pattern; "." for an input that is a file.
     """
@@ -42,10 +44,10 @@ class Found:
 
 
 def read(source: Source, *, allow_private: bool = False) -> PictureFile:
-    """Read an image file from the disk, or download it.
+    """Read an image file from the disk or another file system, or download it.
 
     Args:
-        source: A path or a URL.
+        source: A path, an address or a URL.
         allow_private: Whether URLs may lead to addresses that are not public.
 
     Raises:
@@ -63,7 +65,13 @@ def read(source: Source, *, allow_private: bool = False) -> PictureFile:
         raise ImageError(f"{str(source)!r} is not a path: {error}") from error
 
 
-def expand(text: str, skip: Path | None = None, *, allow_urls: bool = False) -> list[Found]:
+def expand(
+    text: str,
+    skip: Path | None = None,
+    *,
+    allow_urls: bool = False,
+    suffixes: Collection[str] = IMAGE_SUFFIXES,
+) -> list[Found]:
     """Find the files of one input argument.
 
     Args:
@@ -71,6 +79,7 @@ def expand(text: str, skip: Path | None = None, *, allow_urls: bool = False) -> 
             any folders) or a URL. Hidden files and folders are skipped.
         skip: A folder inside `text` whose files are not inputs, because it holds the outputs.
         allow_urls: Whether `text` may be a URL, which is not downloaded here.
+        suffixes: The files of a folder or pattern that are taken.
 
     Returns:
         The files, sorted. A path that does not exist is returned too: reading it gives the error.
@@ -83,10 +92,10 @@ def expand(text: str, skip: Path | None = None, *, allow_urls: bool = False) -> 
     refuse_url(text)
     if not is_folder_or_pattern(text):
         return [Found(Path(text))]
-    found = list_images(text, skip)
+    found = list_images(text, skip, suffixes)
     if not found:
         kind = "the folder has" if _is_folder(text) else "the pattern matches"
-        raise ImageError(f"{text}: {kind} no images ({' '.join(sorted(IMAGE_SUFFIXES))})")
+        raise ImageError(f"{text}: {kind} no images ({' '.join(sorted(suffixes))})")
     return found
 
 
@@ -100,12 +109,15 @@ def root_of(text: str) -> Path:
     return Path(text) if _is_folder(text) else _fixed_part(text)
 
 
-def list_images(text: str, skip: Path | None = None) -> list[Found]:
+def list_images(
+    text: str, skip: Path | None = None, suffixes: Collection[str] = IMAGE_SUFFIXES
+) -> list[Found]:
     """List the images of a folder or pattern; the list may be empty.
 
     Args:
         text: A folder or a glob pattern.
         skip: A folder inside `text` that is left out.
+        suffixes: The files that are listed, by the end of their names.
 
     Returns:
         The files, sorted.
@@ -116,7 +128,7 @@ def list_images(text: str, skip: Path | None = None) -> list[Found]:
     else:
         # Path.glob takes no absolute patterns before Python 3.13
         files = [Path(name) for name in glob.glob(text, recursive=True)]  # noqa: PTH207
-    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    images = [file for file in files if file.suffix.lower() in suffixes]
     if skip is not None and _is_inside(skip, root):
         images = [file for file in images if not _is_inside(file, skip)]
     images = sorted(file for file in images if file.is_file())

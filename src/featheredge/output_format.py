@@ -3,11 +3,11 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from PIL import Image, __version__, features
 
+from featheredge.address import Place
 from featheredge.errors import ArgumentError, OutputError
 from featheredge.image_metadata import NO_METADATA, ImageMetadata
 from featheredge.png import encode_png
@@ -162,7 +162,7 @@ class OutputFormat:
         return file.getvalue()
 
 
-def format_of(path: Path) -> Format | None:
+def format_of(path: Place) -> Format | None:
     """Return the format that a file name ends in; None if it ends in no output format."""
     suffix = path.suffix.lower().removeprefix(".")
     known: dict[str, Format] = {**{name: name for name in FORMATS}, "jpeg": "jpg"}

@@ -20,7 +20,7 @@ def photos(tmp_path):
 
 def names(jobs: list[Job], root: Path) -> list[tuple[str, str]]:
     return [
-        (str(job.source).removeprefix(f"{root}/"), str(job.output.relative_to(root)))
+        (str(job.source).removeprefix(f"{root}/"), str(job.output).removeprefix(f"{root}/"))
         for job in jobs
     ]
 

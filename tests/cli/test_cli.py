@@ -537,3 +537,20 @@ def test_urls_need_permission(featheredge, toy_onnx, tmp_path, monkeypatch, phot
     code, out, _ = featheredge(*command, "--allow-urls")
     assert (code, out.startswith(f"{url} -> cat_edges.png (")) == (0, True)
     assert read(tmp_path / "cat_edges.png").shape == (21, 34)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{photo}", "--engine", "ray"], "needs a folder for outputs and manifest: add -o FOLDER"),
+        (["{photo}", "--engine", "ray", "-o", "x.png"], "needs a folder for outputs"),
+        (["{photo}", "--engine", "ray", "-o", "s3://b/x.png"], "needs a folder for outputs"),
+        (["{photo}", "--engine", "ray", "-o", "x", "--watch"], "has no --watch and --preview"),
+        (["s3://bucket/photo.jpg"], "s3://bucket/photo.jpg is not on this machine; add --engine"),
+        (["{photo}", "-o", "s3://bucket/x"], "s3://bucket/x is not on this machine; add --engine"),
+    ],
+)
+def test_clusters_and_addresses_go_together(featheredge, photo, arguments, message):
+    code, _, err = featheredge("edges", *(text.format(photo=photo) for text in arguments))
+    assert code == 1
+    assert message in err

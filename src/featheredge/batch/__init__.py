@@ -7,7 +7,16 @@ others, and a file whose output exists is skipped.
 
 from featheredge.batch.picture import Draw, Drawn, FramesOption, Notes, Output, PictureWork
 from featheredge.batch.pipeline import Result, Work, run
-from featheredge.batch.plan import SVG, VERBS, Job, Naming, is_file_name, mask_path, plan
+from featheredge.batch.plan import (
+    SVG,
+    VERBS,
+    Job,
+    Naming,
+    is_file_name,
+    mask_path,
+    name_outputs,
+    plan,
+)
 from featheredge.batch.speed import Speed
 from featheredge.batch.watch import POLL_S, Watcher
 
@@ -29,6 +38,7 @@ __all__ = [
     "Work",
     "is_file_name",
     "mask_path",
+    "name_outputs",
     "plan",
     "run",
 ]

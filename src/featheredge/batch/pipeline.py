@@ -11,10 +11,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Generic, TypeAlias, TypeVar
 
+from featheredge.address import Place
 from featheredge.batch.picture import Notes, Output
 from featheredge.batch.plan import Job, exists, mask_path
 from featheredge.errors import FeatheredgeError, OutputError
@@ -62,6 +62,7 @@ def run(
     force: bool,
     workers: int = 1,
     read: Callable[[Source], PictureFile] = read,
+    write: Callable[[Place, bytes], None] = write_bytes,
 ) -> Generator[Result]:
     """Run jobs in parallel; a job that fails does not stop the others.
 
@@ -71,6 +72,7 @@ def run(
         force: Whether to replace existing outputs. If not, jobs whose outputs exist are skipped.
         workers: Pictures that are processed at the same time, at least 1.
         read: Reads an input file.
+        write: Writes an output file.
 
     Yields:
         The result of each job, in the order of the jobs. When the iterator is closed, or Ctrl-C
@@ -79,7 +81,7 @@ def run(
     stop = _Stop(workers)
 
     def process(job: Job) -> Result:
-        return _process(job, work, read, force, stop)
+        return _process(job, work, read, write, force, stop)
 
     with _Threads(process, workers + _NUM_WAITING) as threads, stop:
         yield from threads.in_order(jobs)
@@ -127,12 +129,13 @@ def _process(
     job: Job,
     work: Work,
     read: Callable[[Source], PictureFile],
+    write: Callable[[Place, bytes], None],
     force: bool,
     stop: _Stop,
 ) -> Result:
     """Read, process and write one picture."""
     stop.check()
-    if exists(job.output) and not force:
+    if not force and exists(job.output):
         return Result(job, skipped=True)
     done = Result(job)
     try:
@@ -142,8 +145,9 @@ def _process(
             output = work(picture)
         with stop.slot("write"), record("write") as writing:
             if output.mask is not None:
-                _write_mask(mask_path(job.output), output.mask, force)
-            _write(job.output, output.content)
+                _refuse_existing_mask(mask_path(job.output), force)
+                _write(write, mask_path(job.output), output.mask)
+            _write(write, job.output, output.content)
         done = replace(done, notes=output.notes)
     except FeatheredgeError as failure:
         return replace(done, error=str(failure))
@@ -152,17 +156,16 @@ def _process(
     return replace(done, stages={**reading, **working, **writing})
 
 
-def _write_mask(path: Path, content: bytes, force: bool) -> None:
-    if exists(path) and not force:
+def _refuse_existing_mask(path: Place, force: bool) -> None:
+    if not force and exists(path):
         raise OutputError(f"{path} exists; add -f to replace it and the cut-out")
-    _write(path, content)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(write: Callable[[Place, bytes], None], path: Place, content: bytes) -> None:
     try:
-        write_bytes(path, content)
+        write(path, content)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 class _Threads(Generic[T, R]):

@@ -1,6 +1,7 @@
 """The plan of a batch: an output file for every input file.
 
-`plan` refuses everything that can be refused before any work starts.
+`plan` finds the inputs and names their outputs. Both refuse everything that can be refused before
+any work starts.
 """
 
 import os
@@ -9,6 +10,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from featheredge.address import Address, Place
 from featheredge.errors import ArgumentError, OutputError
 from featheredge.image import IMAGE_SUFFIXES
 from featheredge.inputs import Found, Source, expand
@@ -27,12 +29,12 @@ class Job:
     """One input and its output file.
 
     Attributes:
-        source: The input file or URL.
+        source: The input file, URL or address.
         output: The output file.
     """
 
     source: Source
-    output: Path
+    output: Place
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Naming:
         ArgumentError: The suffix has a path separator, or is empty next to the inputs.
     """
 
-    output: Path | None = None
+    output: Place | None = None
     verb: str = "edges"
     suffix: str | None = None
     extension: str = ".png"
@@ -75,7 +77,7 @@ class Naming:
             return False
         return is_file_name(self.output, self.extension)
 
-    def target(self, found: Found, *, whole_name: bool = False) -> Path:
+    def target(self, found: Found, *, whole_name: bool = False) -> Place:
         """Return the output file; `whole_name` keeps the input's own suffix in its name."""
         stem = found.source.name if whole_name else found.source.stem
         if self.output is not None:
@@ -94,7 +96,7 @@ class Naming:
         return [each for each in found if not self._is_result(each.source, inputs)]
 
     def _is_result(self, source: Source, inputs: set[tuple[Path, str]]) -> bool:
-        if isinstance(source, Url) or (
+        if isinstance(source, Url | Address) or (
             format_of(source) is None and source.suffix != self.extension
         ):
             return False
@@ -132,9 +134,22 @@ def plan(
         OutputError: Two inputs would share an output, an output is also an input, or the single
             output file exists.
     """
-    found = find(inputs, naming, allow_urls=allow_urls)
+    return name_outputs(find(inputs, naming, allow_urls=allow_urls), naming, force=force)
+
+
+def name_outputs(found: Sequence[Found], naming: Naming, *, force: bool = False) -> list[Job]:
+    """Choose an output file for each input file, as `plan` does.
+
+    Args:
+        found: The input files, without duplicates.
+        naming: How outputs are named.
+        force: Whether an existing file named by `naming.output` may be replaced.
+
+    Raises:
+        OutputError: See `plan`.
+    """
     short = [naming.target(each) for each in found]
-    sources = {os.path.realpath(f.source) for f in found if isinstance(f.source, Path)}
+    sources = {_real(f.source) for f in found if not isinstance(f.source, Url)}
     if naming.output is not None and naming.one_file:
         refuse_inputs([naming.output], sources)
         return [_single(found, naming.output, force)]
@@ -156,15 +171,16 @@ def find(inputs: Sequence[str], naming: Naming, *, allow_urls: bool = False) -> 
         ImageError: A folder or pattern has no images, or a URL is not allowed.
     """
     by_source: dict[Source, Found] = {}
+    skip = naming.output if isinstance(naming.output, Path) else None
     for text in inputs:
-        for each in expand(text, skip=naming.output, allow_urls=allow_urls):
+        for each in expand(text, skip=skip, allow_urls=allow_urls):
             by_source.setdefault(each.source, each)
     named = set(map(Path, inputs))
     kept = {each.source for each in naming.without_results(list(by_source.values()))}
     return [each for source, each in by_source.items() if source in kept or source in named]
 
 
-def is_file_name(output: Path, extension: str = ".png") -> bool:
+def is_file_name(output: Place, extension: str = ".png") -> bool:
     """Return whether an output is a file, not a folder.
 
     Args:
@@ -174,7 +190,8 @@ def is_file_name(output: Path, extension: str = ".png") -> bool:
     Raises:
         OutputError: Its suffix is that of a picture, but not of an output format.
     """
-    if os.path.isdir(output):  # noqa: PTH112 - pathlib raises an error if the name is too long
+    # pathlib raises an error if the name is too long
+    if isinstance(output, Path) and os.path.isdir(output):  # noqa: PTH112
         return False
     suffix = output.suffix.lower()
     allowed = (extension,) if extension == SVG else tuple(f".{name}" for name in FORMATS)
@@ -186,32 +203,40 @@ def is_file_name(output: Path, extension: str = ".png") -> bool:
     return False
 
 
-def mask_path(cutout: Path) -> Path:
+def mask_path(cutout: Place) -> Place:
     """Return the mask's file beside a cut-out: NAME_mask.png for NAME_cutout.png or NAME.png."""
     return cutout.with_name(f"{cutout.stem.removesuffix('_cutout')}_mask.png")
 
 
-def exists(path: Path) -> bool:
-    """Return whether there is a file or a link; no error if the name is too long."""
-    return os.path.lexists(path)
+def exists(path: Place) -> bool:
+    """Return whether there is a file or a link; no error if the name is too long.
+
+    An address is taken to be free: it can be replaced at once, so no request asks.
+    """
+    return isinstance(path, Path) and os.path.lexists(path)
 
 
-def refuse_inputs(outputs: Iterable[Path], sources: Container[str]) -> None:
+def _real(place: Place) -> str:
+    """Return a name that is equal for two names of the same file."""
+    return os.path.realpath(place) if isinstance(place, Path) else str(place)
+
+
+def refuse_inputs(outputs: Iterable[Place], sources: Container[str]) -> None:
     """Raise an error if an output is also an input.
 
     Args:
         outputs: The output files.
-        sources: The real paths of the inputs.
+        sources: The real paths, and the addresses, of the inputs.
 
     Raises:
         OutputError: An output is also an input.
     """
     for output in outputs:
-        if os.path.realpath(output) in sources:
+        if _real(output) in sources:
             raise OutputError(f"{output} is also an input; write to another folder with -o FOLDER")
 
 
-def _single(found: list[Found], output: Path, force: bool) -> Job:
+def _single(found: Sequence[Found], output: Place, force: bool) -> Job:
     """Return the job of the one input that is written to the file `output`."""
     if len(found) > 1:
         raise OutputError(f"{output} is one file but there are {len(found)} inputs; give a folder")
@@ -223,7 +248,7 @@ def _single(found: list[Found], output: Path, force: bool) -> Job:
 def _refuse_shared(jobs: Sequence[Job]) -> None:
     owners: dict[str, Source] = {}
     for job in jobs:
-        target = os.path.realpath(job.output)
+        target = _real(job.output)
         if target in owners:
             raise OutputError(
                 f"{owners[target]} and {job.source} would both be written to {job.output}; "

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from featheredge.address import Place
 from featheredge.batch.plan import Job, Naming, refuse_inputs
 from featheredge.errors import ArgumentError
 from featheredge.inputs import Found, Source, is_folder_or_pattern, list_images, root_of
@@ -45,19 +46,20 @@ class Watcher:
         Raises:
             ArgumentError: An input is neither a folder nor a pattern, or the output is a file.
         """
+        self._skip = naming.output if isinstance(naming.output, Path) else None
         if naming.one_file:
             raise ArgumentError(f"{naming.output} is one file; with --watch, give a folder")
         for text in inputs:
             if not is_folder_or_pattern(text):
                 raise ArgumentError(f"{text} is not a folder or pattern; --watch needs one")
-            if naming.output and _is_same_folder(naming.output, root_of(text)):
+            if self._skip and _is_same_folder(self._skip, root_of(text)):
                 raise ArgumentError(
                     f"{text} is watched, so outputs there would be inputs; give another -o FOLDER"
                 )
         self._inputs, self._naming, self._settle_s = list(inputs), naming, settle_s
         self._seen: dict[Source, tuple[_State, float]] = {}
         self._done: dict[Source, _State] = {}
-        self._owners: dict[Path, Source] = {}
+        self._owners: dict[Place, Source] = {}
 
     def ready(self) -> list[Job]:
         """List the folders once; return the files that became complete, sorted.
@@ -66,9 +68,7 @@ class Watcher:
             OutputError: An output is also an input.
         """
         found = {
-            each.source: each
-            for text in self._inputs
-            for each in list_images(text, skip=self._naming.output)
+            each.source: each for text in self._inputs for each in list_images(text, self._skip)
         }
         now = time.monotonic()
         kept = self._naming.without_results(list(found.values()))

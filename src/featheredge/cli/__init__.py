@@ -3,8 +3,8 @@
 The other files in this folder define the verbs, which are registered below with
 `app.command(file.function)`, or `app.command(file.app)` for a verb with sub-commands. Signatures,
 docstrings and the commands of `examples.py` are the help text, so `--help` imports all files. To
-keep it fast, at module level they import only the standard library, cyclopts,
-`featheredge.errors`, `featheredge.extras` and each other. All other imports are inside functions.
+keep it fast, at module level they import only the standard library, cyclopts, each other, and
+`featheredge.errors`, `.extras` and `.address`. All other imports are inside functions.
 """
 
 import os

@@ -2,19 +2,21 @@
 
 import sys
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, Token
 from cyclopts.validators import Number
 
+from featheredge.address import Address, is_address, place
 from featheredge.cli.results import Verbosity, print_results
 from featheredge.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from featheredge.batch import Drawn, PictureWork, Result, Watcher
+    from featheredge.address import Place
+    from featheredge.batch import Drawn, Naming, PictureWork, Result, Watcher
     from featheredge.catalog import Task
     from featheredge.image import ImageSource
     from featheredge.inputs import PictureFile, Source
@@ -60,7 +62,7 @@ class Output:
     frames: Annotated[Literal["all", "first"], Parameter(group=_OUTPUT)] = "all"
     force: Annotated[bool, Parameter(group=_OUTPUT, alias="-f", negative="--resume")] = False
 
-    def chosen_format(self, output: Path | None, is_svg: bool) -> "OutputFormat":
+    def chosen_format(self, output: "Place | None", is_svg: bool) -> "OutputFormat":
         """Return the format of the outputs that are pictures of pixels.
 
         Args:
@@ -95,6 +97,10 @@ class Folders:
             divided by --threads. Each one needs memory of its own.
         watch: Wait for new files in the folders and process each when it is complete; Ctrl-C ends
             it.
+        engine: Process pictures on this machine, or on a Ray cluster (ray): on that of
+            RAY_ADDRESS or, if there is none, on this machine in several processes. Inputs and -o
+            can then be addresses (s3://..., gs://...), inputs also tar and Parquet files, and the
+            output folder gets a manifest.
         allow_urls: Download inputs that begin with http:// or https://, at most 50 MB in 30 s
             with 3 redirects.
         allow_private_urls: Like --allow-urls, from loopback and private addresses too.
@@ -102,6 +108,7 @@ class Folders:
 
     workers: Annotated[int | None, Parameter(group=_FOLDERS, validator=Number(gte=1))] = None
     watch: Annotated[bool, Parameter(group=_FOLDERS, negative="")] = False
+    engine: Annotated[Literal["local", "ray"], Parameter(group=_FOLDERS)] = "local"
     allow_urls: Annotated[bool, Parameter(group=_FOLDERS, negative="")] = False
     allow_private_urls: Annotated[bool, Parameter(group=_FOLDERS, negative="")] = False
 
@@ -110,6 +117,10 @@ class Folders:
         from featheredge.timing import num_cores
 
         return self.workers or max(num_cores() // threads, 1)
+
+
+def _place(_: type, tokens: Sequence[Token]) -> "Place":
+    return place(tokens[0].value)
 
 
 def _at_least_one(_: type, threads: str | int) -> None:
@@ -140,7 +151,9 @@ class Run:
         quiet: Print errors only, and show no progress bar.
     """
 
-    output: Annotated[Path | None, Parameter(alias="-o")] = None
+    output: Annotated[
+        Path | Address | None, Parameter(alias="-o", converter=_place, n_tokens=1)
+    ] = None
     model: Annotated[str | None, Parameter(alias="-m")] = None
     threads: Annotated[Literal["auto"] | int, Parameter(validator=_at_least_one)] = 1
     provider: str = "cpu"
@@ -205,6 +218,9 @@ def process(
         return _pipe(_open_work(task, run, draw, format)[1])
     extension = batch.SVG if is_svg else format.extension
     naming = batch.Naming(run.output, verb, run.files.suffix, extension)
+    if run.folders.engine == "ray":
+        return _process_on_ray(verb, task, inputs, run, draw, format, naming)
+    _refuse_addresses(inputs, run.output)
     where = f"to {run.output}" if run.output else "next to their inputs"
     if run.folders.watch:
         watcher = batch.Watcher(inputs, naming)
@@ -224,6 +240,54 @@ def process(
     return print_results(
         results, model, verb, verbosity, workers, where, len(jobs), preview=run.preview
     )
+
+
+def _process_on_ray(
+    verb: str,
+    task: "Task",
+    inputs: list[str],
+    run: Run,
+    draw: "Draw",
+    format: "OutputFormat",
+    naming: "Naming",
+) -> int:
+    """Process all inputs on a Ray cluster and return the exit code."""
+    from featheredge import batch, cluster
+    from featheredge.cpu_threads import resolve_threads
+    from featheredge.extras import require
+
+    if run.folders.watch or run.preview:
+        raise ArgumentError("--engine ray has no --watch and --preview; leave them out")
+    if run.output is None or naming.one_file:
+        raise ArgumentError("--engine ray needs a folder for outputs and manifest: add -o FOLDER")
+    require("ray", "--engine ray")
+    output = run.output if isinstance(run.output, Address) else run.output.absolute()
+    allow_urls = run.folders.allow_urls or run.folders.allow_private_urls
+    found = cluster.find(inputs, output, allow_urls=allow_urls)
+    jobs = batch.name_outputs(found, replace(naming, output=output))
+    model, work = _open_work(task, run, draw, format)
+    threads = resolve_threads(run.threads)
+    where = f"to {run.output}, listed in manifest.parquet there,"
+    with cluster.connected():
+        workers = run.folders.workers or cluster.num_workers(threads)
+        results = cluster.run(
+            jobs,
+            work,
+            output,
+            force=run.files.force,
+            workers=workers,
+            threads=threads,
+            allow_private=run.folders.allow_private_urls,
+        )
+        return print_results(results, model, verb, run.verbosity, workers, where, len(jobs))
+
+
+def _refuse_addresses(inputs: list[str], output: "Place | None") -> None:
+    for text in [*inputs, str(output)]:
+        if is_address(text) and not text.lower().startswith("file:"):
+            raise ArgumentError(
+                f"{text} is not on this machine; add --engine ray, which reads and writes there"
+            )
 
 
 def _open_work(

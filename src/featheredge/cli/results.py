@@ -57,8 +57,9 @@ def print_results(
     with _ended_by_ctrl_c(total is None), closing(results), bar as advance:
         for result in speed.measured(results):
             report.add(result)
-            if preview and not (result.error or result.skipped):
-                _preview(result.job.output)
+            output = result.job.output
+            if preview and isinstance(output, Path) and not (result.error or result.skipped):
+                _preview(output)
             advance(len(report.failed))
     if verbosity == "json":
         shown = {"model": model, **report.as_dict(), "speed": speed.as_dict(workers)}

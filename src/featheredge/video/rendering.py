@@ -90,5 +90,6 @@ def _loaded(background: Background | None) -> Background | None:
     if background is None or (isinstance(background, str) and background == "blur"):
         return background
     backdrop(background, np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8))  # may raise
-    is_file = isinstance(background, (str, Path)) and Path(background).is_file()
-    return load(background) if is_file else background
+    if isinstance(background, (str, Path)) and Path(background).is_file():
+        return load(background)
+    return background
