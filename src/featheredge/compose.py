@@ -21,6 +21,7 @@ from featheredge.cutout_confidence import confidence
 from featheredge.errors import ArgumentError, NoObjectError
 from featheredge.image import MAX_MEGAPIXELS, Channels, ImageSource, load, swap_red_and_blue
 from featheredge.maps import cached_session
+from featheredge.pixel_values import check_unit
 from featheredge.png import quantise
 from featheredge.refine import FIT_PX, apply_lines, bounds, fit_lines, refine
 from featheredge.resize import fit_inside, resize, small_copy
@@ -343,6 +344,7 @@ def soft_mask(
 
     Raises:
         ArgumentError: A number is out of range.
+        ImageError: The map has NaN or values outside [0, 1].
 
     Example:
         >>> import numpy as np
@@ -355,6 +357,7 @@ def soft_mask(
             f"threshold is {threshold} and softness is {softness}; expected a threshold above 0 "
             "and at most 1, and a softness from 0 to 1"
         )
+    check_unit(map, "the map")
     low, high = _ramp(threshold, softness)
     if high - low < 1e-6:
         return (map >= threshold).astype(np.float32)
