@@ -37,9 +37,9 @@ def lowest_versions(project: dict[str, Any], tested: Iterable[str]) -> list[str]
         ValueError: A dependency has no lower bound, or two different ones.
     """
     extras = project.get("optional-dependencies", {})
-    needed = [extra for name, extra in extras.items() if name not in TOOLS]
+    needed = [line for name, extra in extras.items() if name not in TOOLS for line in extra]
     bounds: dict[str, str] = {}
-    for requirement in map(Requirement, [*project["dependencies"], *sum(needed, [])]):
+    for requirement in map(Requirement, [*project["dependencies"], *needed]):
         if bounds.setdefault(requirement.name, _bound(requirement)) != _bound(requirement):
             raise ValueError(f"{requirement.name} has two lower bounds; give one")
     pins = dict(line.split("==") for line in tested if "==" in line)
