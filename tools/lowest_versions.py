@@ -3,9 +3,9 @@
     python tools/lowest_versions.py > lowest.txt
     pip install -c lowest.txt -e ".[dev]"
 
-The bounds are those of pyproject.toml. Tools of the extras `dev` and `docs`, and PyTorch, keep the
-versions of constraints.txt: `pip install torch` with another version would fetch the build for
-CUDA.
+The bounds are those of pyproject.toml. The tools of the extras `dev`, `docs` and `release` keep the
+versions of constraints.txt, and so does PyTorch: `pip install torch` with another version would fetch
+the build for CUDA.
 """
 
 import sys
@@ -17,7 +17,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
-TOOLS = ("dev", "docs")
+TOOLS = ("dev", "docs", "release")
 
 
 def main() -> None:
