@@ -1,6 +1,7 @@
 """Mutation tests: change the source in one place at a time, and list the changes no test notices.
 
     python tools/mutate.py channels --places 100 -o mutants.json
+    python tools/mutate.py channels --again mutants.json -o again.json   # only those not noticed
 
 The changes are those of cosmic-ray: another operator, number, comparison or keyword. Each place of
 a seeded sample gets one of them. The tests of the package run in a copy of the repository, in a
@@ -25,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pytest
@@ -64,15 +65,21 @@ def main() -> None:
     parser.add_argument("--places", type=int, default=100, help="how many places are changed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=60, help="stop after this time")
+    parser.add_argument("--again", type=Path, help="repeat what no test noticed in this output")
     parser.add_argument("-o", "--output", type=Path, required=True, help="a JSON file")
     options = parser.parse_args()
+    former = json.loads(options.again.read_text("utf-8")) if options.again else None
     with tempfile.TemporaryDirectory() as folder:
         copy_repository(Path(folder))
         os.chdir(folder)
         sys.path[:0] = ["src", "tests"]
         for name in PRELOADED + (() if options.package == "metrics" else PRELOADED_LAB):
             importlib.import_module(name)
-        mutants = sample(options.package, options.places, options.seed)
+        if former is None:
+            mutants = sample(options.package, options.places, options.seed)
+        else:
+            kept = [result for result in former if not result["killed"]]
+            mutants = [Mutant(*(result[field.name] for field in fields(Mutant))) for result in kept]
         results = list(run_all(options.package, mutants, 60 * options.minutes))
     options.output.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     killed = sum(result["killed"] for result in results)
