@@ -55,8 +55,8 @@ wheel: .venv/release  ## Build the wheel and the source archive into dist/, with
 	cd dist && sha256sum *.whl *.tar.gz > SHA256SUMS && cat SHA256SUMS
 
 sbom: wheel  ## What is in an installed wheel and in the web page, as CycloneDX files in dist/.
-	$(PYTHON) -m venv --clear dist/env
-	dist/env/bin/python -m pip --disable-pip-version-check --quiet install -c constraints.txt dist/*.whl
+	$(PYTHON) -m venv --clear --without-pip dist/env
+	$(PIP) --python dist/env install -c constraints.txt dist/*.whl
 	$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
 		--mc-type library -o dist/sbom-python.cdx.json dist/env/bin/python
 	cd page && npm sbom --package-lock-only --omit dev --sbom-format cyclonedx > ../dist/sbom-page.cdx.json

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from featheredge.deploy.rewrite.apply import NEGLIGIBLE, flush_negligible
+from featheredge.deploy.rewrite.apply import NEGLIGIBLE, flush_negligible, rewrite
 from featheredge.deploy.rewrite.blocks import BLOCK, fill_blocks
 from featheredge.deploy.rewrite.branches import add_joined, share_pools, shrink_before_enlarging
 from featheredge.deploy.rewrite.dead import drop_dead_channels
 from featheredge.deploy.rewrite.graph import read_conv
 from featheredge.deploy.rewrite.norms import fold_norms
-from featheredge.deploy.rewrite.slopes import replace_prelu
+from featheredge.deploy.rewrite.slopes import Slopes, replace_prelu
 from featheredge.onnx_runtime import onnx_session
 from rewrite_graphs import Branches, Traced, shuffled
 
@@ -330,3 +330,28 @@ def test_negligible_weights_become_zero():
 def _array(value: ir.Value) -> np.ndarray:
     assert value.const_value is not None
     return value.const_value.numpy()
+
+
+WHOLE = """
+<ir_version: 9, opset_import: ["" : 20]>
+network (float[B, H, W, 3] image) => (float[B, H, W, 2] map)
+<float[2, 3, 1, 1] kernel = {1, 2, 3, 4, 5, 6}, float[2, 1, 1] slopes = {0.25, 0.25}> {
+    a = Transpose <perm = [0, 3, 1, 2]> (image)
+    b = Conv (a, kernel)
+    c = PRelu (b, slopes)
+    map = Transpose <perm = [0, 2, 3, 1]> (c)
+}
+"""
+
+
+def test_a_rewritten_model_has_one_size_and_says_what_was_done():
+    model, counts = rewrite(onnx.parser.parse_model(WHOLE), input_px=8)
+    assert str(counts) == "     1  PReLU layers replaced by LeakyReLU"
+    for value in (*model.graph.input, *model.graph.output):
+        dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        assert dims[:3] == [1, 8, 8]
+
+
+def test_without_a_prelu_no_slope_has_changed():
+    assert replace_prelu(Traced(conv(3, 2), 1, 3, 4, 4).graph) == Slopes()
+    assert Slopes().rounded == 0
