@@ -4,8 +4,8 @@
     pip install -c lowest.txt -e ".[dev]"
 
 The bounds are those of pyproject.toml. The tools of the extras `dev`, `docs` and `release` keep the
-versions of constraints.txt, and so does PyTorch: `pip install torch` with another version would fetch
-the build for CUDA.
+versions of constraints.txt. So does PyTorch, because `pip install torch` with another version would
+fetch the build for CUDA.
 """
 
 import sys
