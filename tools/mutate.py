@@ -82,7 +82,7 @@ def main() -> None:
             mutants = [Mutant(*(result[field.name] for field in fields(Mutant))) for result in kept]
         results = list(run_all(options.package, mutants, 60 * options.minutes))
     options.output.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-    killed = sum(result["killed"] for result in results)
+    killed = sum(bool(result["killed"]) for result in results)
     print(f"{options.package}: {len(results)} mutants, {killed} killed")
     for result in results:
         if not result["killed"]:

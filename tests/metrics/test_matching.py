@@ -87,7 +87,8 @@ def oracle_cost(predicted, annotated, max_dist_px):
 
 def oracle_cardinality(predicted, annotated, max_dist_px):
     num_left, num_right, i, j, _ = whole_graph(predicted, annotated, max_dist_px)
-    graph = csr_array((np.ones(len(i)), (i, j)), shape=(num_left, num_right))
+    entries = i.astype(np.int32), j.astype(np.int32)
+    graph = csr_array((np.ones(len(i)), entries), shape=(num_left, num_right))
     return int((maximum_bipartite_matching(graph) >= 0).sum())
 
 
