@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.errors import ArgumentError
+from featheredge.pixel_values import check_unit
 
 
 def confidence(map: NDArray[np.floating], threshold: float = 0.5) -> float:
@@ -27,6 +28,7 @@ def confidence(map: NDArray[np.floating], threshold: float = 0.5) -> float:
 
     Raises:
         ArgumentError: The threshold is out of range.
+        ImageError: The map has NaN or values outside [0, 1].
 
     Example:
         >>> import featheredge as fe
@@ -36,6 +38,7 @@ def confidence(map: NDArray[np.floating], threshold: float = 0.5) -> float:
     """
     if not 0 < threshold <= 1:
         raise ArgumentError(f"threshold is {threshold}; expected above 0 and at most 1")
+    check_unit(map, "the map")
     inside = map >= threshold
     area = int(np.count_nonzero(inside))
     intersection = float(map.sum(where=inside, dtype=np.float64))

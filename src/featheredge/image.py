@@ -218,7 +218,7 @@ def failures_named(name: str) -> Iterator[None]:
 def _check_size(width: int, height: int, max_megapixels: float, name: str) -> None:
     if width < 1 or height < 1:
         raise ImageError(f"{name}: no pixels ({width}x{height}); expected at least 1x1")
-    if width * height > max_megapixels * 1e6:
+    if not width * height <= max_megapixels * 1e6:  # also for a limit that is NaN
         raise ImageError(
             f"{name}: {width}x{height} is {width * height / 1e6:.4g} megapixels, over the limit "
             f"of {max_megapixels:g}; to read it, raise max_megapixels (--max-megapixels)"

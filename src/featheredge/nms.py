@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.errors import ArgumentError, ImageError
+from featheredge.pixel_values import check_unit
 
 Map = NDArray[np.float32]
 Flat = NDArray[np.float32]
@@ -83,7 +84,7 @@ def suppress(edge_map: NDArray[np.floating], variant: str = "hed") -> Map:
 
     Raises:
         ArgumentError: The variant is unknown.
-        ImageError: The map is not two-dimensional or is empty.
+        ImageError: The map is not two-dimensional, is empty, or has NaN or values outside [0, 1].
 
     Example:
         >>> import featheredge as fe
@@ -100,6 +101,7 @@ def suppress(edge_map: NDArray[np.floating], variant: str = "hed") -> Map:
         )
     rule = VARIANTS[variant]
     whole = np.asarray(edge_map, np.float32)
+    check_unit(whole, "the edge map")
     if rule is None:
         return whole.copy()
     thin = np.empty(whole.shape, np.float32)

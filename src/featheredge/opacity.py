@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.errors import ArgumentError
+from featheredge.pixel_values import check_unit
 from featheredge.png import quantise
 
 SOFTNESS = 0.2
@@ -29,6 +30,7 @@ def soft_mask(
 
     Raises:
         ArgumentError: A number is out of range.
+        ImageError: The map has NaN or values outside [0, 1].
 
     Example:
         >>> import numpy as np
@@ -41,6 +43,7 @@ def soft_mask(
             f"threshold is {threshold} and softness is {softness}; expected a threshold above 0 "
             "and at most 1, and a softness from 0 to 1"
         )
+    check_unit(map, "the map")
     low, high = ramp(threshold, softness)
     if high - low < 1e-6:
         return (map >= threshold).astype(np.float32)

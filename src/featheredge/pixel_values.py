@@ -58,6 +58,25 @@ def unit_to_uint8(array: NDArray[np.floating[Any]], name: str) -> NDArray[np.uin
     Raises:
         ImageError: A value is not finite or is outside [0, 1].
     """
+    check_unit(array, name)
+    levels = np.empty(array.shape, np.uint8)
+    step = max(_STRIP_VALUES * len(array) // array.size, 1)
+    for first in range(0, len(array), step):  # strips stay in the cache
+        scaled = array[first : first + step] * array.dtype.type(255)
+        levels[first : first + step] = np.rint(scaled, out=scaled)
+    return levels
+
+
+def check_unit(array: NDArray[np.floating[Any]], name: str) -> None:
+    """Raise an error unless all values are in [0, 1].
+
+    Args:
+        array: Floating point of any shape, not empty.
+        name: Name of the image or map in the message.
+
+    Raises:
+        ImageError: A value is not finite or is outside [0, 1].
+    """
     low, high = array.min(), array.max()  # NaN if any value is NaN
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ImageError(f"{name}: contains NaN or infinity; expected values in [0, 1]")
@@ -66,12 +85,6 @@ def unit_to_uint8(array: NDArray[np.floating[Any]], name: str) -> NDArray[np.uin
             f"{name}: floating point values from {low:g} to {high:g}; expected [0, 1] "
             "(divide 8-bit values by 255)"
         )
-    levels = np.empty(array.shape, np.uint8)
-    step = max(_STRIP_VALUES * len(array) // array.size, 1)
-    for first in range(0, len(array), step):  # strips stay in the cache
-        scaled = array[first : first + step] * array.dtype.type(255)
-        levels[first : first + step] = np.rint(scaled, out=scaled)
-    return levels
 
 
 def _warn_if_nearly_black(array: NDArray[np.uint16], name: str) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 from featheredge import png_stream
 from featheredge.errors import ArgumentError, ImageError, OutputError
 from featheredge.files import write_bytes
-from featheredge.pixel_values import unit_to_uint8
+from featheredge.pixel_values import check_unit, unit_to_uint8
 
 
 def binarise(map: NDArray[np.floating[Any]], threshold: float = 0.5) -> NDArray[np.float32]:
@@ -31,6 +31,7 @@ def binarise(map: NDArray[np.floating[Any]], threshold: float = 0.5) -> NDArray[
 
     Raises:
         ArgumentError: The threshold is out of range.
+        ImageError: The map has NaN or values outside [0, 1].
 
     Example:
         >>> import numpy as np
@@ -40,6 +41,7 @@ def binarise(map: NDArray[np.floating[Any]], threshold: float = 0.5) -> NDArray[
     """
     if not 0 < threshold <= 1:
         raise ArgumentError(f"threshold is {threshold}; expected above 0 and at most 1")
+    check_unit(map, "the map")
     return (map >= threshold).astype(np.float32)
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 from featheredge.blocks import block_extremes
 from featheredge.box_filter import box_mean
 from featheredge.errors import ArgumentError
+from featheredge.pixel_values import check_unit
 from featheredge.resize import Area, resize, resize_area, small_copy, strips
 
 FIT_PX = 512
@@ -62,11 +63,13 @@ def refine(
 
     Raises:
         ArgumentError: A number is not above 0.
+        ImageError: The map has NaN or values outside [0, 1].
     """
     if not (radius > 0 and eps > 0 and fit_px > 0):
         raise ArgumentError(
             f"radius, eps and fit_px are {radius}, {eps} and {fit_px}; expected numbers above 0"
         )
+    check_unit(map, "the map")
     height, width = image.shape[:2]
     lines = fit_lines(map, small_copy(image, fit_px), radius=radius, eps=eps)
     refined = np.empty((height, width), np.float32)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.errors import ArgumentError
+from featheredge.pixel_values import check_unit
 from featheredge.resize import fit_inside, resize
 
 Subject = Literal["all", "largest"]
@@ -66,6 +67,7 @@ def select_subject(
 
     Raises:
         ArgumentError: A number is out of range, or `subject` is unknown.
+        ImageError: The map has NaN or values outside [0, 1].
     """
     if not (0 < threshold <= 1 and 0 <= min_share <= 1):
         raise ArgumentError(
@@ -74,6 +76,7 @@ def select_subject(
         )
     if subject not in ("all", "largest"):
         raise ArgumentError(f"subject is {subject!r}; choose one of all, largest")
+    check_unit(map, "the map")
     height, width = map.shape
     small = np.asarray(resize(map, *fit_inside(height, width, _COPY_PX)), np.float32)
     parts, count = label_parts(small >= _CONNECTED * threshold)

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from featheredge.deploy.rewrite.apply import NEGLIGIBLE, flush_negligible
+from featheredge.deploy.rewrite.apply import NEGLIGIBLE, flush_negligible, rewrite
 from featheredge.deploy.rewrite.blocks import BLOCK, fill_blocks
 from featheredge.deploy.rewrite.branches import add_joined, share_pools, shrink_before_enlarging
 from featheredge.deploy.rewrite.dead import drop_dead_channels
 from featheredge.deploy.rewrite.graph import read_conv
 from featheredge.deploy.rewrite.norms import fold_norms
-from featheredge.deploy.rewrite.slopes import replace_prelu
+from featheredge.deploy.rewrite.slopes import Slopes, replace_prelu
 from featheredge.onnx_runtime import onnx_session
 from rewrite_graphs import Branches, Traced, shuffled
 
@@ -81,7 +81,8 @@ def test_a_norm_stays_if_another_layer_reads_its_input():
 def test_a_prelu_becomes_a_sum_of_two_convolutions(before):
     channels = 3 if isinstance(before, nn.MaxPool2d) else 4
     traced = Traced(shuffled(nn.Sequential(before, nn.PReLU(channels))), 2, 3, 8, 6)
-    assert traced.apply(replace_prelu).split == 1
+    counts = traced.apply(replace_prelu)
+    assert (counts.split, counts.rounded) == (1, 0)
     assert traced.operators()["PRelu"] == 0
 
 
@@ -148,8 +149,30 @@ def test_narrow_convolutions_are_added_instead_of_joined():
     traced = Traced(Branches(cat, *dilated), 1, 5, 9, 9)
     assert traced.apply(add_joined) == 1
     assert traced.operators() == {"Conv": 3, "Add": 2}
-    wide = [conv(5, 40, 3), conv(5, 40, 3)]
-    assert Traced(Branches(cat, *wide), 1, 5, 9, 9).apply(add_joined) == 0
+
+
+@pytest.mark.parametrize("width", [40, 8])
+def test_convolutions_stay_joined_if_their_sum_has_too_many_blocks(width):
+    """Five of 8 channels take 5 blocks; their sum would take 15."""
+    convs = [conv(5, width, 3) for _ in range(5)]
+    assert Traced(Branches(cat, *convs), 1, 5, 9, 9).apply(add_joined) == 0
+    then_narrow = nn.Sequential(
+        Branches(cat, *convs), Branches(cat, conv(5 * width, 3), conv(5 * width, 3))
+    )
+    assert Traced(then_narrow, 1, 5, 9, 9).apply(add_joined) == 1
+
+
+def test_a_convolution_that_another_layer_reads_stays_joined():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other, self.last = conv(5, 3, 3), conv(5, 3, 3), conv(3, 6)
+
+        def forward(self, x):
+            y = self.one(x)
+            return torch.cat([y, self.other(x)], 1) + self.last(y)
+
+    assert Traced(Twice(), 1, 5, 9, 9).apply(add_joined) == 0
 
 
 def test_channels_are_filled_up_to_blocks():
@@ -160,6 +183,14 @@ def test_channels_are_filled_up_to_blocks():
     assert traced.apply(fill_blocks) == 2
     assert all(width % BLOCK == 0 for width in widths(traced)[:-1])
     assert widths(traced)[-1] == 1
+
+
+def test_new_channels_of_a_concatenation_are_not_read():
+    """They are 0.5 after the sigmoid."""
+    inner = Branches(cat, nn.Sequential(depthwise(7), nn.Sigmoid()), nn.Sequential(depthwise(7)))
+    traced = Traced(nn.Sequential(conv(3, 7, 3), inner, conv(14, 20), conv(20, 1)), 2, 3, 8, 12)
+    traced.apply(fill_blocks)
+    assert widths(traced) == [16, 16, 16, 32, 1]
 
 
 def test_outputs_and_what_unknown_layers_read_keep_their_channels():
@@ -184,11 +215,104 @@ def test_dead_and_constant_channels_are_removed():
     assert widths(traced) == [3, 3, 4]
 
 
-def test_a_constant_channel_stays_if_the_next_layer_pads():
-    first, last = conv(3, 4), conv(4, 2, 3)
+@pytest.mark.parametrize(("value", "dropped"), [(0.0, 1), (1.0, 0), (2.0, 0)])
+def test_a_constant_channel_stays_if_the_next_layer_pads(value, dropped):
+    """Padding is 0, so that only a channel of zeros is the same everywhere."""
+    first, last = with_constant(conv(3, 4), 0, value), conv(4, 2, 3)
+    assert Traced(nn.Sequential(first, last), 1, 3, 7, 5).apply(drop_dead_channels) == dropped
+
+
+def with_constant(layer, channel, value):
+    """Give one channel of a convolution a constant value."""
     with torch.no_grad():
-        first.weight[0], first.bias[0] = 0, 2.0
-    assert Traced(nn.Sequential(first, last), 1, 3, 7, 5).apply(drop_dead_channels) == 0
+        layer.weight[channel], layer.bias[channel] = 0, value
+    return layer
+
+
+@pytest.mark.parametrize(("padding", "dropped"), [(0, 1), (1, 0)])
+def test_a_constant_channel_stays_constant_in_a_pool_without_padding(padding, dropped):
+    pool = nn.AvgPool2d(3, 1, padding)
+    network = nn.Sequential(with_constant(conv(3, 4), 1, 2.0), pool, conv(4, 2))
+    assert Traced(network, 1, 3, 7, 5).apply(drop_dead_channels) == dropped
+
+
+def test_constant_and_unread_channels_of_a_concatenation_are_removed():
+    last = conv(7, 4)
+    with torch.no_grad():
+        last.weight[:, [0, 6]] = 0  # the first of one part, the last of the other
+    joined = Branches(cat, with_constant(conv(3, 4), 2, 2.0), conv(3, 3, 3))
+    traced = Traced(nn.Sequential(joined, last), 1, 3, 7, 5)
+    assert traced.apply(drop_dead_channels) == 3
+    assert widths(traced) == [2, 2, 4]
+
+
+def test_channels_of_a_concatenation_that_is_the_output_stay():
+    parts = [nn.Sequential(with_constant(conv(3, 4), 1, 2.0), nn.ReLU()) for _ in range(2)]
+    traced = Traced(Branches(cat, *parts), 1, 3, 7, 5)
+    assert traced.apply(drop_dead_channels) == 0
+
+
+class Gated(nn.Module):
+    """Multiplies every channel by a number and by the sigmoid of its mean."""
+
+    def forward(self, x):
+        return 0.5 * x * x.mean((2, 3), keepdim=True).sigmoid()
+
+
+def test_channels_are_removed_through_a_gate():
+    last = conv(4, 2)
+    with torch.no_grad():
+        last.weight[:, 1] = 0
+    traced = Traced(nn.Sequential(conv(3, 4), Gated(), last), 1, 3, 7, 5)
+    assert traced.apply(drop_dead_channels) == 1
+    assert widths(traced) == [3, 2]
+
+
+def test_several_filters_for_each_channel_are_not_depthwise():
+    last = conv(6, 2)
+    with torch.no_grad():
+        last.weight[:, 1] = 0
+    network = nn.Sequential(conv(3, 3), conv(3, 6, 3, groups=3), last)
+    assert Traced(network, 1, 3, 7, 5).apply(drop_dead_channels) == 0
+
+
+def test_convolutions_over_time_are_left_alone():
+    network = nn.Sequential(nn.Conv1d(3, 4, 1), nn.Conv1d(4, 2, 1))
+    with torch.no_grad():
+        network[1].weight[:, 1] = 0
+    assert Traced(network, 1, 3, 7).apply(drop_dead_channels) == 0
+
+
+PADDED = """
+<ir_version: 9, opset_import: ["" : 20]>
+padded (float[1, 2, 4, 4] x, int64[1] right) => (float[1, 2, 6, n] y)
+<float[4, 2, 1, 1] first = {{1, 2, 3, 4, 5, 6, 7, 8}},
+ float[2, 4, 1, 1] last = {{1, 0, 3, 4, 5, 0, 7, 8}},
+ int64[1] zero = {{0}}, int64[1] one = {{1}}, int64[4] zeros = {{0, 0, 0, 0}}> {{
+    a = Conv (x, first)
+    pads = Concat <axis = 0> ({parts})
+    b = Pad (a, pads)
+    y = Conv (b, last)
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("parts", "dropped"),
+    [
+        ("zero, zero, one, zero, zero, zero, one, right", 1),
+        ("zeros, zero, zero, one, right", 0),  # the numbers of the channels are not read from it
+    ],
+)
+def test_channels_are_removed_through_padding_of_rows_and_columns(parts, dropped):
+    text = onnx.parser.parse_model(PADDED.format(parts=parts))
+    model = ir.from_proto(text)
+    x = np.random.default_rng(0).normal(size=(1, 2, 4, 4)).astype(np.float32)
+    inputs = {"x": x, "right": np.array([2])}
+    assert drop_dead_channels(model.graph) == dropped
+    (expected,) = onnx_session(text.SerializeToString()).run(None, inputs)
+    (found,) = onnx_session(ir.to_proto(model).SerializeToString()).run(None, inputs)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_negligible_weights_become_zero():
@@ -206,3 +330,28 @@ def test_negligible_weights_become_zero():
 def _array(value: ir.Value) -> np.ndarray:
     assert value.const_value is not None
     return value.const_value.numpy()
+
+
+WHOLE = """
+<ir_version: 9, opset_import: ["" : 20]>
+network (float[B, H, W, 3] image) => (float[B, H, W, 2] map)
+<float[2, 3, 1, 1] kernel = {1, 2, 3, 4, 5, 6}, float[2, 1, 1] slopes = {0.25, 0.25}> {
+    a = Transpose <perm = [0, 3, 1, 2]> (image)
+    b = Conv (a, kernel)
+    c = PRelu (b, slopes)
+    map = Transpose <perm = [0, 2, 3, 1]> (c)
+}
+"""
+
+
+def test_a_rewritten_model_has_one_size_and_says_what_was_done():
+    model, counts = rewrite(onnx.parser.parse_model(WHOLE), input_px=8)
+    assert str(counts) == "     1  PReLU layers replaced by LeakyReLU"
+    for value in (*model.graph.input, *model.graph.output):
+        dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        assert dims[:3] == [1, 8, 8]
+
+
+def test_without_a_prelu_no_slope_has_changed():
+    assert replace_prelu(Traced(conv(3, 2), 1, 3, 4, 4).graph) == Slopes()
+    assert Slopes().rounded == 0

@@ -77,14 +77,16 @@ def oracle_cost(predicted, annotated, max_dist_px):
     weights = (
         np.concatenate([costs, np.full(num_left, penalty)]) + 1
     )  # a weight of 0 would be no edge
-    graph = coo_array((weights, (rows, columns)), shape=(num_left, num_right + num_left)).tocsr()
+    entries = rows.astype(np.int32), columns.astype(np.int32)  # as csgraph of scipy 1.13 needs them
+    graph = coo_array((weights, entries), shape=(num_left, num_right + num_left)).tocsr()
     chosen = min_weight_full_bipartite_matching(graph)
     return int(graph[chosen].sum()) - num_left
 
 
 def oracle_cardinality(predicted, annotated, max_dist_px):
     num_left, num_right, i, j, _ = whole_graph(predicted, annotated, max_dist_px)
-    graph = csr_array((np.ones(len(i)), (i, j)), shape=(num_left, num_right))
+    entries = i.astype(np.int32), j.astype(np.int32)
+    graph = csr_array((np.ones(len(i)), entries), shape=(num_left, num_right))
     return int((maximum_bipartite_matching(graph) >= 0).sum())
 
 

@@ -1,6 +1,7 @@
 """The training loop: it learns, it stops and goes on without a trace, and it says what is wrong."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -80,6 +81,24 @@ def test_loader_processes_do_not_change_the_run(recipe_path, recipe, tmp_path):
     train(recipe, tmp_path / "alone")
     train(load_recipe(recipe_path, ["data.num_workers=2"]), tmp_path / "workers")
     assert_same_run(tmp_path / "workers", tmp_path / "alone")
+
+
+def test_the_seed_is_the_only_chance(recipe_path, recipe, tmp_path):
+    """On a CPU, a recipe gives the same file in every run, and another seed another file."""
+    files = [train(recipe, tmp_path / run) / "model.safetensors" for run in ("one", "two")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    other = train(load_recipe(recipe_path, ["seed=1"]), tmp_path / "other") / "model.safetensors"
+    assert other.read_bytes() != files[0].read_bytes()
+
+
+@pytest.mark.slow
+def test_another_process_trains_the_same_weights(recipe_path, recipe, tmp_path):
+    here = train(recipe, tmp_path / "here") / "model.safetensors"
+    command = [sys.executable, "-m", "featheredge", "train", recipe_path, "-o", tmp_path / "there"]
+    environment = {**os.environ, "PYTHONHASHSEED": "7"}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    there = tmp_path / "there" / "model" / "model.safetensors"
+    assert there.read_bytes() == here.read_bytes()
 
 
 @pytest.mark.slow

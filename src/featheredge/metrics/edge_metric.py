@@ -46,8 +46,8 @@ class EdgeMetric:
             name: Name of the image, unique in this metric; its number by default.
 
         Raises:
-            EvaluationError: Values are outside [0, 1], sizes differ, there is no annotation, or
-                the name is taken.
+            EvaluationError: Values are outside [0, 1], sizes differ, there is no annotation, one
+                has NaN, or the name is taken.
             MissingExtraError: numba is not installed.
         """
         self.add(name or str(len(self._counts)), count_edges(edge_map, annotations, self.protocol))
@@ -107,15 +107,26 @@ def count_edges(
         (T, 4) int64: cntR, sumR, cntP, sumP, see `featheredge.metrics.edge_counts.count_matches`.
 
     Raises:
-        EvaluationError: Values are outside [0, 1], sizes differ, or there is no annotation.
+        EvaluationError: Values are outside [0, 1], sizes differ, there is no annotation, or one
+            has NaN.
         MissingExtraError: numba is not installed.
     """
-    masks = [np.asarray(annotation).astype(np.bool_) for annotation in annotations]
+    masks = [_mask(annotation) for annotation in annotations]
     if not masks:
         raise EvaluationError("no annotation; every image needs at least one")
     for mask in masks:
         check_same_size(edge_map.shape, mask.shape)
     return count_matches(protocol.prepare(edge_map), masks, protocol.levels(), protocol.max_dist)
+
+
+def _mask(annotation: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Convert an annotation to bool; NaN, which would count as an edge, is an error."""
+    values = np.asarray(annotation)
+    if num_nan := np.count_nonzero(values != values):  # only NaN differs from itself
+        raise EvaluationError(
+            f"the annotation has {num_nan} NaN values; expected 0, or another number on edges"
+        )
+    return values.astype(np.bool_)
 
 
 def check_same_size(edge_map: tuple[int, ...], annotation: tuple[int, ...]) -> None:

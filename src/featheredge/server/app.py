@@ -1,6 +1,7 @@
 """The ASGI app: the API, its reference page, and the web page."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib import metadata
@@ -119,7 +120,7 @@ def _add_pages(app: FastAPI, page: Path) -> None:
     async def reference() -> Response:
         return FileResponse(_REFERENCE / "index.html")
 
-    app.mount("/reference", StaticFiles(directory=_REFERENCE))
+    app.mount("/reference", _Files(directory=_REFERENCE))
     if (page / "index.html").is_file():
         app.mount("/", _Page(directory=page, html=True))
         return
@@ -129,7 +130,15 @@ def _add_pages(app: FastAPI, page: Path) -> None:
         return HTMLResponse(_NO_PAGE)
 
 
-class _Page(StaticFiles):
+class _Files(StaticFiles):
+    """Files of a folder. A NUL character is in no name; not every version of Starlette knows."""
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """Find a file."""
+        return ("", None) if "\0" in path else super().lookup_path(path)
+
+
+class _Page(_Files):
     """The files of the web page; browsers ask again for those whose names hold no hash."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
