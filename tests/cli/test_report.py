@@ -83,8 +83,9 @@ def test_one_bad_folder_is_reported_and_counted(runs, tmp_path, toy_onnx, capsys
 
 
 def test_maps_are_the_networks_own(runs, tmp_path, noise):
+    from featheredge.photos import PHOTOS
     from featheredge.report.collect import collect
-    from featheredge.report.points import EXAMPLES, examine, load_pictures
+    from featheredge.report.points import examine, load_pictures
 
     picture = noise(24, 40)
     Image.fromarray(picture).save(tmp_path / "mine.png")
@@ -95,7 +96,7 @@ def test_maps_are_the_networks_own(runs, tmp_path, noise):
     seen = np.asarray(Image.open(io.BytesIO(point.maps[0]))) / 255
     assert seen.shape == (24, 40)
     assert np.abs(seen - toy_map(picture)).mean() < 0.03  # what JPEG loses
-    assert all(example.is_file() for example in EXAMPLES)
+    assert all(example.is_file() for example in PHOTOS)
 
 
 def test_what_exists_is_kept(runs, tmp_path):

@@ -1,5 +1,6 @@
 """Help, completion and the tour: what a person at the command line leans on."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -123,9 +124,26 @@ def test_completion_takes_the_shell_of_the_user(monkeypatch):
     assert "the shell is tcsh; type one of featheredge completion bash" in unknown.stderr
 
 
+#: Hides the packages of all extras from every Python that has its folder on the path.
+WITHOUT_EXTRAS = """
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "onnx", "scipy", "numba", "matplotlib", "pydantic"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Hidden())
+"""
+
+
 @pytest.mark.slow
-def test_the_tour_runs_and_shows_every_verb(tmp_path):
-    done = run("tour", cwd=tmp_path)
+def test_the_tour_runs_without_extras_and_shows_every_verb(tmp_path):
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text(WITHOUT_EXTRAS)
+    path = os.pathsep.join([str(hidden), *sys.path])
+    done = run("tour", cwd=tmp_path, env=os.environ | {"PYTHONPATH": path})
     assert done.returncode == 0, done.stderr
     shown = set(re.findall(r"\$ .*?featheredge ([\w-]+)", done.stdout))
     assert shown | {"tour"} == verbs()

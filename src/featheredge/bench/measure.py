@@ -22,7 +22,7 @@ from featheredge.bench.result import Row
 from featheredge.bench.subject import Form, Picture, Subject
 from featheredge.catalog import find, list_models, weights_path
 from featheredge.image import load
-from featheredge.report.points import EXAMPLES
+from featheredge.photos import PHOTOS
 from featheredge.resize import resize
 from featheredge.timing import Timing, clock_for, paired_ratio, summarise, time_rounds
 from featheredge.weights_file import is_path
@@ -82,7 +82,7 @@ def measure(
     Returns:
         A row for each subject, and the peak.
     """
-    picture = resize(load(EXAMPLES[0]), *size)
+    picture = resize(load(PHOTOS[0]), *size)
     photo = _jpeg(picture)
     clock = clock_for(threads).read
     cases: dict[str, Form] = {}

@@ -58,6 +58,7 @@ def report(
     if plot:
         require("eval", "`report --plot`", "matplotlib")
     from featheredge.files import write_bytes
+    from featheredge.photos import PHOTOS
     from featheredge.report import page, points, speed
     from featheredge.report.collect import collect
     from featheredge.report.left_out import refuse_empty, unscored_runs
@@ -69,7 +70,7 @@ def report(
         kept = None if measure_again else speed.stored(numbers, list(sessions), rounds)
         return kept or speed.measure(sessions, rounds)
 
-    shown = points.load_pictures(pictures or points.EXAMPLES)
+    shown = points.load_pictures(pictures or PHOTOS)
     networks, failures = collect(folders, with_catalog=catalog)
     refuse_empty(folders)
     unscored = unscored_runs(folders)

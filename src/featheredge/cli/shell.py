@@ -84,7 +84,7 @@ def tour(*, output: Annotated[Path, Parameter(alias="-o")] = Path("featheredge-t
     """
     from shutil import copy
 
-    from featheredge.report.points import EXAMPLES as PHOTOS
+    from featheredge.photos import PHOTOS
 
     if output.exists():
         raise OutputError(f"{output} exists; give another name: featheredge tour -o FOLDER")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from featheredge.errors import ArgumentError
 from featheredge.image import IMAGE_SUFFIXES, load
-from featheredge.report.points import EXAMPLES
+from featheredge.photos import PHOTOS
 from featheredge.resize import fit_inside, resize
 from featheredge.session import Session
 from featheredge.tiling import round_up
@@ -47,7 +47,7 @@ def load_pictures(folder: Path | None, session: Session) -> Pictures:
         ArgumentError: The folder has no images.
         ImageError: An image cannot be read.
     """
-    files = list(EXAMPLES) if folder is None else _spread(_images_in(folder))
+    files = list(PHOTOS) if folder is None else _spread(_images_in(folder))
     pictures = [_fit(load(file), session) for file in files]
     if len(pictures) < _HELD_OUT:
         return Pictures(pictures, pictures)

@@ -24,7 +24,6 @@ from featheredge.resize import fit_inside, resize
 from featheredge.session import Session
 from featheredge.timing import Timing
 
-EXAMPLES = tuple(Path(__file__).parent / name for name in ("coffee.jpg", "cat.jpg"))
 _LONGEST_PX = 320
 
 
