@@ -50,7 +50,7 @@ def test_frozen_layers_and_several_devices_count(recipe_path, tmp_path):
     plan = plan_run(recipe, tmp_path / "run", devices=2)
     assert plan.num_trained < plan.num_params
     assert plan.steps == 12, "two devices share a batch of 2, so 5 pictures stay 3 steps"
-    with pytest.raises(RecipeError, match="3 processes cannot share run.batch_size = 2"):
+    with pytest.raises(RecipeError, match="3 processes cannot share"):
         plan_run(recipe, tmp_path / "run", devices=3)
 
 

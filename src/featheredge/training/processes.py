@@ -67,10 +67,10 @@ def check_shares(batch_size: int, processes: int) -> None:
         RecipeError: It cannot.
     """
     if batch_size % processes:
-        possible = [n for n in range(1, batch_size + 1) if batch_size % n == 0]
+        possible = [str(n) for n in range(1, batch_size + 1) if batch_size % n == 0]
         raise RecipeError(
             f"{processes} processes cannot share run.batch_size = {batch_size} equally; start "
-            f"{' or '.join(map(str, possible))}, or change run.batch_size"
+            f"{', '.join(possible)} processes, or change run.batch_size"
         )
 
 
