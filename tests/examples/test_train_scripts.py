@@ -20,6 +20,8 @@ PROGRAMS = {
     "python": f'exec {sys.executable} "$@"',
 }
 
+SETTINGS = ("--set", "schedule.epochs=1", "--set", "data.val_splits=[]")
+
 
 def run(folder: Path, *arguments: str, **variables: str) -> list[int]:
     """Run a script; returns the steps in the log of the training run."""
@@ -31,15 +33,7 @@ def run(folder: Path, *arguments: str, **variables: str) -> list[int]:
     write_recipe(folder, write_bsds(folder / "bsds", "train", 6))
     environment = {"PATH": f"{programs}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1", **variables}
     done = subprocess.run(
-        [
-            "bash",
-            *arguments,
-            "toy.toml",
-            "--set",
-            "schedule.epochs=1",
-            "--set",
-            "data.val_splits=[]",
-        ],
+        ["bash", *arguments, "toy.toml", *SETTINGS],
         cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,

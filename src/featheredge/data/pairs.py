@@ -125,7 +125,8 @@ class EdgePairs(Decoded):
         picture, annotations, *maps = self._files(index)
         pixels = image.load(picture)
         shares = bsds500.consensus(bsds500.boundaries(annotations))
-        label = np.rint(shares * 255).astype(np.uint8)[None]
+        # Rows first, as in a cache: sums over a label then round alike. .mat files store columns.
+        label = np.rint(shares * 255).astype(np.uint8, order="C")[None]
         return pixels, np.concatenate([label, *(read_map(map, pixels)[None] for map in maps)])
 
     def _files(self, index: int) -> tuple[Path, ...]:
