@@ -57,7 +57,7 @@ def num_machines() -> int:
 
 def is_first() -> bool:
     """Whether this is the process that writes and prints."""
-    return not rank_zero_only.rank
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def check_shares(batch_size: int, processes: int) -> None:
@@ -93,7 +93,8 @@ def add_up(fabric: Fabric, values: Tensor) -> Tensor:
     """The sum of a tensor over all processes; itself if there is one process."""
     if fabric.world_size == 1:
         return values
-    total: Tensor = fabric.all_reduce(values.to(fabric.device), reduce_op="sum")
+    total = fabric.all_reduce(values.to(fabric.device), reduce_op="sum")
+    assert isinstance(total, Tensor)
     return total.to(values.device)
 
 

@@ -37,7 +37,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         var, mean = torch.var_mean(x.float(), (0, 2, 3), correction=0)
-        gathered: Tensor = _Gather.apply(torch.stack([mean, var]))
+        gathered: Tensor = _Gather.apply(torch.stack([mean, var]))  # type: ignore[no-untyped-call]
         means, vars = gathered.unbind(1)
         mean, var = means.mean(0), vars.mean(0) + means.var(0, correction=0)
         self._follow(mean.detach(), var.detach(), len(gathered) * x.numel() // x.shape[1])
