@@ -1,33 +1,37 @@
 """Memory and speed of training on many pictures, with and without a cache of decoded pictures.
 
-    python benchmarks/bench_cache.py [--pictures N] [--steps N] [--size WxH]
+    python benchmarks/bench_cache.py [--pictures N] [--size WxH] [--steps N] [--folder DIR]
 
-A temporary folder gets N pictures with masks: links to 100 cut-outs of the example photos. A toy
-network is trained on them by `featheredge train`, one command for each case: without a cache,
-with a cache that is empty, and with one that is full. Each case takes the same first steps and the
-last one a whole epoch. Memory is the largest of the process, with everything that it maps
-(`ru_maxrss`). Crops per second are the median over the steps. Linux and macOS only.
+A folder gets N pictures with masks: links to 100 cut-outs of the example photos. A toy network is
+trained on them by `featheredge train`, without a cache and with one. Memory is the largest that the
+process had after 20 steps and after all, with every page that it maps (VmHWM, so Linux only). Then
+the steps of both kinds are timed in this process, in turns; quote the ratio of their processor time,
+which other programs disturb less. `--folder` keeps pictures and cache for the next time.
 """
 
 import argparse
-import json
+import itertools
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lightning_fabric import Fabric
 from PIL import Image
 
+from featheredge import timing
+from featheredge.training.loop import TrainingRun
+from featheredge.training.recipe import load_recipe
 from interleaved import write_result
 
 ROOT = Path(__file__).parents[1]
 _NUM_DISTINCT = 100
-_WARM_UP_STEPS = 2
+_FEW_STEPS = 20
 
 RECIPE = """
 task = "saliency"
@@ -53,29 +57,30 @@ blocks = [{{hidden = 0, out = 4}}, {{hidden = 8, out = 6, stride = 2}},
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=int, default=100_000)
-    parser.add_argument("--steps", type=int, default=100, help="of the cases without a whole epoch")
     parser.add_argument("--size", default="96x72")
+    parser.add_argument("--steps", type=int, default=400, help="of each training, above 20")
+    parser.add_argument("--rounds", type=int, default=20, help="timed steps of each kind")
+    parser.add_argument("--folder", type=Path, help="where pictures and cache are kept")
     args = parser.parse_args()
-    width, height = map(int, args.size.split("x"))
-    with tempfile.TemporaryDirectory() as folder:
-        recipe, cache = write_data(Path(folder), args.pictures, (width, height)), "data.cache="
-        cases = {
-            "no cache": ([], args.steps),
-            "empty cache": ([f"{cache}{folder}/cache"], args.steps),
-            "full cache, whole epoch": ([f"{cache}{folder}/cache"], None),
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = args.folder or Path(scratch)
+        recipe, cache = folder / "many.toml", f"data.cache={folder}/cache"
+        if not recipe.exists():
+            width, height = map(int, args.size.split("x"))
+            write_data(folder, args.pictures, (width, height))
+        cases: dict[str, list[str]] = {"without": [], "with a cache": [cache]}
+        memory = {
+            name: peak_memory(recipe, settings, args.steps, Path(scratch) / name)
+            for name, settings in cases.items()
         }
-        measured = {}
-        for name, (settings, steps) in cases.items():
-            measured[name] = train(recipe, settings, steps, Path(folder) / name)
-            print(name, json.dumps(measured[name]), flush=True)
-        files = (Path(folder) / "cache").rglob("pictures.bin")
-        cache_mb = sum(path.stat().st_size for path in files) / 1e6
-    setting = {"pictures": args.pictures, "size": args.size, "steps": args.steps}
-    write_result("cache", {**setting, "cache_mb": round(cache_mb), "cases": measured})
+        steps = time_steps(recipe, cases, Path(scratch) / "timed", args.rounds)
+        cache_mb = sum(path.stat().st_size for path in (folder / "cache").rglob("*.bin")) / 1e6
+    setting = {"pictures": args.pictures, "size": args.size, "cache_mb": round(cache_mb)}
+    write_result("cache", {**setting, "memory": memory, "step_processor_time": steps})
 
 
-def write_data(folder: Path, count: int, size: tuple[int, int]) -> Path:
-    """Write pictures, masks and their list, and return a recipe that trains on them."""
+def write_data(folder: Path, count: int, size: tuple[int, int]) -> None:
+    """Write pictures, masks and their list, and a recipe that trains on them."""
     random = np.random.default_rng(0)
     photo = Image.open(ROOT / "examples/coffee.jpg").convert("RGB")
     root = folder / "data"
@@ -95,39 +100,48 @@ def write_data(folder: Path, count: int, size: tuple[int, int]) -> Path:
                 original = f"{index % _NUM_DISTINCT:06}{target.suffix}"
                 target.hardlink_to(target.with_name(original))
     (root / "train.txt").write_text("\n".join(f"{index:06}" for index in range(count)), "utf-8")
-    recipe = folder / "many.toml"
-    recipe.write_text(RECIPE.format(root=root.as_posix()), "utf-8")
-    return recipe
+    (folder / "many.toml").write_text(RECIPE.format(root=root.as_posix()), "utf-8")
 
 
-def train(recipe: Path, settings: list[str], steps: int | None, folder: Path) -> dict[str, Any]:
-    """Train for some steps, or to the end, and return what it took."""
+def peak_memory(recipe: Path, settings: list[str], steps: int, folder: Path) -> dict[str, int]:
+    """Train for some steps and return the largest memory after a few and after all, in MB."""
     options = [part for setting in settings for part in ("--set", setting)]
     command = [sys.executable, "-m", "featheredge", "train", str(recipe), "-o", str(folder)]
     environment = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src"), **os.environ}
-    log, started, first = folder / "log.jsonl", time.perf_counter(), None
-    process = subprocess.Popen([*command, *options], env=environment, stdout=subprocess.DEVNULL)
-    while True:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        lines = log.read_text("utf-8").splitlines() if log.exists() else []
-        if lines and first is None:
-            first = time.perf_counter() - started
-        if pid:
-            break
-        if steps is not None and len(lines) >= steps:
-            process.terminate()
-            steps = None
-        time.sleep(0.2)
-    if not lines:
-        sys.exit(f"{' '.join(command)}: ended with status {status} before the first step")
-    speeds = [json.loads(line)["samples_per_s"] for line in lines[_WARM_UP_STEPS:]]
-    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return {
-        "peak_mb": round(peak / 1e6),
-        "steps": len(lines),
-        "crops_per_s": round(statistics.median(speeds), 1),
-        "first_step_after_s": round(first or 0, 1),
+    log, peaks = folder / "log.jsonl", dict[str, int]()
+    with subprocess.Popen([*command, *options], env=environment) as process:
+        for count in (_FEW_STEPS, steps):
+            while (done := num_lines(log)) < count:
+                if process.poll() is not None:
+                    sys.exit(f"{' '.join(command)}: ended after {done} steps")
+                time.sleep(0.1)
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            peaks[f"mb_after_{count}_steps"] = int(status.split("VmHWM:")[1].split()[0]) // 1000
+        process.terminate()
+    print(folder.name, peaks, flush=True)
+    return peaks
+
+
+def num_lines(log: Path) -> int:
+    return log.read_bytes().count(b"\n") if log.exists() else 0
+
+
+def time_steps(
+    recipe: Path, cases: dict[str, list[str]], folder: Path, rounds: int
+) -> dict[str, Any]:
+    """Time the steps of runs in turns; the pictures of each step are new to its run."""
+    fabric = Fabric(accelerator="cpu", devices=1)
+    runs = {
+        name: TrainingRun(load_recipe(recipe, settings), folder / name, fabric)
+        for name, settings in cases.items()
     }
+    for name in runs:
+        (folder / name).mkdir(parents=True)
+    numbers = {name: itertools.count(1) for name in runs}
+    steps = {name: (lambda name=name: runs[name].take_step(next(numbers[name]))) for name in runs}
+    timed = timing.time_cases(steps, rounds, time.process_time)
+    ratio = timed["without"].median_ms / timed["with a cache"].median_ms
+    return {**{name: asdict(each) for name, each in timed.items()}, "times_faster": round(ratio, 2)}
 
 
 if __name__ == "__main__":
