@@ -3,10 +3,10 @@
     python benchmarks/bench_cache.py [--pictures N] [--size WxH] [--steps N] [--folder DIR]
 
 A folder gets N pictures with masks: links to 100 cut-outs of the example photos. A toy network is
-trained on them by `featheredge train`, without a cache and with one. Memory is the largest that the
+trained on them by `featheredge train`, without a cache and with one. Memory is the largest that a
 process had after 20 steps and after all, with every page that it maps (VmHWM, so Linux only). Then
-the steps of both kinds are timed in this process, in turns; quote the ratio of their processor time,
-which other programs disturb less. `--folder` keeps pictures and cache for the next time.
+the steps of both kinds are timed in this process, in turns; quote the ratio of their processor
+time, which other programs disturb less. `--folder` keeps pictures and cache for the next time.
 """
 
 import argparse
