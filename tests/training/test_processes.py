@@ -188,7 +188,7 @@ def recipe_path(tmp_path) -> Path:
 def command(recipe: Path, folder: Path, *settings: str) -> list[str]:
     """`featheredge train` in two processes of this machine."""
     options = [part for setting in (*SGD, *settings) for part in ("--set", setting)]
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     program = ["-m", "featheredge", "train", str(recipe), "-o", str(folder)]
     return [sys.executable, *launcher, *program, *options]
 
