@@ -168,14 +168,15 @@ def test_a_shared_norm_of_one_process_is_a_batch_norm():
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
-#: Plain gradient descent: Adam turns rounding errors of gradients near zero into whole steps.
+#: Small steps of plain gradient descent. Larger ones, and Adam, make rounding errors grow: then one
+#: process drifts as far from itself with another memory layout.
 SGD = [
     "optimiser.kind=sgd",
-    "optimiser.lr=0.2",
+    "optimiser.lr=0.05",
     "optimiser.clip_norm=0.5",
     "run.batch_size=4",
     "run.accumulate=2",
-    'decay={kind="dynamic", layers=["encoder"]}',
+    'decay={kind="dynamic", layers=["encoder"], strength=0.3}',
 ]
 
 
@@ -228,8 +229,8 @@ def test_two_processes_train_as_one(recipe_path, tmp_path):
     printed = run_two(recipe_path, tmp_path / "two", f"data.cache={tmp_path / 'cache'}")
     assert printed.strip() == str(tmp_path / "two" / "model"), "the first process alone prints"
     assert_same_run(tmp_path / "two", tmp_path / "one")
-    losses = [record["loss"] for record in records(tmp_path / "one") if "loss" in record]
-    assert abs(losses[0] - losses[-1]) > 1e-3, "the run changes the network"
+    validated = [record["val_loss"] for record in records(tmp_path / "one") if "val_loss" in record]
+    assert abs(validated[0] - validated[-1]) > 1e-4, "the run changes the network"
 
 
 @pytest.mark.slow
