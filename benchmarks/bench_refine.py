@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from featheredge.compose import compose, soft_mask
+from featheredge.compose import compose
 from featheredge.image import load
+from featheredge.opacity import soft_mask
 from featheredge.refine import refine
 from featheredge.resize import fit_inside, resize
 from featheredge.session import Session

@@ -19,20 +19,21 @@ from unittest.mock import patch
 import av
 
 from featheredge import load_image
+from featheredge.catalog import Task
 from featheredge.resize import resize
 from featheredge.session import Session
 from featheredge.video import convert as module
 from featheredge.video.reader import open_file
-from featheredge.video.rendering import Look, Style, renderer
+from featheredge.video.rendering import Render, renderer
 from interleaved import time_cases, write_result
 
 PHOTO = Path(__file__).parents[1] / "examples/coffee.jpg"
 HEIGHT, WIDTH, PAN_PX = 360, 640, 2
 
-LOOKS: dict[str, tuple[Look, Style]] = {
-    "edges": ("map", Style("edges")),
-    "saliency overlay": ("overlay", Style("saliency")),
-    "cut-out on green": ("cutout", Style("saliency", background=(0, 255, 0))),
+LOOKS: dict[str, tuple[Task, Render]] = {
+    "edges": ("edges", renderer("edges")),
+    "saliency overlay": ("saliency", renderer("saliency", "overlay")),
+    "cut-out on green": ("saliency", renderer("saliency", "cutout", background=(0, 255, 0))),
 }
 
 
@@ -57,9 +58,9 @@ def one_thread() -> Any:
     return patch.multiple(module, read_ahead=in_line, write_behind=nullcontext)
 
 
-def run(clip: Path, session: Session, look: Look, style: Style, threads: Callable[[], Any]) -> None:
+def run(clip: Path, session: Session, render: Render, threads: Callable[[], Any]) -> None:
     with threads(), open_file(clip) as reader:
-        module.convert(reader, clip.with_name("out.mp4"), session, renderer(look, style))
+        module.convert(reader, clip.with_name("out.mp4"), session, render)
 
 
 def main() -> None:
@@ -71,10 +72,10 @@ def main() -> None:
         clip = Path(folder) / "clip.mp4"
         write_clip(clip, arguments.frames)
         cases = {}
-        for name, (look, style) in LOOKS.items():
-            session = Session(task=style.task)
-            cases[f"{name}, three threads"] = partial(run, clip, session, look, style, nullcontext)
-            cases[f"{name}, one thread"] = partial(run, clip, session, look, style, one_thread)
+        for name, (task, render) in LOOKS.items():
+            session = Session(task=task)
+            cases[f"{name}, three threads"] = partial(run, clip, session, render, nullcontext)
+            cases[f"{name}, one thread"] = partial(run, clip, session, render, one_thread)
         times = time_cases(cases, arguments.rounds)
     for timed in times.values():
         timed["frames_per_s"] = round(1e3 * arguments.frames / timed["min_ms"], 2)

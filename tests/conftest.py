@@ -9,9 +9,16 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from hypothesis import HealthCheck, settings
 from onnx import TensorProto, helper, numpy_helper
 
 from featheredge import catalog, maps
+
+# A busy machine is slow: no test fails for the time that it takes.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 STRIDE = 8
 INPUT_PX = 64

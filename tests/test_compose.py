@@ -10,9 +10,10 @@ from PIL import Image
 from scipy.ndimage import convolve
 
 import featheredge
-from featheredge.compose import bounding_box, compose, soft_mask, subject_alpha, subject_mask
+from featheredge.compose import bounding_box, compose, subject_alpha, subject_mask
 from featheredge.compositing import foreground
 from featheredge.errors import ArgumentError, ImageError, NoObjectError, WeightsError
+from featheredge.opacity import soft_mask
 from featheredge.png import quantise
 from featheredge.refine import FIT_PX, refine
 from featheredge.resize import resize, small_copy

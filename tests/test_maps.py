@@ -25,6 +25,24 @@ def test_a_smaller_image_keeps_its_size(noise, toy_onnx):
         fe.edges(image, model=toy_onnx, size=8)
 
 
+def test_scales_average_resized_copies(noise, toy_onnx):
+    image = noise(60, 120)
+    half = resize(fe.edges(resize(image, 30, 60), model=toy_onnx), 60, 120)
+    whole = fe.edges(image, model=toy_onnx)
+    found = fe.edges(image, model=toy_onnx, scales=(0.5, 1))
+    np.testing.assert_allclose(found, (half + whole) / 2, atol=1e-6)
+    assert found.dtype == np.float32
+    # Factors are on the working size.
+    quarter = fe.edges(image, model=toy_onnx, size=60, scales=(0.5,))
+    np.testing.assert_array_equal(quarter, fe.edges(image, model=toy_onnx, size=30))
+
+
+@pytest.mark.parametrize("scales", [(), (1, 0), (float("nan"),), (float("inf"),)])
+def test_unusable_scales_are_refused(noise, toy_onnx, scales):
+    with pytest.raises(ArgumentError, match="give at least one factor, all above 0"):
+        fe.edges(noise(24, 40), model=toy_onnx, scales=scales)
+
+
 def test_a_map_as_an_image_shows_in_notebooks():
     map = np.linspace(0, 1, 256, dtype=np.float32).reshape(8, 32)
     image = fe.to_image(map)

@@ -60,7 +60,7 @@ def smooth_map(height, width, seed, sigma=1.5):
     return ((field - field.min()) / np.ptp(field)).astype(np.float32)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(3, 28), st.integers(3, 28), st.integers(0, 2**32 - 1), st.sampled_from([*RULES]))
 def test_every_variant_equals_the_slow_twin(height, width, seed, variant):
     edge_map = smooth_map(height, width, seed)

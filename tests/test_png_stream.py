@@ -25,7 +25,7 @@ def isal():
     pytest.importorskip("isal", reason="needs featheredge[speed]")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     height=st.integers(1, 40),
     width=st.integers(1, 40),

@@ -22,7 +22,7 @@ def windows(height: int, width: int, radius: int):
             )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(height=st.integers(1, 12), width=st.integers(1, 12), radius=st.integers(1, 15))
 def test_box_mean_is_the_mean_of_every_window(height, width, radius):
     values = np.random.default_rng(radius).random((2, height, width))
@@ -97,7 +97,7 @@ def test_strips_leave_no_seam(noise, monkeypatch):
     np.testing.assert_allclose(refine(map, image, fit_px=30), whole, atol=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), level=st.sampled_from([0, 0.5, 1]))
 def test_a_flat_map_stays_flat(height, width, level):
     image = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)

@@ -11,7 +11,7 @@ from featheredge.resize import fit_inside, resize, resize_rows, small_copy, stri
 SIDES = st.integers(1, 40)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(height=SIDES, width=SIDES, new_height=SIDES, new_width=SIDES, cut=st.integers(0, 39))
 def test_some_rows_are_those_of_the_whole(height, width, new_height, new_width, cut):
     cut = min(cut, new_height - 1)
@@ -27,7 +27,7 @@ def test_some_rows_are_those_of_the_whole(height, width, new_height, new_width, 
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(height=SIDES, width=SIDES, new_height=SIDES, new_width=SIDES, level=st.floats(0, 1))
 def test_values_stay_in_their_range(height, width, new_height, new_width, level):
     flat = np.full((height, width), level, np.float32)

@@ -84,7 +84,7 @@ def test_pictures_of_any_shapes_go_through_a_saliency_network_together(toy_salie
         np.testing.assert_allclose(map, whole_picture_map(image), atol=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     height=st.integers(1, 300),
     width=st.integers(1, 300),

@@ -12,7 +12,7 @@ from featheredge.subject import label_parts, select_subject
 
 
 @given(arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_parts_are_those_of_scipy(mask):
     expected, count = scipy.ndimage.label(mask, np.ones((3, 3)))
     labels, found = label_parts(mask)
@@ -70,7 +70,7 @@ def test_a_map_below_the_threshold_is_left_alone():
     st.floats(0.1, 1.0),
     st.sampled_from(["all", "largest"]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_values_are_kept_dropped_or_filled(map, threshold, subject):
     selected = select_subject(map, threshold, subject=subject).map
     assert ((selected == map) | (selected == 0) | (selected == 1)).all()

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from featheredge.catalog import list_models
-    from featheredge.compose import cutout, soft_mask, subject_mask
+    from featheredge.compose import cutout, subject_mask
     from featheredge.cutout_confidence import confidence
     from featheredge.image import load as load_image
     from featheredge.maps import edges, saliency
     from featheredge.models.build import create_model, list_networks
     from featheredge.nms import suppress as thin
+    from featheredge.opacity import soft_mask
     from featheredge.png import binarise, save_map, to_image
     from featheredge.session import Session
 
@@ -49,7 +50,7 @@ _ORIGINS = {
     "load_image": ("featheredge.image", "load"),
     "saliency": ("featheredge.maps", "saliency"),
     "save_map": ("featheredge.png", "save_map"),
-    "soft_mask": ("featheredge.compose", "soft_mask"),
+    "soft_mask": ("featheredge.opacity", "soft_mask"),
     "subject_mask": ("featheredge.compose", "subject_mask"),
     "thin": ("featheredge.nms", "suppress"),
     "to_image": ("featheredge.png", "to_image"),

@@ -1,4 +1,4 @@
-"""Soft masks and cut-outs from saliency maps, with a transparent or a new background.
+"""Cut-outs from saliency maps, with a transparent or a new background.
 
 Map values are absolute and never stretched. If no pixel reaches the threshold, the image has no
 salient object, and `cutout` raises an error instead of cutting out noise.
@@ -21,14 +21,13 @@ from featheredge.cutout_confidence import confidence
 from featheredge.errors import ArgumentError, NoObjectError
 from featheredge.image import MAX_MEGAPIXELS, Channels, ImageSource, load, swap_red_and_blue
 from featheredge.maps import cached_session
+from featheredge.opacity import SOFTNESS, border_level, ramp, soft_mask
 from featheredge.png import quantise
 from featheredge.refine import FIT_PX, apply_lines, bounds, fit_lines, refine
 from featheredge.resize import fit_inside, resize, small_copy
 from featheredge.session import Session
 from featheredge.subject import MIN_SHARE, Subject, select_subject
 from featheredge.tensor_layout import Tensor
-
-SOFTNESS = 0.2
 
 
 def cutout(
@@ -159,7 +158,7 @@ def cut_out(
     _require_object(map, threshold)  # on the network's own map, before borders are refined
     selected = select_subject(map, threshold, subject=subject, min_share=min_share)
     alpha = _refined_alpha(selected.map, image, small, threshold)
-    if alpha.max() < _border_level(threshold):
+    if alpha.max() < border_level(threshold):
         _require_object(refine(selected.map, image), threshold)
     pixels, mask = _compose(image, alpha, small, threshold, background, crop, margin)
     return CutOut(pixels, mask, confidence(map, threshold), selected.num_dropped)
@@ -263,7 +262,7 @@ def _refined_alpha(
         (H, W) uint8: the same as from `refine`, `soft_mask` and `quantise`.
     """
     shape = image.shape[:2]
-    low, high = _ramp(threshold, softness)
+    low, high = ramp(threshold, softness)
     lines = fit_lines(map, small)
     lowest, highest = bounds(lines, shape)
     alpha = np.zeros(shape, np.uint8)
@@ -318,61 +317,13 @@ def _compose(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return the pixels of a cut-out and its opacities; `small` is the image's small copy."""
     if crop:
-        area = bounding_box(alpha >= _border_level(threshold), margin)
+        area = bounding_box(alpha >= border_level(threshold), margin)
         image, alpha = image[area], alpha[area]
         small = small_copy(image, FIT_PX)
     layer = foreground(image, alpha, small)
     if background is None:
         return layer, alpha
     return over(layer, backdrop(background, image, alpha)), alpha
-
-
-def soft_mask(
-    map: NDArray[np.float32], threshold: float = 0.5, softness: float = SOFTNESS
-) -> NDArray[np.float32]:
-    """Convert a map to opacities: a linear ramp from 0 to 1 around the threshold.
-
-    Args:
-        map: (H, W) float32 in [0, 1].
-        threshold: Middle of the ramp, above 0 and at most 1.
-        softness: Width of the ramp, in [0, 1]. 0 gives a hard border; 1 with threshold 0.5 gives
-            the map itself. The ramp ends within [0, 1], so that 0 stays 0 and 1 stays 1.
-
-    Returns:
-        (H, W) float32 in [0, 1].
-
-    Raises:
-        ArgumentError: A number is out of range.
-
-    Example:
-        >>> import numpy as np
-        >>> import featheredge as fe
-        >>> fe.soft_mask(np.array([[0.3, 0.5, 0.7]], np.float32)).round(2)
-        array([[0. , 0.5, 1. ]], dtype=float32)
-    """
-    if not (0 < threshold <= 1 and 0 <= softness <= 1):
-        raise ArgumentError(
-            f"threshold is {threshold} and softness is {softness}; expected a threshold above 0 "
-            "and at most 1, and a softness from 0 to 1"
-        )
-    low, high = _ramp(threshold, softness)
-    if high - low < 1e-6:
-        return (map >= threshold).astype(np.float32)
-    mask = np.subtract(map, low, dtype=np.float32)
-    mask /= high - low  # float32 like the map: in float64, 1 would not stay 1 on a steep ramp
-    return np.clip(mask, 0, 1, out=mask)
-
-
-def _border_level(threshold: float) -> int:
-    """Return the opacity, in 8 bits, of a map value equal to the threshold."""
-    border = np.array([[threshold]], np.float32)
-    return int(quantise(soft_mask(border, threshold))[0, 0])
-
-
-def _ramp(threshold: float, softness: float) -> tuple[np.float32, np.float32]:
-    """Return the map values at which opacity leaves 0 and reaches 1."""
-    low, high = max(threshold - softness / 2, 0), min(threshold + softness / 2, 1)
-    return np.float32(low), np.float32(high)
 
 
 def bounding_box(mask: NDArray[np.bool_], margin: float) -> tuple[slice, slice]:

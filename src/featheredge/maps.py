@@ -1,6 +1,7 @@
 """Edge and saliency maps in one function call; the networks stay loaded for the next call."""
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from featheredge.session import Session
 from featheredge.weights_file import is_path
 
 _MIN_SIZE = 16
+_ONE_SCALE = (1.0,)
 
 
 def edges(
@@ -21,6 +23,7 @@ def edges(
     *,
     model: str | Path | Session | None = None,
     size: int | None = None,
+    scales: Sequence[float] = _ONE_SCALE,
     channels: Channels = "rgb",
     threads: int = 1,
     max_megapixels: float = MAX_MEGAPIXELS,
@@ -35,6 +38,8 @@ def edges(
         size: Working size. If the image's longer side is larger, the network sees a copy of this
             size, in pixels, and the map is resized back. Large photos then show contours instead
             of texture, in a fraction of the time. None is the image's own size.
+        scales: The map is the mean of those of copies resized by these factors, each resized back
+            (RCF, section 3.4). (0.5, 1, 1.5) scores better than (1,) and takes 3.5 times as long.
         channels: "bgr" if an array or tensor has OpenCV's channel order.
         threads: Threads for inference; ignored if `model` is a session, which has its own.
         max_megapixels: Larger images raise an error.
@@ -55,7 +60,7 @@ def edges(
     """
     session = cached_session(model, "edges", threads)
     pixels = load(image, channels=channels, max_megapixels=max_megapixels)
-    return infer(session, pixels, size)
+    return infer(session, pixels, size, scales)
 
 
 def saliency(
@@ -96,29 +101,57 @@ def saliency(
 
 
 def infer(
-    session: Session, pixels: NDArray[np.uint8], size: int | None = None
+    session: Session,
+    pixels: NDArray[np.uint8],
+    size: int | None = None,
+    scales: Sequence[float] = _ONE_SCALE,
 ) -> NDArray[np.float32]:
-    """Return the map of an image, inferred at a working size.
+    """Return the map of an image, inferred at a working size and at several scales of it.
 
     Args:
         session: A network.
         pixels: (H, W, 3) uint8 RGB.
         size: The longer side that the network sees at most, in pixels; None is the image's own.
+        scales: Factors on the working size; the maps of all are averaged.
 
     Returns:
         (H, W) float32 in [0, 1].
 
     Raises:
-        ArgumentError: `size` is below 16.
+        ArgumentError: `size` is below 16, or `scales` is empty or not above 0.
         WeightsError: The network fails, or its map has NaN or values outside [0, 1].
     """
     if size is not None and size < _MIN_SIZE:
         raise ArgumentError(f"size is {size}; expected at least {_MIN_SIZE} pixels")
+    check_scales(scales)
     height, width = pixels.shape[:2]
-    if size is None or size >= max(height, width):
+    working = fit_inside(height, width, size or max(height, width))
+    maps = [_infer_at(session, pixels, _scaled(working, scale)) for scale in scales]
+    return maps[0] if len(maps) == 1 else np.mean(maps, axis=0)
+
+
+def check_scales(scales: Sequence[float]) -> None:
+    """Raise an error unless there are scales, all finite and above 0.
+
+    Raises:
+        ArgumentError: They are not usable.
+    """
+    if not scales or not all(0 < scale < np.inf for scale in scales):
+        raise ArgumentError(f"scales is {tuple(scales)}; give at least one factor, all above 0")
+
+
+def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    height, width = (max(1, round(side * scale)) for side in size)
+    return height, width
+
+
+def _infer_at(
+    session: Session, pixels: NDArray[np.uint8], size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Return the map of an image, seen at another height and width and resized back."""
+    if size == pixels.shape[:2]:
         return session(pixels, max_megapixels=np.inf)
-    small = session(resize(pixels, *fit_inside(height, width, size)), max_megapixels=np.inf)
-    return resize(small, height, width)
+    return resize(session(resize(pixels, *size), max_megapixels=np.inf), *pixels.shape[:2])
 
 
 def cached_session(model: str | Path | Session | None, task: Task, threads: int) -> Session:

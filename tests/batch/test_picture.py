@@ -36,7 +36,7 @@ WHOLE = {format: animation(format) for format in ("GIF", "WEBP", "PNG", "JPEG", 
 
 
 @pytest.mark.parametrize("format", WHOLE)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_a_damaged_file_is_an_error_of_ours(format, data):
     content = bytearray(WHOLE[format])

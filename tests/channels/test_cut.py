@@ -97,7 +97,7 @@ def picture(*size):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_cut_networks_match_masked_networks(name, data):
     network, groups = traced(name)

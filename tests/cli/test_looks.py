@@ -78,6 +78,17 @@ def test_size_and_invert(featheredge, photo, toy_onnx, tmp_path):
     np.testing.assert_array_equal(read(output), draw("edges", "map", pixels, map, invert=True))
 
 
+def test_scales(featheredge, photo, toy_onnx, tmp_path):
+    output = tmp_path / "averaged.png"
+    featheredge("edges", photo, "-m", toy_onnx, "-o", output, "--scales", 0.5, 1)
+    pixels = load(photo)
+    map = infer(Session(toy_onnx), pixels, scales=(0.5, 1))
+    np.testing.assert_array_equal(read(output), draw("edges", "map", pixels, map))
+    code, _, error = featheredge("edges", photo, "-m", toy_onnx, "--scales", 0)
+    assert code == 1
+    assert "scales is (0.0,); give at least one factor, all above 0" in error
+
+
 def test_what_does_not_fit_is_refused_before_any_work(featheredge, photo, toy_onnx, tmp_path):
     code, _, error = featheredge("edges", photo, "--as", "overlay", "--invert", "-m", toy_onnx)
     assert code == 1

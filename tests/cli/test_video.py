@@ -131,9 +131,12 @@ def test_a_partial_last_frame_says_how_many_bytes_came(toy_onnx):
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
-        (["clip.mp4", "--task", "edges", "--as", "cutout"], "leave out --task edges"),
-        (["clip.mp4", "--background", "red"], "add --as cutout"),
-        (["clip.mp4", "--task", "saliency", "--thin"], "--thin is for edges"),
+        (
+            ["clip.mp4", "--task", "edges", "--as", "cutout"],
+            "videos of edges have no look 'cutout'",
+        ),
+        (["clip.mp4", "--background", "red"], "map has no background"),
+        (["clip.mp4", "--task", "saliency", "--as", "thin"], "videos of saliency have no look"),
         (["clip.mp4", "-o", "out.avi"], "videos are written as .mp4"),
         (["clip.mp4", "--as", "cutout", "--background", "transparent"], "has no transparency"),
         (["clip.mp4", "--as", "cutout", "--background", "grene"], "not a colour"),
@@ -157,9 +160,9 @@ def test_what_cannot_be_is_one_line(featheredge, clip, tmp_path, monkeypatch, ar
 
 
 def test_a_misspelt_option_is_not_taken_for_the_input(featheredge):
-    code, out, err = featheredge("video", "--thn", "clip.mp4")
+    code, out, err = featheredge("video", "--smoth", "clip.mp4")
     assert code != 0
-    assert "Did you mean --thin?" in out + err
+    assert "Did you mean --smooth?" in out + err
 
 
 def test_a_truncated_video_ends_with_1_and_a_sentence(featheredge, toy_onnx, tmp_path):

@@ -22,7 +22,7 @@ def smooth(height: int, width: int) -> torch.Tensor:
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_geometry_is_shared_by_picture_and_label(seed):
     picture = smooth(40, 50)
     image, label = augment(picture, picture[:1], FULL, seed)
@@ -30,7 +30,7 @@ def test_geometry_is_shared_by_picture_and_label(seed):
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_flips_and_quarter_turns_only_move_pixels(seed):
     picture = torch.rand(3, 30, 26, generator=torch.Generator().manual_seed(seed))
     plain = replace(FULL, rotation_deg=0.0, scale=(1.0, 1.0))

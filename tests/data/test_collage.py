@@ -20,7 +20,7 @@ def picture(value, height=P, width=P, box=None, channels=1):
     return torch.full((3, height, width), value), label
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**31),
     height=st.integers(1, 70),

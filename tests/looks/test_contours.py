@@ -32,7 +32,7 @@ masks = arrays.arrays(np.bool_, st.tuples(st.integers(1, 20), st.integers(1, 20)
 
 
 @given(masks)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_skeleton_is_connected_like_its_mask_and_thin(mask):
     skeleton = skeletonise(mask)
     assert not (skeleton & ~mask).any()
@@ -83,7 +83,7 @@ def test_short_and_weak_lines_are_dropped():
 
 
 @given(masks)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_every_step_between_skeleton_pixels_is_walked_once(mask):
     """Without bridges between junctions, which are left out, nothing is lost or walked twice."""
     skeleton = np.pad(skeletonise(mask), 1)
@@ -101,7 +101,6 @@ def test_every_step_between_skeleton_pixels_is_walked_once(mask):
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=2, max_size=40),
        st.floats(0, 10))  # fmt: skip
-@settings(deadline=None)
 def test_simplified_lines_stay_within_the_tolerance(points, tolerance):
     line = np.array(points, np.float32)
     kept = simplify(line, tolerance)

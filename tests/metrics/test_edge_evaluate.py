@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+import featheredge as fe
 from featheredge.errors import EvaluationError
 from featheredge.metrics import edge_evaluate as evaluation
 from featheredge.metrics.edge_evaluate import evaluate_edges
@@ -247,3 +248,13 @@ def test_a_model_scores_the_same_as_the_maps_that_it_writes(folders, capsys, toy
     assert sorted(p.name for p in kept.iterdir()) == ["0.png", "1.png", "2.png"]
     assert run(capsys, "edges", kept, folders / "bsds", *options) == by_model
     assert json.loads(by_model)["protocol"]["nms"] == "hed"
+
+    run(
+        capsys, toy_onnx, f"bsds500:{folders / 'bsds'}", *options,
+        "--keep-maps", kept, "--scales", 0.5, 1,
+    )  # fmt: skip
+    averaged = fe.edges(images / "0.jpg", model=toy_onnx, scales=(0.5, 1))
+    written = np.asarray(Image.open(kept / "0.png")) / 255
+    np.testing.assert_allclose(written, averaged, atol=0.51 / 255)
+    with pytest.raises(EvaluationError, match="leave out --scales, which is for models"):
+        run(capsys, "edges", kept, folders / "bsds", *options, "--scales", 0.5, 1)

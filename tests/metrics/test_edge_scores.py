@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from featheredge.errors import EvaluationError
@@ -36,7 +36,6 @@ def named(counts, protocol):
     return score_edges(counts, tuple(f"{i:03}" for i in range(len(counts))), protocol)
 
 
-@settings(deadline=None)
 @given(cases)
 def test_ods_and_ois_equal_the_loops_of_the_benchmark(counts):
     num_thresholds = counts.shape[1]
@@ -56,7 +55,6 @@ def test_ods_and_ois_equal_the_loops_of_the_benchmark(counts):
     assert scores.ois.f == pytest.approx(f(chosen[0] / chosen[1], chosen[2] / max(1, chosen[3])))
 
 
-@settings(deadline=None)
 @given(cases)
 def test_ap_equals_point_by_point_interpolation(counts):
     recall, precision = rates(counts.sum(0))

@@ -40,13 +40,11 @@ masks = st.builds(
 )
 
 
-@settings(deadline=None)  # the first call compiles
 @given(masks)
 def test_thin_equals_scikit_image_bit_for_bit(mask):
     assert np.array_equal(thin(mask), skimage.morphology.thin(mask))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9))
 def test_every_level_is_thinned_separately(seed, num_levels):
     rng = np.random.default_rng(seed)
@@ -126,7 +124,7 @@ kinds = st.sampled_from(["noise", "blobs", "lines"])
 tolerances = st.sampled_from([0.5, 1.0, 1.5, 2.3, 3.0, 4.34])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(kinds, kinds, st.integers(1, 22), st.integers(2, 22), tolerances, st.integers(0, 2**32 - 1))
 def test_matching_costs_as_much_as_the_optimum_of_scipy(
     kind, other_kind, height, width, max_dist_px, seed
@@ -140,7 +138,7 @@ def test_matching_costs_as_much_as_the_optimum_of_scipy(
         assert tracked.cost(max_dist_px) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(kinds, min_size=2, max_size=6), tolerances, st.integers(0, 2**32 - 1))
 def test_updated_levels_equal_levels_solved_from_scratch(kinds_in_turn, max_dist_px, seed):
     annotated = random_mask("lines", 20, 24, seed)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.ndimage import convolve, distance_transform_edt
@@ -73,7 +73,6 @@ def values_of(map: np.ndarray, protocol: SaliencyProtocol) -> np.ndarray:
 
 
 @given(map_and_mask(), st.sampled_from([PYSOD, SALMETRIC]))
-@settings(deadline=None)
 def test_weighted_f_equals_its_definition(pair, protocol):
     map, mask = pair
     found = count_saliency(map, mask, protocol).weighted_f
@@ -104,7 +103,6 @@ def test_weighted_f_far_from_the_mask_and_between_two_parts_of_it():
 
 
 @given(map_and_mask(), st.sampled_from([PYSOD, SALMETRIC]))
-@settings(deadline=None)
 def test_s_measure_equals_its_definition(pair, protocol):
     map, mask = pair
     found = count_saliency(map, mask, protocol).s_measure
@@ -143,7 +141,6 @@ def similarity(values, mask):
 
 
 @given(map_and_mask(), st.sampled_from([PYSOD, SALMETRIC]))
-@settings(deadline=None)
 def test_curves_equal_counts_of_single_pixels(pair, protocol):
     map, mask = pair
     scores = score([pair], protocol)

@@ -69,7 +69,7 @@ widths = st.lists(st.integers(0, 3), min_size=1, max_size=3).filter(any)
     st.sampled_from([*POOLS]),
     st.sampled_from(UP),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_paths_add_up_to_the_definition(in_widths, out_widths, kernel, stride, down, up):
     layer = GeneralOctConv(in_widths, out_widths, kernel, stride=stride, down=down, up=up)
     weight = torch.randn(sum(out_widths), sum(in_widths), kernel, kernel)
@@ -83,7 +83,7 @@ def test_paths_add_up_to_the_definition(in_widths, out_widths, kernel, stride, d
 
 
 @given(widths, widths, st.integers(1, 3), st.sampled_from([1, 2]), st.booleans(), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_groups_dilation_bias_and_balance_follow_the_definition(
     in_widths, out_widths, groups, dilation, bias, balance
 ):
@@ -127,7 +127,7 @@ def test_groups_divide_all_widths():
 
 
 @given(st.integers(1, 13), st.integers(1, 13), widths, widths)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_sizes_of_scales_are_rounded_up(height, width, in_widths, out_widths):
     layer = GeneralOctConv(in_widths, out_widths, 3)
     sizes = [(-(-height // 2**i), -(-width // 2**i)) for i in range(3)]

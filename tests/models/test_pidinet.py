@@ -47,7 +47,7 @@ def slow_difference(x: torch.Tensor, weight: torch.Tensor, kind: str) -> torch.T
 
 @pytest.mark.parametrize("kind", ["cd", "ad"])
 @given(seed=st.integers(0, 2**31))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_differences_are_those_of_the_paper(kind, seed):
     random = torch.Generator().manual_seed(seed)
     layer, x = DifferenceConv(kind, 1, 1), torch.randn(1, 1, 5, 6, generator=random)
@@ -57,7 +57,7 @@ def test_differences_are_those_of_the_paper(kind, seed):
 
 
 @given(seed=st.integers(0, 2**31))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_radial_differences_are_those_of_the_paper(seed):
     random = torch.Generator().manual_seed(seed)
     layer, x = DifferenceConv("rd", 1, 1), torch.randn(1, 1, 5, 6, generator=random)

@@ -62,7 +62,7 @@ def test_ramps_do_not_shift(down, factor, size):
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 2, 16, 32]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_fitting_repeats_the_border(height, width, multiple):
     x = torch.randn(1, 2, height, width)
     fitted = fit(x, multiple)

@@ -58,7 +58,7 @@ def decayed(seed: int, scale: float = 1e-30) -> CSNet:
     return network
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 1000))
 def test_the_cut_network_matches_the_network_with_decayed_channels_masked(seed):
     network, image = decayed(seed), torch.rand(1, 3, 32, 48)

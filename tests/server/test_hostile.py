@@ -143,9 +143,7 @@ def test_other_methods_are_refused(app, method):
     sentence(request(app, method, "/v1/edges"), 405)
 
 
-lenient = examples(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+lenient = examples(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @lenient

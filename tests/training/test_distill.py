@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -26,7 +26,6 @@ LAYERS = {"student_layer": "encoder", "teacher_layer": "encoder"}
     taught=st.lists(st.floats(0, 1, width=32), min_size=12, max_size=12),
     reduction=st.sampled_from(["sum", "mean"]),
 )
-@settings(deadline=None)
 def test_output_distillation_equals_its_definition(logits, taught, reduction):
     squares = [(1 / (1 + math.exp(-x)) - y) ** 2 for x, y in zip(logits, taught, strict=True)]
     expected = 3 * sum(squares) / (2 if reduction == "sum" else 12)

@@ -14,6 +14,7 @@ from clips import TICK, pitch_hz, read_alpha, read_clip, read_sound, square, wri
 from conftest import toy_map
 from featheredge.compose import cutout
 from featheredge.errors import ArgumentError, OutputError, VideoError
+from featheredge.looks import draw
 from featheredge.session import Session
 from featheredge.video import convert as module
 from featheredge.video.camera import open_camera
@@ -21,7 +22,7 @@ from featheredge.video.convert import Selection, convert
 from featheredge.video.decoding import to_rgb
 from featheredge.video.frame import Frame
 from featheredge.video.reader import open_file
-from featheredge.video.rendering import STYLES, Style, renderer
+from featheredge.video.rendering import looks_of, renderer
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +42,9 @@ def saliency(toy_saliency_onnx) -> Session:
 
 
 def run(source: Path, output: Path, session: Session, look: Any = "map", **options: Any):
-    style = options.pop("style", Style(session.task))
+    render = renderer(session.task, look, background=options.pop("background", None))
     with open_file(source) as reader:
-        return convert(reader, output, session, renderer(look, style), **options)
+        return convert(reader, output, session, render, **options)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
@@ -142,8 +143,7 @@ def test_a_transparent_cutout_decodes_back(clip, saliency, tmp_path, suffix):
 def test_a_cutout_on_a_colour_and_a_frame_without_object(saliency, tmp_path):
     frames = [square(0)] * 3 + [np.full((48, 64, 3), 40, np.uint8)] * 3
     source = write_clip(tmp_path / "in.mp4", frames)
-    style = Style("saliency", background=(0, 255, 0))
-    run(source, tmp_path / "out.mp4", saliency, "cutout", style=style)
+    run(source, tmp_path / "out.mp4", saliency, "cutout", background=(0, 255, 0))
     found, _ = read_clip(tmp_path / "out.mp4")
     assert np.abs(found[0][40, 60].astype(int) - (0, 255, 0)).max() < 12
     assert found[0][20, 8].min() > 200
@@ -151,13 +151,33 @@ def test_a_cutout_on_a_colour_and_a_frame_without_object(saliency, tmp_path):
 
 
 def test_every_look_has_a_size_and_side_by_side_shows_both(clip, edges, tmp_path):
-    for look in STYLES.keys() - {"cutout"}:
+    for look in looks_of("edges"):
         run(clip, tmp_path / f"{look}.mp4", edges, look)
         frames, _ = read_clip(tmp_path / f"{look}.mp4")
         assert frames[0].shape == (48, 128 if look == "side-by-side" else 64, 3)
     both = read_clip(tmp_path / "side-by-side.mp4")[0][4]
     assert np.abs(both[:, :64].astype(int) - square(4)).mean() < 4
     assert np.abs(both[:, 64:, 0] - toy_map(square(4)) * 255).mean() < 4
+
+
+@pytest.mark.parametrize("task", ["edges", "saliency"])
+def test_a_frame_looks_as_a_picture_does(toy_onnx, toy_saliency_onnx, task):
+    pixels = square(3)
+    map = Session(toy_onnx if task == "edges" else toy_saliency_onnx)(pixels)
+    for look in set(looks_of(task)) - {"side-by-side"}:
+        expected = draw(task, look, pixels, map)
+        assert isinstance(expected, np.ndarray)
+        expected = expected if expected.ndim == 3 else np.stack([expected] * 3, axis=-1)
+        np.testing.assert_array_equal(renderer(task, look)(pixels, map), expected, err_msg=look)
+
+
+def test_every_look_of_a_frame_without_object():
+    pixels, map = square(0), np.zeros((48, 64), np.float32)
+    for look in looks_of("saliency"):
+        assert renderer("saliency", look)(pixels, map).shape[0] == 48
+    np.testing.assert_array_equal(
+        renderer("saliency", "cutout", background=pixels)(pixels, map), pixels
+    )
 
 
 def test_every_size_and_seconds(edges, tmp_path):
@@ -281,9 +301,13 @@ def test_outputs_that_cannot_be(clip, edges, saliency, tmp_path):
         run(clip, tmp_path / "out.avi", edges)
     with pytest.raises(OutputError, match=r"has no transparency.*\.mov or \.webm"):
         run(clip, tmp_path / "out.mp4", saliency, "cutout")
-    with pytest.raises(ArgumentError, match="a cut-out needs the task saliency"):
-        renderer("cutout", Style("edges"))
-    with pytest.raises(ArgumentError, match="choose one of map, overlay"):
+    with pytest.raises(ArgumentError, match="videos of edges have no look 'cutout'"):
+        renderer("edges", "cutout")
+    with pytest.raises(ArgumentError, match="no look 'contour-svg'; choose one of map, binary"):
+        renderer("edges", "contour-svg")
+    with pytest.raises(ArgumentError, match="overlay has no background"):
+        renderer("saliency", "overlay", background="red")
+    with pytest.raises(ArgumentError, match="choose one of map, binary"):
         run(clip, tmp_path / "out.mp4", edges, "mapp")
 
 
@@ -312,7 +336,7 @@ def test_a_camera_is_read_through_a_device_layer(edges, tmp_path, monkeypatch):
             reader,
             tmp_path / "out.mp4",
             edges,
-            renderer("map", Style("edges")),
+            renderer("edges"),
             selection=Selection(seconds=0.5),
         )
     _, times = read_clip(tmp_path / "out.mp4")

@@ -111,6 +111,7 @@ def edges(
     num_thresholds: Annotated[int, Parameter(validator=Number(gte=1))] = 99,
     max_dist: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
     split: Literal["train", "val", "test"] = "test",
+    scales: Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)] = (1.0,),
     workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     cache: bool = True,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -132,6 +133,7 @@ def edges(
         num_thresholds: Number n of thresholds of the curve; threshold i is i / (n + 1).
         max_dist: Tolerance as a share of the image diagonal. Default for BSDS500: 0.0075.
         split: Split of BSDS500.
+        scales: Average the model's maps over these scales of the image, as in --scales 0.5 1 1.5.
         workers: Number of processes. Default: one per core.
         cache: Store the counts of each map, so that an interrupted run resumes where it stopped.
         as_json: Print one JSON object.
@@ -148,6 +150,10 @@ def edges(
     from featheredge.metrics.map_files import annotation_files, pair_up
     from featheredge.timing import num_cores
 
+    if Path(prediction).is_dir() and scales != (1.0,):
+        raise EvaluationError(
+            f"{prediction} is a folder of maps; leave out --scales, which is for models"
+        )
     dataset = bsds_folder(annotation)
     annotations = annotation_files(dataset, split)
     is_bsds = annotations[0].suffix.lower() == ".mat"
@@ -162,7 +168,7 @@ def edges(
     def predict(folder: Path, advance: Advance) -> None:
         from featheredge.metrics.benchmark import predict_bsds
 
-        predict_bsds(prediction, dataset, split, folder, advance)
+        predict_bsds(prediction, dataset, split, folder, advance, scales)
 
     with _maps(prediction, predict, keep_maps) as maps, counter("scoring") as advance:
         scores = evaluate_edges(

@@ -163,7 +163,7 @@ def label(
 
 
 def reproduce(
-    chain: Literal["edge-distillation", "table1", "csnet-cost"],
+    chain: Literal["edge-distillation", "table1", "csnet-cost", "octave-splits"],
     /,
     *,
     data: str | None = None,
@@ -172,7 +172,8 @@ def reproduce(
     pruned: str | None = None,
     threads: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
     rounds: Annotated[int, Parameter(validator=Number(gte=1))] = 10,
-    output: Annotated[Path, Parameter(alias="-o")] = Path("runs/edge-distillation"),
+    seeds: Annotated[int, Parameter(validator=Number(gte=1))] = 3,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
     published: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
@@ -181,11 +182,13 @@ def reproduce(
     edge-distillation trains students; the same command resumes a run that was stopped. table1
     measures the cost of RCF, a pruned RCF, the students and our networks at 1000x1000. csnet-cost
     needs no data: it counts and times the CSNet family, as published and with exact rewrites.
+    octave-splits trains extractors that split their channels differently between two scales.
 
     Args:
         chain: The table.
         data: The folder of BSDS500 in its published layout, or bsds500:FOLDER. table1 has scores
-            only with it, of networks with trained weights.
+            only with it, of networks with trained weights. For octave-splits, the folder of
+            MSRA10K.
         backbone: For edge-distillation: MobileNetV2 trained on ImageNet, a .safetensors file with
             torchvision's keys.
         teacher: A folder that `featheredge train` printed, or NAME:FILE.safetensors. For table1 a
@@ -193,7 +196,8 @@ def reproduce(
         pruned: For table1, the same for a pruned RCF. Default: random weights, 0.6 of every width.
         threads: For table1, threads for inference.
         rounds: For table1, number of timing rounds.
-        output: The folder of all runs.
+        seeds: For octave-splits, number of seeds for each split.
+        output: The folder of all runs. Default: runs/CHAIN.
         published: Use the published training schedule (days on a CPU) instead of a fast one.
         as_json: Print one JSON object.
     """
@@ -211,22 +215,25 @@ def reproduce(
     if chain == "table1":
         _table1(data, teacher, pruned, threads, rounds, as_json)
         return
+    folder = output or Path("runs") / chain
+    if chain == "octave-splits":
+        _octave_splits(data, folder, seeds, as_json)
+        return
     if data is None or backbone is None or teacher is None:
         raise ArgumentError(
             "edge-distillation needs data to train on: add --data, --backbone and --teacher"
         )
-    runs = {"edge-distillation": edge_distillation}
     setting = Setting(
         bsds_folder(data),
         backbone,
         teacher,
         RECIPES_DIR,
-        output,
+        folder,
         fast=not published,
         workers=num_cores(),
     )
     with training_progress() as on_record:
-        rows = runs[chain](setting, on_record, lambda line: sys.stderr.write(f"{line}\n"))
+        rows = edge_distillation(setting, on_record, lambda line: sys.stderr.write(f"{line}\n"))
     rows_json = [{**asdict(row), "difference": row.difference} for row in rows]
     sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else table(rows)}\n")
 
@@ -258,6 +265,32 @@ def _csnet_cost(as_json: bool) -> None:
     rows = csnet_cost(announce=lambda name: sys.stderr.write(f"{name}\n"))
     rows_json = [{**asdict(row), "times_faster": row.times_faster} for row in rows]
     sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else cost_table(rows)}\n")
+
+
+def _octave_splits(data: str | None, folder: Path, seeds: int, as_json: bool) -> None:
+    """Train and print the splits of channels between two scales."""
+    from dataclasses import asdict
+
+    from featheredge.run_folder import RECIPES_DIR
+    from featheredge.runs.octave_splits import octave_splits, splits_table
+    from featheredge.timing import num_cores
+
+    if data is None:
+        raise ArgumentError(
+            "octave-splits needs pictures with masks: add --data FOLDER, of MSRA10K"
+        )
+    with training_progress() as on_record:
+        rows = octave_splits(
+            RECIPES_DIR / "octave-split.toml",
+            Path(data),
+            folder,
+            seeds=seeds,
+            workers=num_cores(),
+            on_record=on_record,
+            announce=lambda line: sys.stderr.write(f"{line}\n"),
+        )
+    rows_json = [asdict(row) for row in rows]
+    sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else splits_table(rows)}\n")
 
 
 def _pictures_in(path: Path) -> list[Path]:

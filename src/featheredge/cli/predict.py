@@ -4,7 +4,7 @@ Each verb defines what it makes of one image; `featheredge.cli.images` does the 
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -64,6 +64,7 @@ def edges(
     threshold: Threshold | None = None,
     invert: Invert = False,
     size: Annotated[int | None, Parameter(validator=Number(gte=16))] = None,
+    scales: Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)] = (1.0,),
     run: Run = DEFAULTS,
 ) -> int:
     """Find edges and write them as 8-bit greyscale images, white on black, value round(255 p).
@@ -81,14 +82,18 @@ def edges(
         size: Working size: let the network see images at most this large, in pixels of the longer
             side, and resize the map back. 1024 finds contours in photos of many megapixels, which
             are all texture at full size.
+        scales: Average the maps of copies resized by these factors, as in --scales 0.5 1 1.5:
+            slower, and a little more accurate.
         run: Output, network and limits.
     """
     from featheredge.looks import find
+    from featheredge.maps import check_scales
 
-    find("edges", look, invert)  # an error before any work
+    find("edges", look, invert)  # errors before any work
+    check_scales(scales)
 
     def draw(session: "Session", image: "ImageSource") -> "Drawn":
-        return _draw("edges", look, session, image, run, threshold, invert, size)
+        return _draw("edges", look, session, image, run, threshold, invert, size, scales)
 
     return process("edges", "edges", inputs, run, draw, is_svg=look == "contour-svg")
 
@@ -195,6 +200,7 @@ def _draw(
     threshold: float | None,
     invert: bool,
     size: int | None = None,
+    scales: Sequence[float] = (1.0,),
 ) -> "Drawn":
     """Run a network on one image and draw its map."""
     from PIL import Image
@@ -209,7 +215,7 @@ def _draw(
     if task == "saliency" and look != "map":
         map = subject_map(pixels, session)  # the same borders as `cutout` finds, in less time
     else:
-        map = infer(session, pixels, size)
+        map = infer(session, pixels, size, scales)
     with _named(image):
         drawing = draw(task, look, pixels, map, threshold=threshold, invert=invert)
     return Drawn(drawing.encode() if isinstance(drawing, str) else Image.fromarray(drawing))

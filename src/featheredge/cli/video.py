@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, get_args
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
@@ -17,17 +17,17 @@ from cyclopts.validators import Number
 from featheredge.cli.progress import frame_counter
 from featheredge.cli.video_options import Task, VideoRun, open_session
 from featheredge.cli.video_pipe import check_pipe, convert_pipe
-from featheredge.errors import ArgumentError, OutputError
+from featheredge.errors import OutputError
 from featheredge.extras import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from featheredge.video.convert import Converted, Render
+    from featheredge.video.convert import Converted
     from featheredge.video.reader import VideoReader
+    from featheredge.video.rendering import Render
 
-Look: TypeAlias = Literal["map", "overlay", "side-by-side", "cutout"]
-Flag: TypeAlias = Annotated[bool, Parameter(negative="")]
+EdgeLook: TypeAlias = Literal["map", "binary", "thin", "overlay", "sketch", "lineart"]
+SaliencyLook: TypeAlias = Literal["mask", "cutout", "blur", "trimap", "outline"]
+Look: TypeAlias = Literal[EdgeLook, SaliencyLook, "side-by-side"]
 
 
 _DEFAULTS = VideoRun()
@@ -50,7 +50,6 @@ def video(
     task: Task | None = None,
     look: Annotated[Look, Parameter(name="--as")] = "map",
     threshold: Annotated[float | None, Parameter(validator=Number(gt=0, lte=1))] = None,
-    thin: Flag = False,
     background: str | None = None,
     smooth: Annotated[float, Parameter(validator=Number(gte=0, lt=1))] = 0.0,
     run: VideoRun = _DEFAULTS,
@@ -61,32 +60,27 @@ def video(
 
     Args:
         source: A video file, the number of a camera (0), or - with --raw.
-        task: What to find. Default: edges, and saliency for a cut-out.
-        look: map (white on black), overlay, side-by-side (frame and map) or cutout.
-        threshold: Draw pixels with at least this map value white and all others black. For a
-            cut-out: map value of the object's border, 0.5 by default.
-        thin: Thin the edges to ridge lines.
+        task: What to find. Default: saliency for mask, cutout, blur, trimap and outline, else
+            edges.
+        look: What to draw, as in the verbs edges and saliency; or frame and map side-by-side.
+        threshold: Map value from which a pixel counts as edge or object.
         background: Background of a cut-out: a colour (green, #00ff00), an image file, blur or
             transparent. Default: transparent in .mov (ProRes 4444) and .webm (VP9), else green.
         smooth: Reduce flicker: weight of the earlier maps where the picture stands still, from 0
             to below 1; 0.5 is a good value. Moving things keep their own maps.
         run: Output, network and limits.
     """
-    task = task or ("saliency" if look == "cutout" else "edges")
-    _check_options(task, look, thin, background)
+    from featheredge.video.rendering import renderer
+
+    task = task or ("saliency" if look in get_args(SaliencyLook) else "edges")
     output = None if run.raw or source == "-" else run.output or _default_output(source, task, look)
     if look == "cutout" and background is None:
         background = _default_background(output)
-
-    def render() -> "Render":
-        from featheredge.video.rendering import Style, renderer
-
-        behind = {"transparent": None, "green": (0, 255, 0)}.get(background or "", background)
-        return renderer(look, Style(task, threshold, thin, behind))
-
+    behind = {"transparent": None, "green": (0, 255, 0)}.get(background or "", background)
+    render = renderer(task, look, threshold=threshold, background=behind)
     if output is None:
         check_pipe(source, run)
-        return convert_pipe(run, task, render(), smooth, grey=look == "map")
+        return convert_pipe(run, task, render, smooth, grey=look == "map")
     return _convert_file(
         source, output, run, task, render, smooth, alpha=background == "transparent"
     )
@@ -97,7 +91,7 @@ def _convert_file(
     output: Path,
     run: VideoRun,
     task: Task,
-    render: "Callable[[], Render]",
+    render: "Render",
     smooth: float,
     alpha: bool,
 ) -> int:
@@ -115,22 +109,13 @@ def _convert_file(
             reader,
             output,
             open_session(task, run),
-            render(),
+            render,
             selection=Selection(run.every, run.size, run.seconds, run.sound),
             smoother=Smoother(smooth),
             stop=stop,
             progress=progress,
         )
     return _report(source, output, converted, run.as_json)
-
-
-def _check_options(task: str, look: Look, thin: bool, background: str | None) -> None:
-    if look == "cutout" and task == "edges":
-        raise ArgumentError("--as cutout finds salient objects; leave out --task edges")
-    if thin and task == "saliency":
-        raise ArgumentError("--thin is for edges; leave it out, or add --task edges")
-    if background and look != "cutout":
-        raise ArgumentError("--background is for cut-outs; add --as cutout")
 
 
 def _default_output(source: str, task: str, look: Look) -> Path:

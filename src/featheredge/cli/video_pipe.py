@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from featheredge.video.convert import Render
+    from featheredge.video.rendering import Render
 
 
 def check_pipe(source: str, run: VideoRun) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featheredge.box_filter import box_mean
-from featheredge.compose import compose, refine_subject, soft_mask
+from featheredge.compose import compose, refine_subject
 from featheredge.looks.paint import ACCENT, blend, fade
 from featheredge.looks.svg import default_line_px
+from featheredge.opacity import soft_mask
 from featheredge.png import binarise, quantise
 
 Pixels = NDArray[np.uint8]

@@ -6,6 +6,8 @@ from pathlib import Path
 from featheredge.catalog import Task
 from featheredge.datasets.bsds500 import samples
 from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
+from featheredge.image import load
+from featheredge.maps import infer
 from featheredge.metrics.edge_evaluate import evaluate_edges
 from featheredge.metrics.edge_protocol import EdgeProtocol
 from featheredge.metrics.edge_scores import EdgeScores
@@ -23,6 +25,7 @@ def predict_bsds(
     split: str,
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
+    scales: Sequence[float] = (1.0,),
 ) -> None:
     """Write the edge map of every picture of a BSDS500 split to `folder/ID.png`.
 
@@ -32,17 +35,19 @@ def predict_bsds(
         split: One of `train`, `val` and `test`.
         folder: Where the maps go; existing maps are replaced.
         progress: Called with the number of pictures done and their total.
+        scales: As in `featheredge.edges`.
 
     Raises:
         UnknownModelError: The catalog has no such name.
         WeightsError: The file is missing or damaged, is not a Featheredge model, or is not for
             edges.
+        ArgumentError: `scales` is empty or not above 0.
         EvaluationError: The data set is not complete.
         ImageError: A picture cannot be read.
         OutputError: A map cannot be written.
     """
     pictures = {picture.id: picture.image for picture in samples(dataset, split)}
-    predict_pictures(model, "edges", pictures, folder, progress)
+    predict_pictures(model, "edges", pictures, folder, progress, scales)
 
 
 def score_bsds(
@@ -98,6 +103,7 @@ def predict_pictures(
     pictures: Mapping[str, Path],
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
+    scales: Sequence[float] = (1.0,),
 ) -> None:
     """Write the map of every picture to `folder/ID.png`.
 
@@ -107,17 +113,19 @@ def predict_pictures(
         pictures: ID -> file.
         folder: Where the maps go; existing maps are replaced.
         progress: Called with the number of pictures done and their total.
+        scales: As in `featheredge.edges`.
 
     Raises:
         UnknownModelError: The catalog has no such name.
         WeightsError: The file is missing or damaged, is not a Featheredge model, or is for
             another task.
+        ArgumentError: `scales` is empty or not above 0.
         ImageError: A picture cannot be read.
         OutputError: A map cannot be written.
     """
     session = model if isinstance(model, Session) else Session(model, task=task)
     session.require(task)
     for done, (id, picture) in enumerate(pictures.items(), start=1):
-        save_map(session(picture), folder / f"{id}.png")
+        save_map(infer(session, load(picture), scales=scales), folder / f"{id}.png")
         if progress:
             progress(done, len(pictures))

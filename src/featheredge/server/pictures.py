@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from featheredge.compose import cutout as cut_out
-from featheredge.compose import refine_subject, soft_mask
+from featheredge.compose import refine_subject
 from featheredge.looks import contours_svg
 from featheredge.looks.contours import THRESHOLD
 from featheredge.nms import suppress
+from featheredge.opacity import soft_mask
 from featheredge.png import binarise
 from featheredge.server.formats import SVG, Output
 from featheredge.server.options import CutoutOptions, EdgeOptions, Options, SaliencyOptions

@@ -21,12 +21,11 @@ from featheredge.session import Session
 from featheredge.video.containers import container_for
 from featheredge.video.frame import Frame
 from featheredge.video.reader import Sound, VideoReader
-from featheredge.video.rendering import Map, Pixels
+from featheredge.video.rendering import Map, Pixels, Render
 from featheredge.video.smoothing import Smoother
 from featheredge.video.threads import read_ahead, write_behind
 from featheredge.video.writer import VideoWriter
 
-Render: TypeAlias = Callable[[Pixels, Map], Pixels]
 Progress: TypeAlias = Callable[[int, int | None], None]
 
 
