@@ -32,6 +32,7 @@ QUICK = (
     "bench_threads.py mobile-edge-xs --rounds 1 --sizes 64",
     "load_server.py --clients 20 --seconds 2 --requests 100 --side-px 200 --max-growth-mb 200",
     "bench_rewrites.py csnet-l-x1 --size 64 --rounds 2",
+    "bench_cache.py --pictures 2000 --steps 25 --rounds 2",
 )
 
 #: Scripts that cannot run here -> what they need.

@@ -12,8 +12,8 @@ from featheredge.cli import app
 
 #: Commands of the shell and of other programs, which are taken as they are.
 OTHERS = {
-    ".", "./edges", "apt-get", "cd", "curl", "docker", "export", "ffmpeg", "g++",
-    "git", "mkdir", "mv", "node", "npm", "source", "tar", "unzip",
+    ".", "./edges", "apt-get", "bash", "cd", "curl", "docker", "export", "ffmpeg", "g++",
+    "git", "mkdir", "mv", "node", "npm", "sbatch", "source", "tar", "unzip",
 }  # fmt: skip
 
 

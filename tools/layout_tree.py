@@ -24,7 +24,7 @@ NOTES = {
     "src/featheredge/recipes": "The shipped recipes, .toml files: one for each published number",
     "tests": "Mirrors src/; tests/docs runs every command of the documentation",
     "benchmarks/results": "What the scripts measured, .json files that the pages link to",
-    "examples": "Two photos, and a network of your own to prune",
+    "examples": "Two photos, a network of your own to prune, scripts for training on many machines",
     "docs": "These pages, their pictures, and one log for each training",
 }
 

@@ -7,6 +7,7 @@ holds `RECIPE_FILE`, `PLAN_FILE`, `TIMES_FILE`, `REPORT_FILE` and one folder per
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,19 +42,29 @@ STEP_FILE = "step.json"
 #: What the run that writes in a folder holds a lock on. The file stays, with its process's number.
 LOCK_FILE = ".lock"
 
+#: Seconds between two tries of a process that waits for a lock.
+_POLL_S = 0.2
+
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Let one process at a time write in a run folder, which is created if absent.
 
     The operating system frees the lock when the process ends, however it ends.
 
+    Args:
+        folder: The folder.
+        wait: Wait until no other process holds the lock.
+
     Raises:
-        OutputError: Another process holds the lock.
+        OutputError: Another process holds the lock, and `wait` is false.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK_FILE).open("a+b") as file:
-        if not _acquire(file):
+        while not _acquire(file):
+            if wait:
+                time.sleep(_POLL_S)
+                continue
             raise OutputError(
                 f"{folder}: {_holder(file)} is working in this folder; wait until it ends, or give "
                 "another folder with --output"

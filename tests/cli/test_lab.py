@@ -82,3 +82,15 @@ def test_progress_on_a_terminal_begins_before_the_first_step(monkeypatch, capsys
     with training_progress() as report:
         report({"step": 3, "loss": 0.5, "samples_per_s": 20.0}, Length(5, 2))
     assert "step 3/10" in capsys.readouterr().err
+
+
+def test_decoding_shows_on_a_terminal_and_is_a_line_elsewhere(monkeypatch, capsys):
+    with training_progress() as report:
+        for done in (1, 2, 3):
+            report.decoded(done, 3)
+    assert capsys.readouterr().err == "decoding 3 pictures, once\n"
+    monkeypatch.setenv("FORCE_COLOR", "1")  # to rich, a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    with training_progress() as report:
+        report.decoded(1, 3)
+    assert "decode picture 1/3" in capsys.readouterr().err

@@ -45,11 +45,13 @@ def test_a_plan_knows_the_run_that_is_there(recipe_path, tmp_path):
 
 
 def test_frozen_layers_and_several_devices_count(recipe_path, tmp_path):
-    settings = ["optimiser.rates={encoder=0}", "run.batch_size=1", "augment.crop_px=64"]
+    settings = ["optimiser.rates={encoder=0}", "augment.crop_px=64"]
     recipe = load_recipe(recipe_path, settings)
     plan = plan_run(recipe, tmp_path / "run", devices=2)
     assert plan.num_trained < plan.num_params
-    assert plan.steps == 12, "5 pictures on 2 devices are 3 steps"
+    assert plan.steps == 12, "two devices share a batch of 2, so 5 pictures stay 3 steps"
+    with pytest.raises(RecipeError, match="3 processes cannot share"):
+        plan_run(recipe, tmp_path / "run", devices=3)
 
 
 def test_missing_data_is_said_before_a_run_begins(recipe_path, tmp_path):

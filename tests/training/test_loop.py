@@ -101,6 +101,21 @@ def test_another_process_trains_the_same_weights(recipe_path, recipe, tmp_path):
     assert there.read_bytes() == here.read_bytes()
 
 
+def test_a_cache_does_not_change_the_run(recipe_path, recipe, tmp_path):
+    train(recipe, tmp_path / "alone")
+    cached = load_recipe(recipe_path, [f"data.cache={tmp_path / 'cache'}"])
+    train(cached, tmp_path / "cached")
+    assert len(list((tmp_path / "cache").iterdir())) == 2, "pictures to train and to validate on"
+    assert_same_run(tmp_path / "cached", tmp_path / "alone")
+
+
+def test_a_run_resumes_with_a_cache(recipe_path, recipe, tmp_path):
+    train(recipe, tmp_path / "whole")
+    train_until(recipe, tmp_path / "stopped", 7)
+    train(load_recipe(recipe_path, [f"data.cache={tmp_path / 'cache'}"]), tmp_path / "stopped")
+    assert_same_run(tmp_path / "stopped", tmp_path / "whole")
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_it_had_not(recipe_path, recipe, tmp_path):
     train(recipe, tmp_path / "whole")

@@ -33,12 +33,13 @@ def train(
         output: The run folder. Default: runs/NAME.
         settings: Change a value of the recipe, as in --set data.root=/data/bsds500.
         accelerator: cpu, cuda, mps, ... There is no fallback to another accelerator.
-        devices: Number of devices.
+        devices: Number of devices of this machine. Leave it out under torchrun.
         dry_run: Print the plan and an estimate of the time from a few steps. Nothing is written.
     """
     require("lab", "`train`")
     from featheredge.training.dry_run import plan_run
     from featheredge.training.loop import train as run_recipe
+    from featheredge.training.processes import is_first
     from featheredge.training.recipe import load_recipe
     from featheredge.training.recipe_file import find_recipe
 
@@ -48,11 +49,17 @@ def train(
         plan = plan_run(loaded, folder, accelerator=accelerator, devices=devices)
         sys.stdout.write(f"{plan}\n{'folder':9}{folder}\n")
         return
-    with training_progress() as on_record:
+    with training_progress() as progress:
         network = run_recipe(
-            loaded, folder, accelerator=accelerator, devices=devices, on_record=on_record
+            loaded,
+            folder,
+            accelerator=accelerator,
+            devices=devices,
+            on_record=progress,
+            on_decoded=progress.decoded,
         )
-    sys.stdout.write(f"{network}\n")
+    if is_first():
+        sys.stdout.write(f"{network}\n")
 
 
 def prune(

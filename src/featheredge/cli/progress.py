@@ -87,37 +87,49 @@ def frame_counter() -> "Iterator[Callable[[int, int | None], None]]":
 
 
 @contextmanager
-def training_progress() -> "Iterator[Callable[[dict[str, Any], Length], None]]":
+def training_progress() -> "Iterator[TrainingProgress]":
     """Show a bar with loss and rate; without a terminal, an estimate and a line for each epoch."""
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.description} {task.completed:.0f}/{task.total:.0f}"),
         BarColumn(),
-        TextColumn("loss {task.fields[loss]:.4g}  {task.fields[rate]:.1f} crops/s"),
+        TextColumn("{task.fields[numbers]}"),
         TimeRemainingColumn(),
     )
     with _bar(*columns) as bar:
-        # Hidden until the first step, because its columns show numbers of a step.
-        task = bar.add_task("train", visible=False)
-        remaining = RemainingTime()
+        yield TrainingProgress(bar)
 
-        def report(record: "dict[str, Any]", length: "Length") -> None:
-            step = record["step"]
-            if "val_loss" in record:
-                bar.console.print(
-                    f"epoch {record['epoch']}: validation loss {record['val_loss']:.4g}"
-                )
-                return
-            loss, rate = record["loss"], record["samples_per_s"]
-            bar.update(task, total=length.steps, completed=step, loss=loss, rate=rate, visible=True)
-            if not bar.console.is_terminal and (estimate := remaining.after(step, length)):
-                bar.console.print(estimate)
-            if not bar.console.is_terminal and step % length.steps_per_epoch == 0:
-                epoch = step // length.steps_per_epoch
-                bar.console.print(f"epoch {epoch}/{length.epochs}: loss {loss:.4g}")
 
-        yield report
+class TrainingProgress:
+    """Reports a training run; call it with every line of its log."""
+
+    def __init__(self, bar: "Progress") -> None:
+        self._bar, self._remaining = bar, RemainingTime()
+        # Hidden until there are numbers to show.
+        self._decode = bar.add_task("decode picture", visible=False, numbers="")
+        self._train = bar.add_task("step", visible=False, numbers="")
+
+    def __call__(self, record: "dict[str, Any]", length: "Length") -> None:
+        """Show a step, or print a validation."""
+        bar, step = self._bar, record["step"]
+        if "val_loss" in record:
+            bar.console.print(f"epoch {record['epoch']}: validation loss {record['val_loss']:.4g}")
+            return
+        loss, rate = record["loss"], record["samples_per_s"]
+        numbers = f"loss {loss:.4g}  {rate:.1f} crops/s"
+        bar.update(self._train, total=length.steps, completed=step, numbers=numbers, visible=True)
+        if not bar.console.is_terminal and (estimate := self._remaining.after(step, length)):
+            bar.console.print(estimate)
+        if not bar.console.is_terminal and step % length.steps_per_epoch == 0:
+            epoch = step // length.steps_per_epoch
+            bar.console.print(f"epoch {epoch}/{length.epochs}: loss {loss:.4g}")
+
+    def decoded(self, done: int, total: int) -> None:
+        """Show how many pictures of a set are decoded; without a terminal, print when it begins."""
+        self._bar.update(self._decode, total=total, completed=done, visible=done < total)
+        if done == 1 and not self._bar.console.is_terminal:
+            self._bar.console.print(f"decoding {total} pictures, once")
 
 
 def _rate(task: "Task") -> str:

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from featheredge import image
 from featheredge.catalog import Task
+from featheredge.data.decoded import Arrays, DecodedPictures, Originals, Progress, decode
 from featheredge.datasets import bsds500
 from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
 from featheredge.errors import EvaluationError, ImageError
 
 Pair = tuple[Tensor, Tensor]
-Arrays = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 #: Label value, of 255, for pixels without annotation. It is above 0 and below the threshold of
 #: the loss, so that the pixel is neither edge nor background and has no weight.
@@ -42,16 +42,39 @@ class Decoded:
     """Pairs that stay in memory as 8-bit arrays after the first read, up to `KEPT_BYTES`.
 
     The 500 pictures of BSDS500 need about 300 MB, 10,000 pictures of 320 px need 4 GB. Pairs that
-    do not fit are read again each time, which takes about 2 ms for a picture of 320 px.
+    do not fit are read again each time, which takes about 2 ms for a picture of 320 px. `keep_in`
+    keeps them in a file instead, however many there are.
     """
 
     def __init__(self) -> None:
         self._arrays: dict[int, Arrays] = {}
         self._bytes = 0
+        self._decoded: DecodedPictures | None = None
 
     def __getitem__(self, index: int) -> Pair:
-        pixels, label = self._arrays.get(index) or self._read_and_keep(index)
+        if self._decoded is not None:
+            pixels, label = self._decoded[index]
+        else:
+            pixels, label = self._arrays.get(index) or self._read_and_keep(index)
         return to_tensor(pixels), torch.from_numpy(label).float() / 255
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def keep_in(self, cache: Path, progress: Progress = lambda done, total: None) -> None:
+        """Decode all pairs into a file, unless it exists, and read them from there.
+
+        Args:
+            cache: Folder for the files of any number of sets of pairs.
+            progress: Called while pictures are decoded.
+
+        Raises:
+            ImageError, EvaluationError: A picture or label cannot be read.
+            OutputError: The cache cannot be written.
+        """
+        if len(self):
+            files = [self._files(index) for index in range(len(self))]
+            self._decoded = decode(Originals(self._kind(), files, self._read), cache, progress)
 
     def _read_and_keep(self, index: int) -> Arrays:
         arrays = self._read(index)
@@ -64,6 +87,14 @@ class Decoded:
     def _read(self, index: int) -> Arrays:
         """Read the picture, (H, W, 3) uint8, and the label, (C, H, W) uint8."""
         raise NotImplementedError
+
+    def _files(self, index: int) -> tuple[Path, ...]:
+        """Return the files that `_read` reads."""
+        raise NotImplementedError
+
+    def _kind(self) -> str:
+        """Describe everything else that decides what `_read` returns."""
+        return type(self).__name__
 
 
 class EdgePairs(Decoded):
@@ -91,14 +122,17 @@ class EdgePairs(Decoded):
         return len(self.samples)
 
     def _read(self, index: int) -> Arrays:
+        picture, annotations, *maps = self._files(index)
+        pixels = image.load(picture)
+        shares = bsds500.consensus(bsds500.boundaries(annotations))
+        # Rows first, as in a cache: sums over a label then round alike. .mat files store columns.
+        label = np.rint(shares * 255).astype(np.uint8, order="C")[None]
+        return pixels, np.concatenate([label, *(read_map(map, pixels)[None] for map in maps)])
+
+    def _files(self, index: int) -> tuple[Path, ...]:
         sample = self.samples[index]
-        pixels = image.load(sample.image)
-        shares = bsds500.consensus(bsds500.boundaries(sample.annotations))
-        label = np.rint(shares * 255).astype(np.uint8)[None]
-        if self._maps is not None:
-            map = read_map(self._maps / f"{sample.id}.png", pixels)
-            label = np.concatenate([label, map[None]])
-        return pixels, label
+        maps = () if self._maps is None else (self._maps / f"{sample.id}.png",)
+        return (sample.image, sample.annotations, *maps)
 
 
 class MaskPairs(Decoded):
@@ -135,17 +169,26 @@ class MaskPairs(Decoded):
         return len(self._masks)
 
     def _read(self, index: int) -> Arrays:
-        path = self._masks[index]
-        pixels = image.load(self._pictures[path.stem])
+        picture, path, *maps = self._files(index)
+        pixels = image.load(picture)
         mask = np.where(image.load(path)[..., 0] > 127, 255, 0).astype(np.uint8)
         if mask.shape != pixels.shape[:2]:
             raise EvaluationError(
                 f"{path}: is {mask.shape[1]}x{mask.shape[0]}, its picture "
                 f"{pixels.shape[1]}x{pixels.shape[0]}; expected a mask of the picture's size"
             )
-        if self._maps is None:
-            return pixels, np.stack([mask, mask]) if self._taught_by_masks else mask[None]
-        return pixels, np.stack([mask, read_map(self._maps / f"{path.stem}.png", pixels)])
+        taught = [read_map(map, pixels) for map in maps]
+        if self._taught_by_masks and not taught:
+            taught = [mask]
+        return pixels, np.stack([mask, *taught])
+
+    def _files(self, index: int) -> tuple[Path, ...]:
+        mask = self._masks[index]
+        maps = () if self._maps is None else (self._maps / f"{mask.stem}.png",)
+        return (self._pictures[mask.stem], mask, *maps)
+
+    def _kind(self) -> str:
+        return f"{type(self).__name__} {self._taught_by_masks}"
 
 
 class TeacherPairs(Decoded):
@@ -184,11 +227,18 @@ class TeacherPairs(Decoded):
         return len(self._maps)
 
     def _read(self, index: int) -> Arrays:
-        pixels = image.load(self._pictures[index])
-        map = read_map(self._maps[index], pixels)
+        picture, path = self._files(index)
+        pixels = image.load(picture)
+        map = read_map(path, pixels)
         is_edges = self._task == "edges"
         label = np.full_like(map, UNKNOWN) if is_edges else np.where(map > 127, 255, 0)
         return pixels, np.stack([label.astype(np.uint8), map])
+
+    def _files(self, index: int) -> tuple[Path, ...]:
+        return (self._pictures[index], self._maps[index])
+
+    def _kind(self) -> str:
+        return f"{type(self).__name__} {self._task}"
 
 
 class ConcatPairs:
@@ -212,7 +262,7 @@ def annotated_pairs(
     root: Path,
     splits: tuple[str, ...],
     maps: Path | None = None,
-) -> Pairs:
+) -> EdgePairs | MaskPairs:
     """Return the annotated pictures of some splits, with teacher maps if there are any.
 
     Args:

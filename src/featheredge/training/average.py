@@ -3,7 +3,7 @@
 Shapes: B batch, C channels, H W pixels.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,11 @@ def moving_average(network: nn.Module, decay: float) -> AveragedModel:
 
 
 @torch.no_grad()
-def reestimate_norms(network: nn.Module, inputs: Iterable[Tensor]) -> None:
+def reestimate_norms(
+    network: nn.Module,
+    inputs: Iterable[Tensor],
+    add_up: Callable[[Tensor], Tensor] = lambda own: own,
+) -> None:
     """Estimate the mean and variance of batch norms from the network's activations.
 
     Frozen ones keep theirs, as in training.
@@ -37,14 +41,36 @@ def reestimate_norms(network: nn.Module, inputs: Iterable[Tensor]) -> None:
         network: Changed in place and left in evaluation mode.
         inputs: Batches of inputs, (B, C, H, W), all of one size. Networks of the zoo take what
             `normalise` returns. The statistics are the plain mean over batches.
+        add_up: Replaces a tensor by its sum over all processes, each of which has other batches.
     """
     norms = set_training(network)
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # PyTorch's cumulative mean
+    count = 0
     for batch in inputs:
         network(batch)
+        count += 1
     network.eval()
+    total = int(add_up(torch.tensor(count)))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+        _merge(norm, count, total, add_up)
+
+
+def _merge(
+    norm: nn.modules.batchnorm._BatchNorm,
+    count: int,
+    total: int,
+    add_up: Callable[[Tensor], Tensor],
+) -> None:
+    """Replace means over `count` batches by those over the `total` of all processes."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert norm.num_batches_tracked is not None
+    own = torch.stack([norm.running_mean, norm.running_var]).cpu().double()
+    mean, var = add_up(own * count) / total
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(var)
+    norm.num_batches_tracked.fill_(total)

@@ -6,7 +6,7 @@ tensors go into the file's metadata as JSON. Nothing is pickled.
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,6 +15,22 @@ from torch import Tensor, nn
 
 from featheredge.errors import WeightsError
 from featheredge.files import write_bytes
+
+_DAMAGED = (SafetensorError, OSError, KeyError, ValueError, TypeError)
+
+
+class Stored(NamedTuple):
+    """The content of a checkpoint.
+
+    Attributes:
+        path: Its file.
+        tensors: Its tensors, on the CPU.
+        progress: Other facts.
+    """
+
+    path: Path
+    tensors: dict[str, Tensor]
+    progress: dict[str, Any]
 
 
 def write(
@@ -44,26 +60,38 @@ def write(
     write_bytes(path, serialise(stored, {"progress": json.dumps(progress)}))
 
 
-def read(
-    path: Path, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
-) -> dict[str, Any]:
-    """Load what `write` stored into the given objects; returns `progress`.
+def read(path: Path) -> Stored:
+    """Read what `write` stored.
 
     Raises:
-        WeightsError: The file is damaged, or of another network or optimiser.
+        WeightsError: The file is damaged.
     """
     try:
         with safe_open(path, "pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            progress: dict[str, Any] = json.loads(file.metadata()["progress"])
-        model.load_state_dict(_below("model/", tensors))
-        average.load_state_dict(_below("average/", tensors))
-        optimiser.load_state_dict(_optimiser_state(optimiser, _below("optimiser/", tensors)))
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as cause:
+            return Stored(path, tensors, json.loads(file.metadata()["progress"]))
+    except _DAMAGED as cause:
         raise WeightsError(
-            f"{path}: not a checkpoint of this recipe; remove it to start again: {cause}"
+            f"{path}: not a checkpoint; remove it to start again: {cause}"
         ) from cause
-    return progress
+
+
+def restore(
+    stored: Stored, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
+) -> None:
+    """Load a checkpoint into the given objects.
+
+    Raises:
+        WeightsError: It is of another network or optimiser.
+    """
+    try:
+        model.load_state_dict(_below("model/", stored.tensors))
+        average.load_state_dict(_below("average/", stored.tensors))
+        optimiser.load_state_dict(_optimiser_state(optimiser, _below("optimiser/", stored.tensors)))
+    except (KeyError, ValueError, RuntimeError) as cause:
+        raise WeightsError(
+            f"{stored.path}: not a checkpoint of this recipe; remove it to start again: {cause}"
+        ) from cause
 
 
 def read_progress(path: Path) -> dict[str, Any]:
@@ -75,7 +103,7 @@ def read_progress(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, "pt") as file:
             progress: dict[str, Any] = json.loads(file.metadata()["progress"])
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as cause:
+    except _DAMAGED as cause:
         raise WeightsError(
             f"{path}: not a checkpoint; remove it to start again: {cause}"
         ) from cause

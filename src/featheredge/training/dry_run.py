@@ -1,6 +1,5 @@
 """A run without a run folder: what training would do, and how long it would take."""
 
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from lightning_fabric import Fabric
 
+from featheredge.errors import ArgumentError
 from featheredge.memory import machine_bytes
 from featheredge.models.cost import num_params
 from featheredge.run_folder import CHECKPOINT_FILE
@@ -15,6 +15,7 @@ from featheredge.timing import in_words
 from featheredge.training.checkpoint import read_progress
 from featheredge.training.cpu import flushed_denormals, keep_freed_memory
 from featheredge.training.loop import TrainingRun
+from featheredge.training.processes import check_shares, under_torchrun
 from featheredge.training.recipe import Recipe
 from featheredge.training.recipe_file import refuse_another
 from featheredge.training.start import step_bytes
@@ -85,7 +86,8 @@ def plan_run(
 ) -> RunPlan:
     """Prepare a run as `featheredge.training.loop.train` does, and time a few of its steps.
 
-    Nothing is written to `folder`. One device is timed; several are taken to be as fast each.
+    Nothing is written to `folder`, nor to `data.cache`. One device is timed with the whole batch;
+    several are taken to need an equal part of that time.
 
     Args:
         recipe: What to run.
@@ -94,18 +96,22 @@ def plan_run(
         devices: As for `train`.
 
     Raises:
+        ArgumentError: It was started by torchrun.
         RecipeError: The folder holds a run of another recipe, or the recipe cannot be run.
         WeightsError: Initial weights or the checkpoint of the run are damaged.
         EvaluationError: The data set is not where the recipe says.
     """
+    if under_torchrun():
+        raise ArgumentError("a dry run is one process; start it without torchrun")
     refuse_another(folder, recipe)
+    check_shares(recipe.run.batch_size, devices)
     checkpoint = folder / CHECKPOINT_FILE
     steps_done = int(read_progress(checkpoint)["step"]) if checkpoint.exists() else 0
     keep_freed_memory()
     fabric = Fabric(accelerator=accelerator, devices=1, precision=recipe.run.precision)
     with TemporaryDirectory() as scratch:
-        run = TrainingRun(recipe, Path(scratch), fabric, lambda record, length: None)
-        step_s = _time_steps(run)
+        run = TrainingRun(_without_cache(recipe), Path(scratch), fabric)
+        step_s = _time_steps(run) / devices
     trained = (p for p in run.network.parameters() if p.requires_grad)
     return RunPlan(
         recipe,
@@ -114,11 +120,15 @@ def plan_run(
         sum(parameter.numel() for parameter in trained),
         len(run.train_pairs),
         len(run.val_pairs),
-        math.ceil(run.length.steps_per_epoch / devices) * recipe.schedule.epochs,
+        run.length.steps,
         step_s,
         step_bytes(recipe, run.network),
         steps_done,
     )
+
+
+def _without_cache(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"cache": None})})
 
 
 def _time_steps(run: TrainingRun) -> float:

@@ -7,12 +7,16 @@ The run folder holds `recipe.json` (as run), `log.jsonl` (one line a step), `che
 An interrupted run resumes exactly at its checkpoint: crops are numbered (see
 `featheredge.data.crops.Crops`), the learning rate is a function of the step, and log lines after
 the checkpoint are dropped and written again.
+
+Several processes share every batch (see `featheredge.training.processes`): gradients, losses and
+batch norms are those of the whole batch, so a run may resume on another number of processes.
 """
 
 import math
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,7 +25,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from featheredge.data.crops import Crops
-from featheredge.data.pairs import Pair, annotated_pairs
+from featheredge.data.decoded import Progress
+from featheredge.data.pairs import Pair
 from featheredge.errors import RecipeError
 from featheredge.files import sweep
 from featheredge.models import build
@@ -35,9 +40,16 @@ from featheredge.training.log import Length, Log, LogCallback, Record
 from featheredge.training.norm_decay import NormDecay
 from featheredge.training.objective import Objective
 from featheredge.training.optimiser import lr_factor, make_optimiser, set_lr
+from featheredge.training.processes import add_up, check_shares, launch, num_machines, shares
 from featheredge.training.recipe import Recipe
 from featheredge.training.recipe_file import claim
-from featheredge.training.start import initial_network, refuse_large_step, training_pairs
+from featheredge.training.shared_norms import share_norms
+from featheredge.training.start import (
+    initial_network,
+    refuse_large_step,
+    training_pairs,
+    validation_pairs,
+)
 from featheredge.training.validation import draw_maps, mean_loss
 
 
@@ -49,6 +61,7 @@ def train(
     accelerator: str = "cpu",
     devices: int = 1,
     on_record: LogCallback = lambda record, length: None,
+    on_decoded: Progress = lambda done, total: None,
 ) -> Path:
     """Run `recipe` in `folder`, or resume the run in it.
 
@@ -56,28 +69,30 @@ def train(
         recipe: What to run.
         folder: The run folder; created if absent.
         accelerator: "cpu", "cuda", ... as in Lightning Fabric; no other is used instead.
-        devices: Number of devices.
-        on_record: Called with every line of the log.
+        devices: Number of devices; leave it out under torchrun.
+        on_record: Called with every line of the log, in the first process.
+        on_decoded: Called while `data.cache` is filled, with the number of decoded pictures and
+            their total.
 
     Returns:
         The folder of the trained network.
 
     Raises:
-        OutputError: Another process works in the folder.
+        ArgumentError: `devices` is not the number of processes that torchrun started.
+        OutputError: Another process works in the folder, or `data.cache` cannot be written.
         RecipeError: The folder holds a run of another recipe, the recipe cannot be run, or the loss
             is no longer finite.
         WeightsError: The checkpoint or the initial weights are damaged.
         EvaluationError: The data set is not where the recipe says.
     """
     keep_freed_memory()
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=recipe.run.precision)
-    fabric.launch()
+    fabric = launch(accelerator, devices, recipe.run.precision)
     with locked(folder) if fabric.is_global_zero else nullcontext():
         if fabric.is_global_zero:
             sweep(folder)
+            claim(folder, recipe)
         fabric.barrier()
-        claim(folder, recipe)
-        run = TrainingRun(recipe, folder, fabric, on_record)
+        run = TrainingRun(recipe, folder, fabric, on_record, on_decoded)
         for step in range(run.first_step + 1, run.length.steps + 1):
             run.take_step(step)
             epoch, within = divmod(step, run.length.steps_per_epoch)
@@ -89,22 +104,28 @@ def train(
 
 
 class TrainingRun:
-    """The state of a run. Every process trains; the first one alone validates and writes."""
+    """The state of a run. Every process trains and validates; the first one alone writes."""
 
     def __init__(
-        self, recipe: Recipe, folder: Path, fabric: Fabric, on_record: LogCallback
+        self,
+        recipe: Recipe,
+        folder: Path,
+        fabric: Fabric,
+        on_record: LogCallback = lambda record, length: None,
+        on_decoded: Progress = lambda done, total: None,
     ) -> None:
+        check_shares(recipe.run.batch_size, fabric.world_size)
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.fabric = recipe, folder, fabric
-        self.train_pairs = training_pairs(recipe)
-        self.val_pairs = annotated_pairs(recipe.task, recipe.data.root, recipe.data.val_splits)
-        self.samples_per_step = recipe.run.batch_size * recipe.run.accumulate * fabric.world_size
+        self.train_pairs = training_pairs(recipe, on_decoded)
+        self.val_pairs = validation_pairs(recipe, on_decoded)
+        self.samples_per_step = recipe.run.batch_size * recipe.run.accumulate
         steps_per_epoch = math.ceil(len(self.train_pairs) / self.samples_per_step)
         self.length = Length(steps_per_epoch, recipe.schedule.epochs)
 
         self.network = initial_network(recipe)
         if fabric.device.type == "cpu":
-            refuse_large_step(recipe, self.network)
+            refuse_large_step(recipe, self.network, machines=num_machines())
         if recipe.run.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         freeze(self.network, recipe.optimiser.rates)
@@ -116,9 +137,13 @@ class TrainingRun:
         optimiser = make_optimiser(self.objective, recipe.optimiser, self.decay.scales)
         self.model, self.optimiser = fabric.setup(self.objective, optimiser)
         self.average = moving_average(self.network, recipe.run.ema_decay)
+        if fabric.world_size > 1:
+            share_norms(self.network)
         self.checkpoint = folder / CHECKPOINT_FILE
         self.first_step = self._resume()
-        self.log = Log(folder / LOG_FILE, self.first_step, self.length, on_record)
+        self.log: Log | None = None
+        if fabric.is_global_zero:
+            self.log = Log(folder / LOG_FILE, self.first_step, self.length, on_record)
         self.crops = Crops(self.train_pairs, recipe.augment, recipe.seed)
         self.batches = self._batches()
 
@@ -144,13 +169,12 @@ class TrainingRun:
 
     def validate(self, step: int, epoch: int) -> None:
         """Draw maps of the averaged network, and compute its loss on the validation pictures."""
-        if not self.fabric.is_global_zero:
-            return
-        network, device = self._averaged_network(), self.fabric.device
-        sheet = self.folder / "maps" / f"epoch-{epoch:04d}.png"
-        draw_maps(network, self.val_pairs or self.train_pairs, device, sheet)
+        network = self._averaged_network()
+        if self.fabric.is_global_zero:
+            sheet = self.folder / "maps" / f"epoch-{epoch:04d}.png"
+            draw_maps(network, self.val_pairs or self.train_pairs, self.fabric.device, sheet)
         if self.val_pairs:
-            val_loss = mean_loss(network, self.val_pairs, self.recipe.loss, device)
+            val_loss = mean_loss(network, self.val_pairs, self.recipe.loss, self.fabric)
             self._write({"step": step, "epoch": epoch, "val_loss": val_loss})
 
     def write_checkpoint(self, step: int) -> None:
@@ -161,21 +185,29 @@ class TrainingRun:
 
     def finish(self) -> Path:
         """Save the averaged network."""
+        network = self._averaged_network()
         if self.fabric.is_global_zero:
             purpose = Purpose(self.recipe.task, self.recipe.input_px)
-            build.save(self._averaged_network(), self.folder / MODEL_DIR, purpose)
+            build.save(network, self.folder / MODEL_DIR, purpose)
         self.fabric.barrier()
         return self.folder / MODEL_DIR
 
     def _resume(self) -> int:
-        """Load the checkpoint, if one exists; returns the number of steps that are done."""
-        if not self.checkpoint.exists():
+        """Load the checkpoint, if one exists; returns the number of steps that are done.
+
+        The first process reads it for all: on other machines the folder may not exist.
+        """
+        stored: checkpoint.Stored | None = None
+        if self.fabric.is_global_zero and self.checkpoint.exists():
+            stored = checkpoint.read(self.checkpoint)
+        stored = self.fabric.broadcast(stored)
+        if stored is None:
             return 0
-        state = (self.objective, self.average, self.optimiser)
-        return int(checkpoint.read(self.checkpoint, *state)["step"])
+        checkpoint.restore(stored, self.objective, self.average, self.optimiser)
+        return int(stored.progress["step"])
 
     def _accumulate_gradients(self) -> float:
-        """Forward and backward over `accumulate` batches; returns the mean loss."""
+        """Forward and backward over `accumulate` batches; returns the mean loss of all crops."""
         parts, total = self.recipe.run.accumulate, 0.0
         for part in range(parts):
             image, label = next(self.batches)
@@ -185,6 +217,8 @@ class TrainingRun:
                 loss = self.model(image, label) / parts
                 self.fabric.backward(loss)
             total += loss.item()
+        summed = add_up(self.fabric, torch.tensor(total, dtype=torch.float64))
+        total = summed.item() / self.fabric.world_size
         if not math.isfinite(total):
             raise RecipeError(
                 f"the loss became {total}; lower optimiser.lr or set optimiser.clip_norm. The last "
@@ -193,30 +227,33 @@ class TrainingRun:
         return total
 
     def _batches(self) -> Iterator[list[Tensor]]:
-        """The remaining batches of this process; processes take crop numbers in turn."""
-        size, parts = self.recipe.run.batch_size, self.recipe.run.accumulate
-        world, rank = self.fabric.world_size, self.fabric.global_rank
-        numbers = range(self.first_step * parts, self.length.steps * parts)
-        starts = ((number * world + rank) * size for number in numbers)
+        """The remaining batches, of each this process's share."""
+        parts, fabric = self.recipe.run.accumulate, self.fabric
+        batches = range(self.first_step * parts, self.length.steps * parts)
         loader: DataLoader[Pair] = DataLoader(
             self.crops,
-            batch_sampler=[list(range(start, start + size)) for start in starts],
+            batch_sampler=shares(
+                self.recipe.run.batch_size, batches, fabric.global_rank, fabric.world_size
+            ),
             num_workers=self.recipe.data.num_workers,
         )
-        prepared = self.fabric.setup_dataloaders(loader, use_distributed_sampler=False)
+        prepared = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
         return iter(prepared)  # type: ignore[arg-type]
 
     def _averaged_network(self) -> Network:
-        """The averaged network, with batch norms estimated for it on the run's first crops."""
-        size, device = self.recipe.run.batch_size, self.fabric.device
-        starts = range(0, self.recipe.run.norm_batches * size, size)
-        batches = ([self.crops[n][0] for n in range(start, start + size)] for start in starts)
+        """The averaged network, with batch norms estimated for it on the run's first crops.
+
+        Processes take these batches in turn, each batch whole.
+        """
+        size, count, fabric = self.recipe.run.batch_size, self.recipe.run.norm_batches, self.fabric
+        own = range(fabric.global_rank, count, fabric.world_size)
+        batches = ([self.crops[n][0] for n in range(i * size, (i + 1) * size)] for i in own)
         network = self.average.module
         assert isinstance(network, Network)
-        pictures = (torch.stack(batch).to(device) for batch in batches)
-        reestimate_norms(network, map(network.normalise, pictures))
+        pictures = (torch.stack(batch).to(fabric.device) for batch in batches)
+        reestimate_norms(network, map(network.normalise, pictures), partial(add_up, fabric))
         return network
 
     def _write(self, record: Record) -> None:
-        if self.fabric.is_global_zero:
+        if self.log is not None:
             self.log.write(record)

@@ -114,8 +114,10 @@ def _stored_recipe(path: Path, kind: type[Section]) -> Section | None:
 
 
 def _what_is_run(recipe: Section | None) -> dict[str, Any] | None:
-    """Everything that decides a run, which is all but its description."""
-    return None if recipe is None else recipe.model_dump(exclude={"about"})
+    """Everything that decides a run: neither its description nor where decoded pictures are."""
+    if recipe is None:
+        return None
+    return recipe.model_dump(exclude={"about": True, "data": {"cache"}})
 
 
 def _apply(table: dict[str, Any], setting: str) -> None:

@@ -35,6 +35,9 @@ class Data(Section):
             then their mask too, and annotated pictures without `maps` are taught by their masks.
         repeat: How often an epoch visits each annotated picture; it visits unlabelled ones once.
         num_workers: Processes that cut crops; 0 cuts them in the training process.
+        cache: Folder for decoded pictures. All are decoded once, before the first step, and read
+            from there, so that memory does not grow with their number. A folder may serve any
+            number of runs. Left out: up to 2 GB of decoded pictures stay in memory.
     """
 
     root: Path
@@ -44,6 +47,7 @@ class Data(Section):
     unlabelled: Unlabelled | None = None
     repeat: int = Field(default=1, gt=0)
     num_workers: int = Field(default=0, ge=0)
+    cache: Path | None = None
 
 
 class NetworkSettings(Section):
@@ -133,7 +137,7 @@ class Run(Section):
     """How steps are run.
 
     Attributes:
-        batch_size: Crops of a batch.
+        batch_size: Crops of a batch. Several processes share it equally.
         accumulate: Batches whose gradients are added before each step.
         precision: "bf16-mixed" computes in bfloat16 where rounding does no harm.
         channels_last: Memory layout of pictures and weights; faster on most processors.

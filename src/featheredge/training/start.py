@@ -1,9 +1,12 @@
 """What a training run starts from: its pictures, and its network with the initial weights."""
 
+from featheredge.data.decoded import Progress
 from featheredge.data.pairs import (
     ConcatPairs,
+    Decoded,
     EdgePairs,
     MaskPairs,
+    Pairs,
     TeacherPairs,
     annotated_pairs,
 )
@@ -14,20 +17,27 @@ from featheredge.models.footprint import activation_bytes, parameter_bytes
 from featheredge.models.network import Network
 from featheredge.models.tensors import load_backbone, load_weights
 from featheredge.training.recipe import Recipe
+from featheredge.training.recipe_sections import Data
 
 #: Weights, their gradients, their moving average, and two moments of Adam.
 _COPIES = 5
 
 
-def training_pairs(recipe: Recipe) -> ConcatPairs:
+def training_pairs(recipe: Recipe, on_decoded: Progress = lambda done, total: None) -> ConcatPairs:
     """Annotated pictures as often as the recipe says, then those that only a teacher knows.
+
+    Args:
+        recipe: What is run.
+        on_decoded: Called while `data.cache` is filled.
 
     Raises:
         EvaluationError: The data set is not where the recipe says, or is incomplete.
+        OutputError: `data.cache` cannot be written.
     """
     data = recipe.data
     if data.unlabelled is None:
         annotated = annotated_pairs(recipe.task, data.root, data.train_splits, data.maps)
+        _keep(data, annotated, on_decoded)
         return ConcatPairs((annotated, data.repeat))
     annotated = (
         EdgePairs(data.root, data.train_splits, data.maps)
@@ -35,7 +45,21 @@ def training_pairs(recipe: Recipe) -> ConcatPairs:
         else MaskPairs(data.root, data.train_splits, data.maps, taught_by_masks=True)
     )
     taught = TeacherPairs(recipe.task, data.unlabelled.pictures, data.unlabelled.maps)
+    for pairs in (annotated, taught):
+        _keep(data, pairs, on_decoded)
     return ConcatPairs((annotated, data.repeat), (taught, 1))
+
+
+def validation_pairs(recipe: Recipe, on_decoded: Progress = lambda done, total: None) -> Pairs:
+    """The annotated pictures of `data.val_splits`; arguments and errors as `training_pairs`."""
+    pairs = annotated_pairs(recipe.task, recipe.data.root, recipe.data.val_splits)
+    _keep(recipe.data, pairs, on_decoded)
+    return pairs
+
+
+def _keep(data: Data, pairs: Decoded, on_decoded: Progress) -> None:
+    if data.cache is not None:
+        pairs.keep_in(data.cache, on_decoded)
 
 
 def initial_network(recipe: Recipe) -> Network:
@@ -56,27 +80,35 @@ def initial_network(recipe: Recipe) -> Network:
     return network
 
 
-def refuse_large_step(recipe: Recipe, network: Network) -> None:
+def refuse_large_step(recipe: Recipe, network: Network, machines: int = 1) -> None:
     """Estimate the memory of a training step before anything is allocated.
+
+    Args:
+        recipe: What is run.
+        network: Its network.
+        machines: Machines that share a batch.
 
     Raises:
         RecipeError: The machine has less.
     """
     side = recipe.augment.crop_px
     refuse_above_memory(
-        step_bytes(recipe, network),
+        step_bytes(recipe, network, machines),
         f"a training step on {recipe.run.batch_size} crops of {side}x{side}",
         "lower augment.crop_px or run.batch_size",
     )
 
 
-def step_bytes(recipe: Recipe, network: Network) -> int:
-    """Estimate the memory of a training step, in bytes, without teachers and decoded pictures."""
+def step_bytes(recipe: Recipe, network: Network, machines: int = 1) -> int:
+    """Estimate the memory that a training step takes of each machine that shares a batch.
+
+    Teachers and decoded pictures are not counted.
+    """
 
     def twin() -> Network:
         return type(network)(network.config)
 
-    kept = activation_bytes(twin, recipe.run.batch_size, recipe.augment.crop_px)
+    kept = activation_bytes(twin, recipe.run.batch_size // machines, recipe.augment.crop_px)
     return kept + _COPIES * parameter_bytes(twin)
 
 

@@ -3,17 +3,20 @@
 Shapes: H W pixels of one picture.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from lightning_fabric import Fabric
 from PIL import Image
 from torch import Tensor
 
 from featheredge.data.pairs import Pairs
 from featheredge.files import replacing
 from featheredge.models.network import Network
+from featheredge.training.processes import add_up
 from featheredge.training.recipe import TaskLoss
 
 _NUM_SHOWN = 4
@@ -21,14 +24,18 @@ _CELL_PX = (240, 320)
 
 
 @torch.inference_mode()
-def mean_loss(network: Network, pairs: Pairs, loss: TaskLoss, device: torch.device) -> float:
-    """The task loss averaged over whole pictures."""
+def mean_loss(network: Network, pairs: Pairs, loss: TaskLoss, fabric: Fabric) -> float:
+    """The task loss averaged over whole pictures.
+
+    Processes take the pictures in turn. The loss of every picture is gathered and all are averaged
+    at once, so any number of processes returns the same number.
+    """
     network.eval()
-    total = 0.0
-    for index in range(len(pairs)):
-        picture, label = (part[None].to(device) for part in pairs[index])
-        total += loss(network(network.normalise(picture)), label).item()
-    return total / len(pairs)
+    losses = torch.zeros(len(pairs), dtype=torch.float64)
+    for index in range(fabric.global_rank, len(pairs), fabric.world_size):
+        picture, label = (part[None].to(fabric.device) for part in pairs[index])
+        losses[index] = loss(network(network.normalise(picture)), label).item()
+    return math.fsum(add_up(fabric, losses).tolist()) / len(pairs)
 
 
 @torch.inference_mode()
