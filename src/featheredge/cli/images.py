@@ -211,7 +211,10 @@ def process(
         model, work = _open_work(task, run, draw, format)
         workers = run.folders.num_workers(resolve_threads(run.threads))
         results = _watch(watcher, work, run, workers)
-        return print_results(results, model, verb, verbosity, workers, where, preview=run.preview)
+        with batch.claimed(naming):
+            return print_results(
+                results, model, verb, verbosity, workers, where, preview=run.preview
+            )
     jobs = batch.plan(
         inputs,
         naming,
@@ -221,9 +224,10 @@ def process(
     model, work = _open_work(task, run, draw, format)
     workers = min(run.folders.num_workers(resolve_threads(run.threads)), len(jobs))
     results = batch.run(jobs, work, force=run.files.force, workers=workers, read=_reader(run))
-    return print_results(
-        results, model, verb, verbosity, workers, where, len(jobs), preview=run.preview
-    )
+    with batch.claimed(naming, jobs):
+        return print_results(
+            results, model, verb, verbosity, workers, where, len(jobs), preview=run.preview
+        )
 
 
 def _open_work(

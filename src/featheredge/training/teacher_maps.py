@@ -19,8 +19,9 @@ from torch import Tensor
 from featheredge import image
 from featheredge.data.pairs import to_tensor
 from featheredge.errors import ArgumentError, OutputError
-from featheredge.files import write_bytes, write_json
+from featheredge.files import sweep, write_bytes, write_json
 from featheredge.png import save_map
+from featheredge.run_folder import locked
 from featheredge.training.teacher import Teacher, weighted_mean
 
 #: Says whose maps a folder holds.
@@ -95,8 +96,8 @@ def store_maps(
 
     Raises:
         ArgumentError: There is not one weight for each teacher.
-        OutputError: The folder holds maps of other teachers or of another selection, or two
-            pictures have one name.
+        OutputError: The folder holds maps of other teachers or of another selection, another
+            process works in it, or two pictures have one name.
         ImageError: A picture cannot be read, or a map cannot be written.
     """
     selection = selection or Selection()
@@ -105,7 +106,24 @@ def store_maps(
             f"{len(weights)} weights for {len(teachers)} teachers; give one for each"
         )
     _refuse_twins(pictures)
-    _claim(folder, teachers, weights, selection)
+    with locked(folder):
+        sweep(folder)
+        _claim(folder, teachers, weights, selection)
+        refused = _store_missing(teachers, pictures, folder, weights, selection, progress)
+    wanted = {picture.stem for picture in pictures}
+    reasons = [reason for stem, reason in refused.items() if stem in wanted]
+    return {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
+
+
+def _store_missing(
+    teachers: Sequence[Teacher],
+    pictures: Sequence[Path],
+    folder: Path,
+    weights: Sequence[float],
+    selection: Selection,
+    progress: Progress | None,
+) -> dict[str, str]:
+    """Write the maps that do not exist; return ID -> reason of all refused pictures."""
     for teacher in teachers:
         teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     refused = _read_refused(folder / REFUSED)
@@ -122,9 +140,7 @@ def store_maps(
                 _write_refused(folder / REFUSED, refused)
         if progress:
             progress(done, len(pictures))
-    wanted = {picture.stem for picture in pictures}
-    reasons = [reason for stem, reason in refused.items() if stem in wanted]
-    return {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
+    return refused
 
 
 def _map_of(teacher: Teacher, picture: Path) -> Tensor:
