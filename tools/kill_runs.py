@@ -47,7 +47,7 @@ from featheredge.models import build  # noqa: E402
 from featheredge.models.network import Purpose  # noqa: E402
 from featheredge.run_folder import LOCK_FILE  # noqa: E402
 from prune_runs import custom_recipe_file  # noqa: E402
-from toys import toy_network, write_bsds, write_recipe  # noqa: E402
+from toys import TOY_WIDTHS, toy_network, write_bsds, write_recipe  # noqa: E402
 
 #: What differs between two runs: times and machines.
 _VARYING = {"samples_per_s", "times", "machine", "share_of_time"}
@@ -105,6 +105,8 @@ def prepare(inputs: Path) -> Path:
     write_recipe(inputs, bsds, "toy")
     custom_recipe_file(inputs)
     build.save(toy_network(), inputs / "toy", Purpose("edges", None))
+    small = {"stem": 4, "blocks": TOY_WIDTHS["blocks"][:2], "top": 0, "head": 4, "dilations": []}
+    build.save(toy_network(**small), inputs / "small", Purpose("edges", None))
     write_network(inputs / "toy.onnx")
     noise = np.random.default_rng(0).integers(0, 256, (40, 160, 200, 3), np.uint8)
     (inputs / "photos").mkdir()
@@ -128,7 +130,7 @@ COMMANDS = {
     "--csv OUT/curve.csv --bsds-files OUT/bsds --workers 1",
     "label": "label IN/toy IN/photos -o OUT --flip --scales 0.5 1",
     "batch": "edges IN/photos -m IN/toy.onnx -o OUT --workers 2",
-    "export": "export IN/toy -o OUT/toy.onnx -f",
+    "export": "export IN/small -o OUT/small.onnx -f",
 }
 
 
