@@ -36,8 +36,8 @@ from safetensors import safe_open  # noqa: E402
 
 import featheredge.cli  # noqa: E402
 import featheredge.metrics.benchmark  # noqa: E402
-import featheredge.runs.prune_run  # noqa: E402, F401
-import featheredge.training.teacher_maps  # noqa: E402, F401
+import featheredge.runs.prune_run  # noqa: E402
+import featheredge.training.teacher_maps  # noqa: E402
 from conftest import write_network  # noqa: E402
 from featheredge.deploy.export_module import export_module  # noqa: E402
 from featheredge.files import is_temporary  # noqa: E402

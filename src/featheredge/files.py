@@ -12,18 +12,23 @@ from pathlib import Path
 from featheredge.file_lock import try_lock
 
 #: Names of temporary files: ".", the file's name, ".", eight random characters, its suffix.
-_TEMPORARY = re.compile(r"\..+(\.\w+)\.[a-z0-9_]{8}\1")
+_TEMPORARY = re.compile(r"\..+(\.\w+)\.[0-9a-f]{8}\1")
+
+#: Folders in which this process has written.
+_swept: set[Path] = set()
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success flush it to disk and rename it to `path`.
 
-    If the body raises, the temporary file is removed and `path` is left unchanged.
+    If the body raises, the temporary file is removed and `path` is left unchanged. If the process
+    is killed, the next one that writes in the folder removes it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep_once(path.parent.absolute())
     # Cut, so that a long name does not get too long for the file system.
-    name = f".{path.name[:60]}.{secrets.token_hex(4)}{path.suffix}"
+    name = f".{path.stem[:60]}{path.suffix}.{secrets.token_hex(4)}{path.suffix}"
     temporary = path.with_name(name)
     try:
         # Made before it is written, with "x": two writers never share a temporary file. The lock
@@ -42,6 +47,13 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sweep_once(folder: Path) -> None:
+    """Sweep a folder before the first file is written there; a folder can hold very many."""
+    if folder not in _swept:
+        _swept.add(folder)
+        sweep(folder, inside=False)
 
 
 def is_temporary(path: Path) -> bool:

@@ -218,11 +218,9 @@ def _maps(
 @contextmanager
 def _kept(folder: Path) -> Iterator[Path]:
     """Yield the folder of kept maps; no other process writes in it meanwhile."""
-    from featheredge.files import sweep
     from featheredge.run_folder import locked
 
     with locked(folder):
-        sweep(folder)
         yield folder
 
 

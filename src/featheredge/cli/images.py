@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -98,12 +99,15 @@ class Folders:
         allow_urls: Download inputs that begin with http:// or https://, at most 50 MB in 30 s
             with 3 redirects.
         allow_private_urls: Like --allow-urls, from loopback and private addresses too.
+        isolate: Decode each picture in another process with limits on memory and time, for files
+            from strangers. A picture that crashes the decoder then counts as failed.
     """
 
     workers: Annotated[int | None, Parameter(group=_FOLDERS, validator=Number(gte=1))] = None
     watch: Annotated[bool, Parameter(group=_FOLDERS, negative="")] = False
     allow_urls: Annotated[bool, Parameter(group=_FOLDERS, negative="")] = False
     allow_private_urls: Annotated[bool, Parameter(group=_FOLDERS, negative="")] = False
+    isolate: Annotated[bool, Parameter(group=_FOLDERS, negative="")] = False
 
     def num_workers(self, threads: int) -> int:
         """Return the number of pictures that are processed at the same time."""
@@ -202,7 +206,7 @@ def process(
         format.require_transparency()
     if "-" in inputs:
         _refuse_with_pipe(verb, inputs, run)
-        return _pipe(_open_work(task, run, draw, format)[1])
+        return _pipe(_open_work(task, run, draw, format)[1], run)
     extension = batch.SVG if is_svg else format.extension
     naming = batch.Naming(run.output, verb, run.files.suffix, extension)
     where = f"to {run.output}" if run.output else "next to their inputs"
@@ -210,8 +214,8 @@ def process(
         watcher = batch.Watcher(inputs, naming)
         model, work = _open_work(task, run, draw, format)
         workers = run.folders.num_workers(resolve_threads(run.threads))
-        results = _watch(watcher, work, run, workers)
-        with batch.claimed(naming):
+        with batch.claimed(naming), _reader(run) as read:
+            results = _watch(watcher, work, run, workers, read)
             return print_results(
                 results, model, verb, verbosity, workers, where, preview=run.preview
             )
@@ -223,8 +227,8 @@ def process(
     )
     model, work = _open_work(task, run, draw, format)
     workers = min(run.folders.num_workers(resolve_threads(run.threads)), len(jobs))
-    results = batch.run(jobs, work, force=run.files.force, workers=workers, read=_reader(run))
-    with batch.claimed(naming, jobs):
+    with batch.claimed(naming), _reader(run) as read:
+        results = batch.run(jobs, work, force=run.files.force, workers=workers, read=read)
         return print_results(
             results, model, verb, verbosity, workers, where, len(jobs), preview=run.preview
         )
@@ -267,19 +271,26 @@ def _refuse_with_pipe(verb: str, inputs: list[str], run: Run) -> None:
         )
 
 
-def _pipe(work: "PictureWork") -> int:
+def _pipe(work: "PictureWork", run: Run) -> int:
     """Process the image on standard input."""
     from featheredge.inputs import PictureFile
 
     picture = PictureFile(sys.stdin.buffer.read(), "standard input")
-    output = work(picture)
+    with _reader(run) as read:
+        output = work(read.decode(picture) if run.folders.isolate else picture)
     if output.mask is not None:
         raise ArgumentError("- writes one image; leave out --mask")
     sys.stdout.buffer.write(output.content)
     return 0
 
 
-def _watch(watcher: "Watcher", work: "PictureWork", run: Run, workers: int) -> "Generator[Result]":
+def _watch(
+    watcher: "Watcher",
+    work: "PictureWork",
+    run: Run,
+    workers: int,
+    read: "Callable[[Source], PictureFile]",
+) -> "Generator[Result]":
     """Yield the results of files as they come, without end."""
     from featheredge import batch
 
@@ -288,13 +299,28 @@ def _watch(watcher: "Watcher", work: "PictureWork", run: Run, workers: int) -> "
         jobs = watcher.ready()
         listing_s = time.monotonic() - started
         if jobs:
-            yield from batch.run(jobs, work, force=run.files.force, workers=workers)
+            yield from batch.run(jobs, work, force=run.files.force, workers=workers, read=read)
         # Large folders take long to list: they are listed less often, a tenth of the time.
         time.sleep(max(batch.POLL_S, 9 * listing_s))
 
 
-def _reader(run: Run) -> "Callable[[Source], PictureFile]":
-    """Return the function that reads an input."""
+@contextmanager
+def _reader(run: Run) -> "Iterator[Callable[[Source], PictureFile]]":
+    """Yield the function that reads an input."""
+    from functools import partial
+
     from featheredge.inputs import read
 
-    return lambda source: read(source, allow_private=run.folders.allow_private_urls)
+    plain = partial(read, allow_private=run.folders.allow_private_urls)
+    if not run.folders.isolate:
+        yield plain
+        return
+    if run.files.keep_metadata:
+        raise ArgumentError(
+            "--isolate passes on pixels only; leave out --keep-metadata, or --isolate"
+        )
+    from featheredge.isolation import IsolatedReader
+
+    frames = run.files.frames == "all"
+    with IsolatedReader(max_megapixels=run.max_megapixels, frames=frames, read=plain) as isolated:
+        yield isolated

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from featheredge.errors import EvaluationError
-from featheredge.files import sweep, write_bytes
+from featheredge.files import write_bytes
 from featheredge.metrics.edge_counts import VERSION, require_numba
 from featheredge.metrics.edge_metric import Counts, EdgeMetric, check_same_size, count_edges
 from featheredge.metrics.edge_protocol import EdgeProtocol
@@ -64,8 +64,6 @@ def evaluate_edges(
     """
     require_numba()
     metric = EdgeMetric(protocol)
-    if cache:
-        sweep(cache)
     with process_pool(workers, len(pairs)) as pool:
         inspections = list(in_order(partial(_inspect, protocol), pairs, pool))
         refuse([found.problem for found in inspections if found.problem], len(pairs))

@@ -4,7 +4,6 @@ Every step writes files, and a step whose files exist is skipped. So an interrup
 the step that was running.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,7 +180,7 @@ def _row(setting: Setting, network: Network, name: str, published: float | None,
     score = setting.folder / name / SCORE_FILE
     if not score.exists():
         write_json(score, _score(setting, network, score.parent))
-    ods = json.loads(score.read_bytes())["ods"]["f"]
+    ods = read_json(score)["ods"]["f"]
     cost = multiply_adds(lambda: type(network)(network.config), HEIGHT, WIDTH)
     return Row(what, name, published, ods, num_params(network), cost)
 

@@ -59,7 +59,7 @@ def read(
         model.load_state_dict(_below("model/", tensors))
         average.load_state_dict(_below("average/", tensors))
         optimiser.load_state_dict(_optimiser_state(optimiser, _below("optimiser/", tensors)))
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as cause:
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as cause:
         raise WeightsError(
             f"{path}: not a checkpoint of this recipe; remove it to start again: {cause}"
         ) from cause
@@ -75,7 +75,7 @@ def read_progress(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, "pt") as file:
             progress: dict[str, Any] = json.loads(file.metadata()["progress"])
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as cause:
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as cause:
         raise WeightsError(
             f"{path}: not a checkpoint; remove it to start again: {cause}"
         ) from cause

@@ -6,7 +6,6 @@ which costs nothing beside running the teacher on each crop.
 Shapes: H W pixels of a picture, T teachers.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +18,10 @@ from torch import Tensor
 from featheredge import image
 from featheredge.data.pairs import to_tensor
 from featheredge.errors import ArgumentError, OutputError
-from featheredge.files import sweep, write_bytes, write_json
+from featheredge.files import write_bytes, write_json
 from featheredge.png import save_map
 from featheredge.run_folder import locked
+from featheredge.text_files import read_json
 from featheredge.training.teacher import Teacher, weighted_mean
 
 #: Says whose maps a folder holds.
@@ -107,7 +107,6 @@ def store_maps(
         )
     _refuse_twins(pictures)
     with locked(folder):
-        sweep(folder)
         _claim(folder, teachers, weights, selection)
         refused = _store_missing(teachers, pictures, folder, weights, selection, progress)
     wanted = {picture.stem for picture in pictures}
@@ -183,7 +182,7 @@ def _claim(
     note = folder / NOTE
     if not note.exists():
         write_json(note, wanted)
-    elif json.loads(note.read_bytes()) != wanted:
+    elif read_json(note) != wanted:
         raise OutputError(
             f"{folder}: holds maps of other teachers, scales, weights or selection (see {NOTE}); "
             "give another folder"
