@@ -18,14 +18,13 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from typing import IO
 
 from featheredge.animation import read_frames
 from featheredge.errors import FeatheredgeError, ImageError
 from featheredge.image import MAX_MEGAPIXELS, load, open_image
-from featheredge.inputs import PictureFile, Source, read
+from featheredge.inputs import PictureFile
 
 MAX_SECONDS = 60.0
 """Time limit for one picture."""
@@ -38,7 +37,7 @@ _MAX_MESSAGE = 2000
 
 
 class IsolatedDecoder:
-    """Reads pictures like `featheredge.inputs.read`, and decodes them in worker processes.
+    """Decodes pictures as `featheredge.load_image` does, in worker processes.
 
     It may be called from several threads; each call has a worker for itself. Close it at the end,
     or use it in a `with` statement.
@@ -51,7 +50,6 @@ class IsolatedDecoder:
         frames: bool = False,
         max_seconds: float = MAX_SECONDS,
         max_megabytes: float | None = None,
-        read: Callable[[Source], PictureFile] = read,
     ) -> None:
         """Set the limits; workers start when they are needed.
 
@@ -62,12 +60,10 @@ class IsolatedDecoder:
             max_seconds: Time limit for one picture.
             max_megabytes: Limit of a worker's memory (of its addresses, on Linux; not enforced on
                 Windows and macOS). Default: enough for pictures of `max_megapixels`.
-            read: Reads the file of an input.
         """
         self._max_megapixels, self._frames, self._max_seconds = max_megapixels, frames, max_seconds
         pixels_mb = min(max_megapixels, 1e6) * _BYTES_PER_PIXEL
         self._max_megabytes = max_megabytes or _BASE_MEGABYTES + pixels_mb
-        self._read = read
         self._idle: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
 
     def __enter__(self) -> "IsolatedDecoder":
@@ -99,19 +95,28 @@ class IsolatedDecoder:
             worker = self._idle.get_nowait()
         except queue.Empty:
             worker = self._start()
-        timer = threading.Timer(self._max_seconds, worker.kill)
+        is_late = threading.Event()
+
+        def stop() -> None:
+            is_late.set()
+            worker.kill()
+
+        timer = threading.Timer(self._max_seconds, stop)
         timer.start()
         try:
             answer = self._ask(worker, picture)
         except (OSError, EOFError) as error:
-            timed_out = not timer.is_alive()
-            raise ImageError(f"{picture.name}: {self._cause(worker, timed_out)}") from error
+            cause = self._cause(worker, is_late.is_set())
+            raise ImageError(f"{picture.name}: {cause}") from error
         except BaseException:
             _end(worker)
             raise
         finally:
             timer.cancel()
-        self._idle.put(worker)
+        if is_late.is_set():  # too late for this picture; the worker is not used again
+            _end(worker)
+        else:
+            self._idle.put(worker)
         if isinstance(answer, str):
             raise ImageError(answer)
         return PictureFile(answer, picture.name)
@@ -144,10 +149,10 @@ class IsolatedDecoder:
             raise EOFError
         return b"P6\n%d %d\n255\n" % (width, height) + _exactly(worker.stdout, height * width * 3)
 
-    def _cause(self, worker: subprocess.Popen[bytes], timed_out: bool) -> str:
+    def _cause(self, worker: subprocess.Popen[bytes], is_late: bool) -> str:
         """End a worker that did not answer, and say why it did not."""
         _end(worker)
-        if timed_out:
+        if is_late:
             return f"its decoder was stopped after the limit of {self._max_seconds:g} s"
         return (
             f"its decoder crashed (exit code {worker.returncode}), or needed more than "
@@ -195,9 +200,7 @@ def _work(requests: IO[bytes], answers: IO[bytes]) -> None:
 
 def _failure(error: BaseException, name: str) -> list[bytes]:
     if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
-        error = ImageError(
-            f"{name}: its decoder needs more memory than its limit; it may be damaged"
-        )
+        error = ImageError(f"{name}: its decoder needs more than its limit of memory")
     message = str(error).encode("utf-8", "replace")[:_MAX_MESSAGE]
     return [_ANSWER.pack(False, len(message), 0), message]
 

@@ -1,7 +1,8 @@
 """Read ONNX files from elsewhere, and check them before a runtime sees them.
 
-A check walks through the file's protobuf messages without building anything from them, so a damaged
-or hostile file costs neither memory nor time. Field numbers are those of onnx.proto (IR version 13).
+A check walks through the file's protobuf messages without building anything from them, so a
+damaged or hostile file costs neither memory nor time. Field numbers are those of onnx.proto, IR
+version 13.
 """
 
 from collections.abc import Iterator

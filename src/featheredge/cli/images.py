@@ -276,8 +276,8 @@ def _pipe(work: "PictureWork", run: Run) -> int:
     from featheredge.inputs import PictureFile
 
     picture = PictureFile(sys.stdin.buffer.read(), "standard input")
-    with _reader(run) as read:
-        output = work(read.decode(picture) if run.folders.isolate else picture)
+    with _decoder(run) as decode:
+        output = work(decode(picture))
     if output.mask is not None:
         raise ArgumentError("- writes one image; leave out --mask")
     sys.stdout.buffer.write(output.content)
@@ -307,20 +307,22 @@ def _watch(
 @contextmanager
 def _reader(run: Run) -> "Iterator[Callable[[Source], PictureFile]]":
     """Yield the function that reads an input."""
-    from functools import partial
-
     from featheredge.inputs import read
 
-    plain = partial(read, allow_private=run.folders.allow_private_urls)
+    with _decoder(run) as decode:
+        yield lambda source: decode(read(source, allow_private=run.folders.allow_private_urls))
+
+
+@contextmanager
+def _decoder(run: Run) -> "Iterator[Callable[[PictureFile], PictureFile]]":
+    """Yield a function that decodes a file in another process if that is asked for."""
     if not run.folders.isolate:
-        yield plain
+        yield lambda picture: picture
         return
     if run.files.keep_metadata:
-        raise ArgumentError(
-            "--isolate passes on pixels only; leave out --keep-metadata, or --isolate"
-        )
-    from featheredge.isolation import IsolatedReader
+        raise ArgumentError("--isolate passes on pixels only; leave out it or --keep-metadata")
+    from featheredge.isolation import IsolatedDecoder
 
     frames = run.files.frames == "all"
-    with IsolatedReader(max_megapixels=run.max_megapixels, frames=frames, read=plain) as isolated:
-        yield isolated
+    with IsolatedDecoder(max_megapixels=run.max_megapixels, frames=frames) as decoder:
+        yield decoder

@@ -17,6 +17,7 @@ from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.models.network import Network
 from featheredge.run_folder import MODEL_DIR, NETWORK_FILE, SCORE_FILE
+from featheredge.text_files import read_json
 from featheredge.training.log import LogCallback
 from featheredge.training.loop import train
 from featheredge.training.recipe import Recipe, load_recipe
