@@ -29,6 +29,9 @@ from featheredge.inputs import PictureFile
 MAX_SECONDS = 60.0
 """Time limit for one picture."""
 
+WORKER = ("-m", "featheredge.isolation")
+"""What Python runs as a worker."""
+
 _BASE_MEGABYTES = 700  # Python, numpy and Pillow with all decoders, in addresses
 _BYTES_PER_PIXEL = 24  # the file's planes, the picture with transparency on white, and a copy
 _REQUEST = struct.Struct("<d?IQ")  # megapixels, whether frames are wanted, sizes of name and file
@@ -125,7 +128,7 @@ class IsolatedDecoder:
         # Libraries that compute in threads reserve addresses for each of them.
         quiet = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
         return subprocess.Popen(
-            [sys.executable, "-m", "featheredge.isolation", f"{self._max_megabytes:.0f}"],
+            [sys.executable, *WORKER, f"{self._max_megabytes:.0f}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -67,7 +67,8 @@ def check_onnx(content: bytes, origin: str) -> None:
     try:
         opsets = dict(_walk(memoryview(content), origin))
     except (IndexError, ValueError) as error:
-        raise WeightsError(f"{origin}: not an .onnx file, or damaged: {error}") from error
+        reason = "it ends too early" if isinstance(error, IndexError) else error
+        raise WeightsError(f"{origin}: not an .onnx file, or damaged: {reason}") from error
     version = opsets.get(b"", opsets.get(b"ai.onnx"))
     if version is None:
         raise WeightsError(f"{origin}: not an .onnx file, or damaged: it has no operator set")

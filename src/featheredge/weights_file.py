@@ -74,7 +74,7 @@ def open_network(
     """
     weights, origin = _read_weights(model, task)
     opened = open_with(weights, origin, threads=threads, provider=provider, precision=precision)
-    return opened.network, _check(opened, origin)
+    return opened.network, check_metadata(opened, origin)
 
 
 def is_path(model: str | Path | None) -> TypeGuard[str | Path]:
@@ -132,8 +132,16 @@ def _metadata(stored: dict[str, Any]) -> Metadata | None:
     return metadata if possible and side % stride == 0 else None
 
 
-def _check(opened: Opened, origin: str) -> Metadata:
-    """Check that a weights file was written by featheredge, and return its metadata."""
+def check_metadata(opened: Opened, origin: str) -> Metadata:
+    """Check that a weights file was written by featheredge, and return its metadata.
+
+    Args:
+        opened: The loaded network.
+        origin: Name of the file in messages.
+
+    Raises:
+        WeightsError: The metadata, or the inputs and outputs, are not those of such a file.
+    """
     text = opened.metadata
     if text is None:
         raise WeightsError(
