@@ -478,8 +478,10 @@ def toml(seeds: list[bytes]) -> Any:
     from hypothesis import strategies as st
 
     values = st.sampled_from(
-        ["1e999", "-1", "0", "nan", "inf", "'x'", "[]", "{}", "true", "9" * 30, "1_0", "[[1]]"]
-        + ["[" * 3000, "{a=" * 2000, "'\\u0000'", "1979-05-27", '"""x"""', "a." * 20_000 + "b = 1"]
+        [
+            *("1e999", "-1", "0", "nan", "inf", "'x'", "[]", "{}", "true", "9" * 30, "1_0"),
+            *("[[1]]", "[" * 3000, "{a=" * 2000, '"\\u0000"', "1979-05-27", "1\n" + "a." * 9000),
+        ]
     )
 
     def replace(seed: bytes, changes: list[tuple[int, str]]) -> bytes:
