@@ -31,6 +31,9 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 FOUND = Path("fuzz-out")
+#: Readers that import PyTorch, which takes Atheris minutes; Hypothesis alone tries them.
+WITHOUT_ATHERIS = ("recipe", "config", "safetensors")
+_STARTED = time.monotonic()
 _MAX_SECONDS_EACH = 10
 _MAX_GB = 2
 
@@ -70,20 +73,21 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.only:
         return fuzz_here(arguments.targets[0], arguments.only, arguments.seconds)
-    engines = ["hypothesis", *(["atheris"] if find_spec("atheris") else [])]
-    share = arguments.seconds / (len(arguments.targets) * len(engines))
+    runs = [(target, "hypothesis") for target in arguments.targets]
+    if find_spec("atheris"):
+        runs += [(t, "atheris") for t in arguments.targets if t not in WITHOUT_ATHERIS]
+    share = arguments.seconds / len(runs)
     results = []
     print(f"{'target':12} {'engine':10} {'inputs':>9} {'accepted':>9} {'s':>5} {'MB':>5} findings")
-    for target in arguments.targets:
-        for engine in engines:
-            result = fuzz_in_process(target, engine, share)
-            accepted = "" if result.accepted is None else result.accepted
-            print(
-                f"{target:12} {engine:10} {result.inputs:9,} {accepted:>9} {result.seconds:5.0f} "
-                f"{result.peak_mb:5} {'; '.join(result.findings) or '-'}",
-                flush=True,
-            )
-            results.append(result)
+    for target, engine in sorted(runs, key=lambda run: arguments.targets.index(run[0])):
+        result = fuzz_in_process(target, engine, share)
+        accepted = "" if result.accepted is None else result.accepted
+        print(
+            f"{target:12} {engine:10} {result.inputs:9,} {accepted:>9} {result.seconds:5.0f} "
+            f"{result.peak_mb:5} {'; '.join(result.findings) or '-'}",
+            flush=True,
+        )
+        results.append(result)
     print(f"{sum(result.inputs for result in results):,} inputs in all")
     if arguments.output:
         text = json.dumps([asdict(result) for result in results], indent=1)
@@ -149,9 +153,10 @@ def _run_hypothesis(target: str, seconds: float) -> int:
     check, seeds = make(Path(tempfile.mkdtemp()))
     limit = 12_000_000_000  # of addresses; torch and ONNX Runtime reserve several GB
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    FOUND.mkdir(exist_ok=True)
     last, result = FOUND / f"{target}-last.bin", Result(target, "hypothesis", accepted=0)
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + _left(seconds)
 
     def one(data: bytes) -> None:
         if time.monotonic() > deadline:
@@ -190,18 +195,21 @@ def _run_hypothesis(target: str, seconds: float) -> int:
     return 0
 
 
+def _left(seconds: float) -> float:
+    """Return the seconds that are left of this process's share, and at least a few."""
+    return max(_STARTED + seconds - time.monotonic(), 5)
+
+
 def _run_atheris(target: str, seconds: float) -> None:
     import atheris
 
-    if target in ("recipe", "config", "safetensors"):
-        import featheredge.models.build  # noqa: F401 - torch is not to be searched for imports
     with atheris.instrument_imports(include=["featheredge", "PIL", "scipy.io"]):
         check, seeds = TARGETS[target][0](Path(tempfile.mkdtemp()))
     corpus = Path(tempfile.mkdtemp())
     for index, data in enumerate(seeds):
         (corpus / f"{index}").write_bytes(data)
     limits = [
-        f"-max_total_time={max(int(seconds), 1)}",
+        f"-max_total_time={_left(seconds):.0f}",
         f"-timeout={_MAX_SECONDS_EACH}",
         f"-rss_limit_mb={1000 * _MAX_GB + 1000}",
         "-print_final_stats=1",
