@@ -1,6 +1,7 @@
 """Isolated decoding gives the same pixels, and survives what decoders do to their process."""
 
 import io
+import subprocess
 import sys
 import time
 
@@ -24,6 +25,11 @@ def encoded(image: Image.Image, format: str, **options: object) -> PictureFile:
 @pytest.fixture
 def picture(noise) -> Image.Image:
     return Image.fromarray(noise(20, 30))
+
+
+def featheredge(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "featheredge", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 class Misbehaving(IsolatedDecoder):
@@ -99,3 +105,25 @@ def test_a_worker_that_misbehaves_is_a_bad_picture(picture, program, expected):
         decode(encoded(picture, "PNG"))
     assert time.monotonic() - started < 30
     assert decode._idle.empty(), "the worker is not used again"
+
+
+def test_the_command_writes_the_same_files_and_counts_a_bad_picture(tmp_path, picture, toy_onnx):
+    for name in ("a.png", "b.jpg"):
+        picture.save(tmp_path / name)
+    (tmp_path / "c.png").write_bytes((tmp_path / "a.png").read_bytes()[:90])
+    for folder, options, code in (("plain", (), 1), ("isolated", ("--isolate",), 1)):
+        done = featheredge(
+            "edges", tmp_path / "*.*g", "-m", toy_onnx, "-o", tmp_path / folder, *options
+        )
+        assert done.returncode == code
+        assert "c.png: cannot be decoded" in done.stderr
+    for name in ("a.png", "b.png"):
+        ours = (tmp_path / "isolated" / name).read_bytes()
+        assert ours == (tmp_path / "plain" / name).read_bytes()
+
+
+def test_metadata_is_not_lost_silently(tmp_path, picture, toy_onnx):
+    picture.save(tmp_path / "a.png")
+    done = featheredge("edges", tmp_path / "a.png", "-m", toy_onnx, "--isolate", "--keep-metadata")
+    assert done.returncode == 1
+    assert "--isolate passes on pixels only" in done.stderr
