@@ -114,12 +114,12 @@ def fuzz_in_process(target: str, engine: str, seconds: float) -> Result:
         except subprocess.TimeoutExpired:
             return Result(target, engine, seconds=seconds, findings=["the process hangs"])
     result = Result(target, engine, seconds=round(time.monotonic() - started, 1))
-    result.peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     for line in done.stdout.splitlines():
         if line.startswith("{"):
             result = Result(**{**asdict(result), **json.loads(line)})
     if executed := re.search(r"number_of_executed_units: (\d+)", done.stderr):
         result.inputs = int(executed[1])
+        result.peak_mb = int(re.findall(r"peak_rss_mb: +(\d+)", done.stderr)[0])
     elif done.returncode and not result.findings:
         (FOUND / f"{target}-{engine}.log").write_text(done.stderr)
         result.findings = [f"exit code {done.returncode}: {_last_line(done.stderr)}"]
@@ -196,8 +196,8 @@ def _run_hypothesis(target: str, seconds: float) -> int:
 
 
 def _left(seconds: float) -> float:
-    """Return the seconds that are left of this process's share, and at least a few."""
-    return max(_STARTED + seconds - time.monotonic(), 5)
+    """Return the seconds that are left of this process's share, and at least half of it."""
+    return max(_STARTED + seconds - time.monotonic(), seconds / 2)
 
 
 def _run_atheris(target: str, seconds: float) -> None:

@@ -42,7 +42,8 @@ def read_mat(path: Path) -> dict[str, Any]:
         raise ValueError(f"larger than {MAX_MEGABYTES} MB")
     if 0 not in content[:4] and 2 not in content[124:126]:  # so scipy recognises version 5
         _check(content)  # it refuses version 7.3 and reads version 4 within the file's size
-    variables: dict[str, Any] = loadmat(io.BytesIO(content))
+    file_like: Any = io.BytesIO(content)  # scipy's types name paths only
+    variables: dict[str, Any] = loadmat(file_like)
     return variables
 
 
