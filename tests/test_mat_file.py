@@ -56,12 +56,37 @@ def test_a_declared_size_that_is_not_there_is_refused(tmp_path, kind, dims, comp
         packed = zlib.compress(data)
         data = struct.pack("<II", 15, len(packed)) + packed
     path.write_bytes(HEADER + data)
-    with pytest.raises(ValueError, match="an array of size"):
+    with pytest.raises(ValueError, match=r"an array of (size|the class|structures)"):
         read_mat(path)
     with pytest.raises(EvaluationError, match=r"x\.mat: not a BSDS500 annotation file"):
         boundaries(path)
     with pytest.raises(EvaluationError, match=r"x\.mat: cannot be read as a map"):
         read_prediction(path)
+
+
+@pytest.mark.parametrize("type", [0, 8, 10, 14, 15, 19, 200, 60_000])
+def test_numbers_of_an_unknown_type_are_refused(tmp_path, type):
+    """scipy 1.17 crashes on some of them."""
+    (tmp_path / "x.mat").write_bytes(HEADER + array(6, [1, 2], element(type, bytes(16))))
+    with pytest.raises(ValueError, match="an element of the type"):
+        read_mat(tmp_path / "x.mat")
+
+
+@pytest.mark.parametrize("kind", [6, 4, 5, 1, 2, 16, 17, 0, 99])
+def test_an_array_with_other_parts_than_its_class_has_is_refused(tmp_path, kind):
+    """scipy would read beyond the array."""
+    numbers = element(9, bytes(8))
+    for count in (0, 2, 5):
+        data = array(kind, [1, 1], *[numbers] * count)
+        (tmp_path / "x.mat").write_bytes(HEADER + data)
+        with pytest.raises(ValueError, match=r"an (array|element) of"):
+            read_mat(tmp_path / "x.mat")
+
+
+def test_an_array_that_ends_in_its_head_is_refused(tmp_path):
+    (tmp_path / "x.mat").write_bytes(HEADER + element(14, element(6, bytes(8))))
+    with pytest.raises(ValueError, match="without a head"):
+        read_mat(tmp_path / "x.mat")
 
 
 def test_cells_in_cells_are_checked(tmp_path):
