@@ -17,7 +17,7 @@ from PIL import Image
 from featheredge.batch import Watcher
 from featheredge.batch.plan import Naming
 from featheredge.data.pairs import annotated_pairs
-from featheredge.errors import EvaluationError, FeatheredgeError, ImageError
+from featheredge.errors import EvaluationError, ImageError
 from featheredge.run_folder import locked
 from featheredge.training.loop import train
 from featheredge.training.recipe import load_recipe
@@ -148,14 +148,6 @@ def test_two_batches_do_not_share_an_output_folder(photos, tmp_path, toy_onnx):
     assert names(tmp_path / "out") == []
     assert run(*command).returncode == 0
     assert names(tmp_path / "out") == ["0.png", "1.png", "2.png", "3.png"]
-
-
-def test_two_trainings_do_not_share_a_run_folder(recipe, tmp_path):
-    with (
-        locked(tmp_path / "run"),
-        pytest.raises(FeatheredgeError, match="is working in this folder"),
-    ):
-        train(recipe, tmp_path / "run")
 
 
 def test_sigterm_ends_a_batch_like_ctrl_c(photos, tmp_path, toy_onnx):
