@@ -1,13 +1,15 @@
 # Two commands from a fresh clone: `make demo` and `make test`. Each makes its own .venv.
 
 PYTHON ?= python3
+SECONDS ?= 600
+KILLS ?= 50
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 OUT := demo-out
 # Each process takes whole test files and computes in one thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test test-all test-min check coverage mutate bench docs page wheel sbom audit clean
+.PHONY: demo test test-all test-min check coverage mutate fuzz kills bench docs page wheel sbom audit clean
 
 demo: .venv/runtime  ## Edges, thin edges, salient objects and cut-outs of the example photos.
 	@$(BIN)/python examples/demo.py -o $(OUT)/demo.png --bin $(BIN)/
@@ -40,6 +42,13 @@ check: .venv/dev  ## Style, types, and the import contracts.
 
 bench: .venv/dev  ## A quick run of every benchmark that needs no data from outside.
 	$(BIN)/python benchmarks/run_all.py --results bench-out
+
+fuzz: .venv/dev  ## Damaged and invented files for every reader, for SECONDS in all.
+	$(PIP) install -c constraints.txt -e ".[fuzz]" || echo "without Atheris, which has no wheel here"
+	OMP_NUM_THREADS=1 $(BIN)/python tools/fuzz.py --seconds $(SECONDS)
+
+kills: .venv/dev  ## Kill runs of every verb KILLS times each, and start them again.
+	OMP_NUM_THREADS=1 $(BIN)/python tools/kill_runs.py --kills $(KILLS)
 
 docs: .venv/docs  ## Build the documentation into site/; a broken link is an error.
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from featheredge.files import replacing, sweep, write_bytes
+from featheredge import files
+from featheredge.files import is_temporary, replacing, sweep, write_bytes
 
 KILLED = """
 import os, signal, sys
@@ -43,3 +44,23 @@ def test_what_a_killed_process_leaves_is_swept(tmp_path):
     sweep(tmp_path)
     names = {".hidden", ".settings.toml", "checkpoint.safetensors"}
     assert {path.name for path in path.parent.iterdir()} == names
+
+
+@pytest.mark.parametrize("name", ["short.npy", f"{'a' * 64}.npy", f"{'a' * 200}.png"])
+def test_the_next_write_in_a_folder_removes_what_a_killed_process_left(tmp_path, name):
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path / name], check=False)
+    (left,) = tmp_path.iterdir()
+    assert is_temporary(left)
+    files._swept.discard(tmp_path)
+    write_bytes(tmp_path / "another.txt", b"text")
+    assert [path.name for path in tmp_path.iterdir()] == ["another.txt"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, open files cannot be removed")
+def test_a_file_that_is_being_written_is_not_swept(tmp_path):
+    path = tmp_path / "a.txt"
+    with replacing(path) as temporary:
+        temporary.write_bytes(b"text")
+        sweep(tmp_path)
+        assert temporary.exists()
+    assert path.read_bytes() == b"text"

@@ -4,45 +4,78 @@ import json
 import os
 import re
 import secrets
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from featheredge.address import Address, Place
+from featheredge.file_lock import try_lock
 
 #: Names of temporary files: ".", the file's name, ".", eight random characters, its suffix.
-_TEMPORARY = re.compile(r"\..+(\.\w+)\.[a-z0-9_]{8}\1")
+_TEMPORARY = re.compile(r"\..+(\.\w+)\.[0-9a-f]{8}\1")
+
+#: Folders in which this process has written.
+_swept: set[Path] = set()
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success flush it to disk and rename it to `path`.
 
-    If the body raises, the temporary file is removed and `path` is left unchanged.
+    If the body raises, the temporary file is removed and `path` is left unchanged. If the process
+    is killed, the next one that writes in the folder removes it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep_once(path.parent.absolute())
     # Cut, so that a long name does not get too long for the file system.
-    name = f".{path.name[:60]}.{secrets.token_hex(4)}{path.suffix}"
+    name = f".{path.stem[:60]}{path.suffix}.{secrets.token_hex(4)}{path.suffix}"
     temporary = path.with_name(name)
-    # Made before it is written, with "x": two writers never share a temporary file.
-    temporary.open("xb").close()
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        # Made before it is written, with "x": two writers never share a temporary file. The lock
+        # tells `sweep` that this process lives; Windows would not let others write a locked file,
+        # but does not let others remove an open one either.
+        with temporary.open("xb") as held:
+            if sys.platform != "win32":
+                with suppress(OSError):  # a file system without locks
+                    try_lock(held)
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            if sys.platform != "win32":  # there, an open file cannot be renamed
+                temporary.replace(path)
+        if sys.platform == "win32":
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what `replacing` leaves behind in a folder, and in those inside, when it is killed.
+def _sweep_once(folder: Path) -> None:
+    """Sweep a folder before the first file is written there; a folder can hold very many."""
+    if folder not in _swept:
+        _swept.add(folder)
+        sweep(folder, inside=False)
 
-    Nothing else may be writing there.
+
+def is_temporary(path: Path) -> bool:
+    """Return whether a file has the name of a temporary file of `replacing`."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
+def sweep(folder: Path, *, inside: bool = True) -> None:
+    """Remove what `replacing` left behind in a folder when its process was killed.
+
+    Files that a living process is writing stay.
+
+    Args:
+        folder: The folder; nothing happens if it does not exist.
+        inside: Whether the folders inside are swept too.
     """
-    for path in folder.rglob(".*"):
-        if _TEMPORARY.fullmatch(path.name) and path.is_file():
-            path.unlink()
+    for path in folder.glob("**/.*" if inside else ".*"):
+        if is_temporary(path):
+            with suppress(OSError), path.open("rb") as file:
+                if sys.platform == "win32" or try_lock(file):
+                    path.unlink()
 
 
 def write_bytes(path: Place, data: bytes) -> None:

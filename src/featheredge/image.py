@@ -104,7 +104,7 @@ def load(
         )
     if isinstance(source, Image.Image):
         name = f"the {source.mode} image"
-        _check_size(source.width, source.height, max_megapixels, name)
+        check_size(source.width, source.height, max_megapixels, name)
         with failures_named(name):
             return _to_rgb(ImageOps.exif_transpose(source), name)
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -150,7 +150,7 @@ def _open_file(path: Path) -> IO[bytes]:
 def _decode(file: IO[bytes], name: str, max_megapixels: float) -> NDArray[np.uint8]:
     """Read an image file; `name` identifies it in error messages."""
     image = open_image(file, name)
-    _check_size(image.width, image.height, max_megapixels, name)
+    check_size(image.width, image.height, max_megapixels, name)
     with failures_named(name):
         ImageOps.exif_transpose(image, in_place=True)
         return _to_rgb(image, name)
@@ -184,7 +184,7 @@ def _identify(file: IO[bytes]) -> Image.Image:
 
 @contextmanager
 def _pillow_limit_lifted() -> Iterator[None]:
-    """Switch off Pillow's size limit, which is process-wide; `_check_size` has its own limit."""
+    """Switch off Pillow's size limit, which is process-wide; `check_size` has its own limit."""
     with _pillow_limit:
         saved, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -215,7 +215,12 @@ def failures_named(name: str) -> Iterator[None]:
         raise ImageError(f"{name}: cannot be decoded; it may be damaged: {error}") from error
 
 
-def _check_size(width: int, height: int, max_megapixels: float, name: str) -> None:
+def check_size(width: int, height: int, max_megapixels: float, name: str) -> None:
+    """Refuse an image without pixels, or with more than the limit.
+
+    Raises:
+        ImageError: The size is out of range; the message has the `name` of the image.
+    """
     if width < 1 or height < 1:
         raise ImageError(f"{name}: no pixels ({width}x{height}); expected at least 1x1")
     if not width * height <= max_megapixels * 1e6:  # also for a limit that is NaN
@@ -270,7 +275,7 @@ def _from_array(array: NDArray[Any], name: str, max_megapixels: float) -> NDArra
             f"{name}: shape {array.shape}; expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), "
             "channels last"
         )
-    _check_size(array.shape[1], array.shape[0], max_megapixels, name)
+    check_size(array.shape[1], array.shape[0], max_megapixels, name)
     pixels = to_uint8(array, name)
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         return _to_rgb(Image.fromarray(pixels), name)

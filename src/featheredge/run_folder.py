@@ -9,11 +9,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from featheredge.errors import OutputError
+from featheredge.file_lock import try_lock
 
 #: The shipped recipes, `NAME.toml`.
 RECIPES_DIR = Path(__file__).parent / "recipes"
@@ -39,7 +40,7 @@ PLAN_FILE, TIMES_FILE, REPORT_FILE = "plan.json", "latency.json", "report.json"
 #: The measurements of one pruning step; written last, so it marks the step as complete.
 STEP_FILE = "step.json"
 
-#: What the run that writes in a folder holds a lock on. The file stays, with its process's number.
+#: What the process that writes in a folder holds a lock on; it has the number of that process.
 LOCK_FILE = ".lock"
 
 #: Seconds between two tries of a process that waits for a lock.
@@ -48,54 +49,68 @@ _POLL_S = 0.2
 
 @contextmanager
 def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
-    """Let one process at a time write in a run folder, which is created if absent.
+    """Let one process at a time write in a folder, which is created if absent.
 
-    The operating system frees the lock when the process ends, however it ends.
+    The operating system frees the lock when the process ends, however it ends. The file of a
+    process that was killed is used again, and removed by the next one that ends well.
 
     Args:
         folder: The folder.
         wait: Wait until no other process holds the lock.
 
     Raises:
-        OutputError: Another process holds the lock, and `wait` is false.
+        OutputError: Another process holds the lock and `wait` is false, or the folder cannot be
+            written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK_FILE).open("a+b") as file:
-        while not _acquire(file):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = _hold(folder, wait)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    with file:
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows does not remove an open file
+                (folder / LOCK_FILE).unlink()
+
+
+def _hold(folder: Path, wait: bool) -> BinaryIO:
+    """Open the lock file and take its lock."""
+    path = folder / LOCK_FILE
+    while True:
+        file = path.open("a+b")
+        if not try_lock(file):
+            holder = _holder(file)
+            file.close()
             if wait:
                 time.sleep(_POLL_S)
                 continue
             raise OutputError(
-                f"{folder}: {_holder(file)} is working in this folder; wait until it ends, or give "
+                f"{folder}: {holder} is working in this folder; wait until it ends, or give "
                 "another folder with --output"
             )
-        file.truncate(0)
-        file.write(str(os.getpid()).encode())
-        file.flush()
-        yield
+        if not _is_removed(file, path):
+            break
+        file.close()
+    file.truncate(0)
+    file.write(str(os.getpid()).encode())
+    file.flush()
+    return file
 
 
-def _acquire(file: BinaryIO) -> bool:
-    """Take the lock of an open file, unless another process has it."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-    else:
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
+def _is_removed(file: BinaryIO, path: Path) -> bool:
+    """Return whether a process that ended has removed the file since it was opened."""
+    try:
+        return sys.platform != "win32" and not os.path.samestat(
+            os.fstat(file.fileno()), path.stat()
+        )
+    except FileNotFoundError:
+        return True
 
 
 def _holder(file: BinaryIO) -> str:
-    """The process that has the lock, in words."""
+    """Name the process that has the lock."""
     try:
         file.seek(0)
         return f"process {int(file.read(20))}"

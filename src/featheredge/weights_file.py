@@ -19,6 +19,7 @@ from typing import Any, TypeGuard
 
 from featheredge import catalog
 from featheredge.errors import WeightsError
+from featheredge.onnx_file import read_onnx_file
 from featheredge.providers import Network, Opened, open_with
 
 IR_SUFFIX = ".xml"
@@ -73,7 +74,7 @@ def open_network(
     """
     weights, origin = _read_weights(model, task)
     opened = open_with(weights, origin, threads=threads, provider=provider, precision=precision)
-    return opened.network, _check(opened, origin)
+    return opened.network, check_metadata(opened, origin)
 
 
 def is_path(model: str | Path | None) -> TypeGuard[str | Path]:
@@ -87,13 +88,9 @@ def _read_weights(model: str | Path | None, task: str) -> tuple[bytes | Path, st
     OpenVINO's .xml file, which has a .bin file beside it, is returned as its path.
     """
     if is_path(model):
-        try:
-            content = Path(model).read_bytes()
-            return (Path(model) if Path(model).suffix == IR_SUFFIX else content), str(model)
-        except OSError as error:
-            raise WeightsError(f"{model}: {error.strerror}") from error
-        except ValueError as error:  # a NUL character in the path
-            raise WeightsError(f"{str(model)!r} is not a path: {error}") from error
+        if Path(model).suffix == IR_SUFFIX:
+            return Path(model), str(model)
+        return read_onnx_file(Path(model)), str(model)
     if model is not None and "/" in str(model):
         raise WeightsError(
             f"{model} is not the name of a model and not an .onnx file; give a name from "
@@ -135,8 +132,16 @@ def _metadata(stored: dict[str, Any]) -> Metadata | None:
     return metadata if possible and side % stride == 0 else None
 
 
-def _check(opened: Opened, origin: str) -> Metadata:
-    """Check that a weights file was written by featheredge, and return its metadata."""
+def check_metadata(opened: Opened, origin: str) -> Metadata:
+    """Check that a weights file was written by featheredge, and return its metadata.
+
+    Args:
+        opened: The loaded network.
+        origin: Name of the file in messages.
+
+    Raises:
+        WeightsError: The metadata, or the inputs and outputs, are not those of such a file.
+    """
     text = opened.metadata
     if text is None:
         raise WeightsError(

@@ -545,7 +545,10 @@ def test_urls_need_permission(featheredge, toy_onnx, tmp_path, monkeypatch, phot
         (["{photo}", "--engine", "ray"], "needs a folder for outputs and manifest: add -o FOLDER"),
         (["{photo}", "--engine", "ray", "-o", "x.png"], "needs a folder for outputs"),
         (["{photo}", "--engine", "ray", "-o", "s3://b/x.png"], "needs a folder for outputs"),
-        (["{photo}", "--engine", "ray", "-o", "x", "--watch"], "has no --watch and --preview"),
+        (
+            ["{photo}", "--engine", "ray", "-o", "x", "--watch"],
+            "has no --watch, --preview and --isolate",
+        ),
         (["s3://bucket/photo.jpg"], "s3://bucket/photo.jpg is not on this machine; add --engine"),
         (["{photo}", "-o", "s3://bucket/x"], "s3://bucket/x is not on this machine; add --engine"),
     ],

@@ -188,7 +188,7 @@ def test_a_folder_is_trained_in_by_one_process(recipe, tmp_path):
     ):
         train(recipe, tmp_path / "run")
     assert not (tmp_path / "run/recipe.json").exists()
-    leftover = tmp_path / "run" / ".checkpoint.safetensors.abcd_123.safetensors"
+    leftover = tmp_path / "run" / ".checkpoint.safetensors.abcd0123.safetensors"
     leftover.write_bytes(b"half")
     train(recipe, tmp_path / "run")
     assert not leftover.exists()

@@ -5,6 +5,7 @@ one function for each picture, `work(file) -> Output`; an error in one file does
 others, and a file whose output exists is skipped.
 """
 
+from featheredge.batch.claim import claimed
 from featheredge.batch.picture import Draw, Drawn, FramesOption, Notes, Output, PictureWork
 from featheredge.batch.pipeline import Result, Work, run
 from featheredge.batch.plan import (
@@ -36,6 +37,7 @@ __all__ = [
     "Speed",
     "Watcher",
     "Work",
+    "claimed",
     "is_file_name",
     "mask_path",
     "name_outputs",

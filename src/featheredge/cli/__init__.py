@@ -8,9 +8,11 @@ keep it fast, at module level they import only the standard library, cyclopts, e
 """
 
 import os
+import signal
 import sys
 import warnings
 from contextlib import suppress
+from types import FrameType
 from typing import NoReturn
 
 from cyclopts import App
@@ -64,9 +66,10 @@ def main() -> None:
     """Run the command line.
 
     Exit codes: 0 success; 1 failure, with a message on standard error; 2 wrong usage; 130 stopped
-    by Ctrl-C; 141 standard output was closed, for example by `head`.
+    by Ctrl-C; 141 standard output was closed, for example by `head`; 143 stopped by SIGTERM.
     """
     warnings.showwarning = _show_warning
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         try:
             app(sys.argv[1:])
@@ -76,12 +79,22 @@ def main() -> None:
         sys.exit(f"featheredge: {error}")
     except ModuleNotFoundError as error:
         sys.exit(f"featheredge: {_missing_extra(error)}")
+    except _Terminated:
+        _end(143, "stopped by SIGTERM; to continue, type the same command again")
     except KeyboardInterrupt:
         _end(130, "stopped by Ctrl-C; to continue, type the same command again")
     except BrokenPipeError:
         _end(141, "stopped, because standard output was closed")
     except OSError as error:  # a full disk, a folder without permission, ...
         _end(1, f"{error.filename or 'standard output'}: {error.strerror or error}")
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM was received; all that ends well on Ctrl-C ends well on it too."""
+
+
+def _terminate(_: int, __: FrameType | None) -> NoReturn:
+    raise _Terminated
 
 
 def _missing_extra(error: ModuleNotFoundError) -> FeatheredgeError:

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
@@ -215,10 +215,19 @@ def _maps(
         yield Path(prediction)
         return
     _refuse_unknown(prediction)
-    with nullcontext(keep) if keep else TemporaryDirectory() as folder:
+    with _kept(keep) if keep else TemporaryDirectory() as folder:
         with counter("predicting") as advance:
             predict(Path(folder), advance)
         yield Path(folder)
+
+
+@contextmanager
+def _kept(folder: Path) -> Iterator[Path]:
+    """Yield the folder of kept maps; no other process writes in it meanwhile."""
+    from featheredge.run_folder import locked
+
+    with locked(folder):
+        yield folder
 
 
 def _refuse_unknown(prediction: str) -> None:

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -104,6 +105,8 @@ class Folders:
         allow_urls: Download inputs that begin with http:// or https://, at most 50 MB in 30 s
             with 3 redirects.
         allow_private_urls: Like --allow-urls, from loopback and private addresses too.
+        isolate: Decode each picture in another process with limits on memory and time, for files
+            from strangers. A picture that crashes the decoder then counts as failed.
     """
 
     workers: Annotated[int | None, Parameter(group=_FOLDERS, validator=Number(gte=1))] = None
@@ -111,6 +114,7 @@ class Folders:
     engine: Annotated[Literal["local", "ray"], Parameter(group=_FOLDERS)] = "local"
     allow_urls: Annotated[bool, Parameter(group=_FOLDERS, negative="")] = False
     allow_private_urls: Annotated[bool, Parameter(group=_FOLDERS, negative="")] = False
+    isolate: Annotated[bool, Parameter(group=_FOLDERS, negative="")] = False
 
     def num_workers(self, threads: int) -> int:
         """Return the number of pictures that are processed at the same time."""
@@ -215,7 +219,7 @@ def process(
         format.require_transparency()
     if "-" in inputs:
         _refuse_with_pipe(verb, inputs, run)
-        return _pipe(_open_work(task, run, draw, format)[1])
+        return _pipe(_open_work(task, run, draw, format)[1], run)
     extension = batch.SVG if is_svg else format.extension
     naming = batch.Naming(run.output, verb, run.files.suffix, extension)
     if run.folders.engine == "ray":
@@ -226,8 +230,11 @@ def process(
         watcher = batch.Watcher(inputs, naming)
         model, work = _open_work(task, run, draw, format)
         workers = run.folders.num_workers(resolve_threads(run.threads))
-        results = _watch(watcher, work, run, workers)
-        return print_results(results, model, verb, verbosity, workers, where, preview=run.preview)
+        with batch.claimed(naming), _reader(run) as read:
+            results = _watch(watcher, work, run, workers, read)
+            return print_results(
+                results, model, verb, verbosity, workers, where, preview=run.preview
+            )
     jobs = batch.plan(
         inputs,
         naming,
@@ -236,10 +243,11 @@ def process(
     )
     model, work = _open_work(task, run, draw, format)
     workers = min(run.folders.num_workers(resolve_threads(run.threads)), len(jobs))
-    results = batch.run(jobs, work, force=run.files.force, workers=workers, read=_reader(run))
-    return print_results(
-        results, model, verb, verbosity, workers, where, len(jobs), preview=run.preview
-    )
+    with batch.claimed(naming), _reader(run) as read:
+        results = batch.run(jobs, work, force=run.files.force, workers=workers, read=read)
+        return print_results(
+            results, model, verb, verbosity, workers, where, len(jobs), preview=run.preview
+        )
 
 
 def _process_on_ray(
@@ -256,8 +264,8 @@ def _process_on_ray(
     from featheredge.cpu_threads import resolve_threads
     from featheredge.extras import require
 
-    if run.folders.watch or run.preview:
-        raise ArgumentError("--engine ray has no --watch and --preview; leave them out")
+    if run.folders.watch or run.preview or run.folders.isolate:
+        raise ArgumentError("--engine ray has no --watch, --preview and --isolate; leave them out")
     if run.output is None or naming.one_file:
         raise ArgumentError("--engine ray needs a folder for outputs and manifest: add -o FOLDER")
     require("ray", "--engine ray")
@@ -268,7 +276,7 @@ def _process_on_ray(
     model, work = _open_work(task, run, draw, format)
     threads = resolve_threads(run.threads)
     where = f"to {run.output}, listed in manifest.parquet there,"
-    with cluster.connected():
+    with batch.claimed(naming), cluster.connected():
         workers = run.folders.workers or cluster.num_workers(threads)
         results = cluster.run(
             jobs,
@@ -327,19 +335,26 @@ def _refuse_with_pipe(verb: str, inputs: list[str], run: Run) -> None:
         )
 
 
-def _pipe(work: "PictureWork") -> int:
+def _pipe(work: "PictureWork", run: Run) -> int:
     """Process the image on standard input."""
     from featheredge.inputs import PictureFile
 
     picture = PictureFile(sys.stdin.buffer.read(), "standard input")
-    output = work(picture)
+    with _decoder(run) as decode:
+        output = work(decode(picture))
     if output.mask is not None:
         raise ArgumentError("- writes one image; leave out --mask")
     sys.stdout.buffer.write(output.content)
     return 0
 
 
-def _watch(watcher: "Watcher", work: "PictureWork", run: Run, workers: int) -> "Generator[Result]":
+def _watch(
+    watcher: "Watcher",
+    work: "PictureWork",
+    run: Run,
+    workers: int,
+    read: "Callable[[Source], PictureFile]",
+) -> "Generator[Result]":
     """Yield the results of files as they come, without end."""
     from featheredge import batch
 
@@ -348,13 +363,30 @@ def _watch(watcher: "Watcher", work: "PictureWork", run: Run, workers: int) -> "
         jobs = watcher.ready()
         listing_s = time.monotonic() - started
         if jobs:
-            yield from batch.run(jobs, work, force=run.files.force, workers=workers)
+            yield from batch.run(jobs, work, force=run.files.force, workers=workers, read=read)
         # Large folders take long to list: they are listed less often, a tenth of the time.
         time.sleep(max(batch.POLL_S, 9 * listing_s))
 
 
-def _reader(run: Run) -> "Callable[[Source], PictureFile]":
-    """Return the function that reads an input."""
+@contextmanager
+def _reader(run: Run) -> "Iterator[Callable[[Source], PictureFile]]":
+    """Yield the function that reads an input."""
     from featheredge.inputs import read
 
-    return lambda source: read(source, allow_private=run.folders.allow_private_urls)
+    with _decoder(run) as decode:
+        yield lambda source: decode(read(source, allow_private=run.folders.allow_private_urls))
+
+
+@contextmanager
+def _decoder(run: Run) -> "Iterator[Callable[[PictureFile], PictureFile]]":
+    """Yield a function that decodes a file in another process if that is asked for."""
+    if not run.folders.isolate:
+        yield lambda picture: picture
+        return
+    if run.files.keep_metadata:
+        raise ArgumentError("--isolate passes on pixels only; leave out it or --keep-metadata")
+    from featheredge.isolation import IsolatedDecoder
+
+    frames = run.files.frames == "all"
+    with IsolatedDecoder(max_megapixels=run.max_megapixels, frames=frames) as decoder:
+        yield decoder

@@ -12,13 +12,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from featheredge.errors import EvaluationError
-from featheredge.extras import require
+from featheredge.errors import EvaluationError, MissingExtraError
+from featheredge.mat_file import read_mat
 
 SPLITS = ("train", "val", "test")
-
-# Exceptions that scipy, or the access to a field, raises on a file that is not an annotation file.
-_MALFORMED = (OSError, ValueError, KeyError, IndexError, TypeError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -86,14 +83,12 @@ def boundaries(path: Path) -> npt.NDArray[np.bool_]:
         EvaluationError: The file is not a BSDS500 annotation file, or has no annotator.
         MissingExtraError: scipy is not installed.
     """
-    require("eval", f"reading {path.name}", "scipy")
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
     try:
-        cells = loadmat(path)["groundTruth"].ravel()
+        cells = read_mat(path)["groundTruth"].ravel()
         maps = [np.asarray(cell["Boundaries"][0, 0], bool) for cell in cells]
-    except (*_MALFORMED, MatReadError) as cause:
+    except MissingExtraError:
+        raise
+    except Exception as cause:  # scipy raises errors of many classes on damaged files
         raise EvaluationError(
             f"{path}: not a BSDS500 annotation file ({cause}); expected a .mat file with "
             "groundTruth{g}.Boundaries"

@@ -31,6 +31,7 @@ from onnxruntime.quantization import (
 from featheredge.deploy.export import METADATA_KEY
 from featheredge.errors import WeightsError
 from featheredge.files import write_bytes
+from featheredge.onnx_file import read_onnx_file
 from featheredge.onnx_runtime import onnx_session, session_options
 
 #: Fields of the metadata that `featheredge.Session` reads. The network and its configuration are
@@ -86,7 +87,7 @@ def _fold(weights: Path, folded: Path) -> str:
     options = session_options()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(folded)
-    session = onnx_session(weights, options=options)
+    session = onnx_session(read_onnx_file(weights), options=options)
     model = onnx.load(folded)
     for i, node in enumerate(model.graph.node):  # the quantiser excludes nodes by name
         node.name = f"{node.op_type}_{i}"

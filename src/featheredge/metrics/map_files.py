@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from featheredge.datasets.bsds500 import boundaries, check_split
 from featheredge.datasets.mask_sets import refuse_missing
 from featheredge.errors import EvaluationError, ImageError, MissingExtraError
-from featheredge.extras import require
-from featheredge.image import load
+from featheredge.image import MAX_MEGAPIXELS, check_size, load, open_image
+from featheredge.mat_file import read_mat
 
 PREDICTION_SUFFIXES = (".png", ".npy", ".mat")
 
@@ -179,9 +179,9 @@ def read_mask(path: Path) -> NDArray[np.uint8]:
 
 
 def _read_grey(path: Path) -> NDArray[np.generic]:
-    from PIL import Image
-
-    with Image.open(path) as image:
+    with path.open("rb") as file:
+        image = open_image(file, str(path))
+        check_size(image.width, image.height, MAX_MEGAPIXELS, str(path))
         values: NDArray[Any] = np.array(image)
     if values.ndim == 3 and (values == values[..., :1]).all():
         values = values[..., 0]
@@ -195,15 +195,12 @@ def _read_grey(path: Path) -> NDArray[np.generic]:
 
 
 def _read_npy(path: Path) -> NDArray[np.generic]:
-    values: NDArray[np.generic] = np.load(path, allow_pickle=False)
-    return values
+    # Mapped first: a header that declares more values than the file has is an error at once.
+    return np.array(np.lib.format.open_memmap(path, mode="r"))
 
 
 def _read_matrix(path: Path) -> NDArray[np.generic]:
-    require("eval", f"reading {path.name}", "scipy")
-    from scipy.io import loadmat
-
-    content = loadmat(path)
+    content = read_mat(path)
     if "ucm2" in content:
         doubled: NDArray[np.generic] = content["ucm2"]
         return doubled[2::2, 2::2]

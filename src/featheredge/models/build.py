@@ -6,12 +6,12 @@ unpickled. A pruned network is of the same class with smaller widths, so it load
 """
 
 import fnmatch
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import save as serialise
 
@@ -44,7 +44,13 @@ from featheredge.models.onnx_network import read_onnx_network
 from featheredge.models.pidinet import PiDiNet, PiDiNetConfig
 from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.models.resnet import RESNET50
-from featheredge.models.tensors import load_weights, read_onnx, read_safetensors
+from featheredge.models.tensors import (
+    load_weights,
+    read_onnx,
+    read_safetensors,
+    refuse_misfit,
+)
+from featheredge.text_files import read_json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -86,6 +92,9 @@ ZOO: dict[str, tuple[str, "DataclassInstance"]] = {
     "pidinet-tiny-l": ("PiDiNet", PiDiNetConfig((20, 40, 80, 80), context=0)),
     "rcf": ("RCF", RCFConfig()),
 }
+
+#: The largest number in a configuration, and the longest list.
+MAX_WIDTH, MAX_ENTRIES = 16384, 256
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
@@ -138,6 +147,11 @@ def from_config(class_name: str, config: Mapping[str, Any]) -> Network:
         RecipeError: A field is unknown or of the wrong kind, or the network would be larger than
             the machine's memory.
     """
+    return _maker(class_name, config)()
+
+
+def _maker(class_name: str, config: Mapping[str, Any]) -> Callable[[], Network]:
+    """Validate a configuration; return a function that builds the network. See `from_config`."""
     if class_name not in CLASSES:
         raise WeightsError(
             f"unknown network class {class_name!r}; choose one of {', '.join(CLASSES)}"
@@ -147,9 +161,27 @@ def from_config(class_name: str, config: Mapping[str, Any]) -> Network:
         validated: Any = TypeAdapter(config_class).validate_python(config)
     except ValidationError as cause:
         raise RecipeError(f"this is not a configuration of {class_name}: {cause}") from None
+    _refuse_extremes(asdict(validated), class_name)
     size = parameter_bytes(lambda: network_class(validated))
     refuse_above_memory(size, f"a {class_name} of these widths", "choose smaller widths")
-    return network_class(validated)
+    return lambda: network_class(validated)
+
+
+def _refuse_extremes(config: Any, name: str) -> None:
+    """Refuse numbers and lists that no network has, before one is built from them.
+
+    Even without data, a layer of 10^9 blocks or of 10^5 entries takes memory and time.
+    """
+    if isinstance(config, dict):
+        for key, value in config.items():
+            _refuse_extremes(value, f"{name}.{key}")
+    elif isinstance(config, (tuple, list)):
+        if len(config) > MAX_ENTRIES:
+            raise RecipeError(f"{name} has {len(config)} entries; expected at most {MAX_ENTRIES}")
+        for value in config:
+            _refuse_extremes(value, name)
+    elif isinstance(config, int) and config > MAX_WIDTH:
+        raise RecipeError(f"{name} has the value {config}; expected at most {MAX_WIDTH}")
 
 
 def save(network: Network, folder: Path, purpose: Purpose | None = None) -> None:
@@ -177,13 +209,17 @@ def load(folder: Path) -> Network:
         WeightsError: A file is missing or damaged, or weights and configuration do not match.
     """
     try:
-        stored = json.loads((folder / CONFIG_FILE).read_bytes())
-        network = from_config(stored["network"], stored["config"])
+        stored = read_json(folder / CONFIG_FILE)
+        make = _maker(stored["network"], stored["config"])
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise WeightsError(
             f"{folder}: cannot read {CONFIG_FILE} of a saved network: {cause}"
         ) from cause
-    load_weights(network, read_safetensors(folder / WEIGHTS_FILE), str(folder))
+    state = read_safetensors(folder / WEIGHTS_FILE)
+    with torch.device("meta"):  # nothing is allocated for a configuration that does not fit
+        refuse_misfit(make(), state, str(folder))
+    network = make()
+    load_weights(network, state, str(folder))
     return network.eval()
 
 

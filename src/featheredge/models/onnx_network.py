@@ -4,7 +4,6 @@ Shapes: B batch, H W pixels, S side of the square that the file takes.
 """
 
 import hashlib
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,8 @@ from torch import Tensor
 
 from featheredge.errors import WeightsError
 from featheredge.models.network import IMAGENET_MEAN, IMAGENET_STD, Logits, Network
+from featheredge.onnx_file import read_onnx_file
+from featheredge.text_files import read_toml
 
 _Three = tuple[float, float, float]
 
@@ -121,8 +122,8 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
     """
     declaration = path.with_suffix(".toml")
     try:
-        data = path.read_bytes()
-        table = tomllib.loads(declaration.read_text("utf-8"))
+        data = read_onnx_file(path)
+        table = read_toml(declaration)
         sha256 = hashlib.sha256(data).hexdigest()
         config = TypeAdapter(OnnxConfig).validate_python({**table, "sha256": sha256})
     except FileNotFoundError as cause:
@@ -133,6 +134,6 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
     except ValidationError as cause:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in cause.errors())
         raise WeightsError(f"{declaration}: {problems}") from None
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
+    except (OSError, ValueError) as cause:
         raise WeightsError(f"{declaration}: not a readable TOML file: {cause}") from cause
     return OnnxNetwork(config, data)

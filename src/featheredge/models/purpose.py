@@ -1,6 +1,5 @@
 """Read the task and the input size of a trained network."""
 
-import json
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -10,6 +9,7 @@ from featheredge.errors import WeightsError
 from featheredge.models.build import CONFIG_FILE
 from featheredge.models.network import Purpose
 from featheredge.session import Session
+from featheredge.text_files import read_json
 
 
 def read_purpose(source: str) -> Purpose | None:
@@ -35,7 +35,7 @@ def read_purpose(source: str) -> Purpose | None:
 
 def _of_folder(folder: Path) -> Purpose | None:
     try:
-        stored = json.loads((folder / CONFIG_FILE).read_bytes())
+        stored = read_json(folder / CONFIG_FILE)
         fields = {key: stored[key] for key in ("task", "input_px") if key in stored}
         return TypeAdapter(Purpose).validate_python(fields) if fields else None
     except (OSError, ValueError, TypeError) as cause:

@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 _Four = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+_Depth = Annotated[int, Field(ge=1, le=200)]
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})
@@ -33,7 +34,7 @@ class ResNetConfig:
     """
 
     stem: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (64,)
-    depths: _Four = (3, 4, 6, 3)
+    depths: tuple[_Depth, _Depth, _Depth, _Depth] = (3, 4, 6, 3)
     hidden: _Four = (64, 128, 256, 512)
     widths: _Four = (256, 512, 1024, 2048)
     parts: PositiveInt = 1

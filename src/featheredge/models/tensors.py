@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from featheredge.errors import RecipeError, WeightsError
 from featheredge.models.layer_names import begins
 from featheredge.models.network import Network
+from featheredge.onnx_file import read_onnx_file
 
 
 def load_weights(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
@@ -24,6 +25,21 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], source: str) -
 
     Args:
         network: Any module.
+        state: Name -> tensor.
+        source: Where the tensors come from, for error messages.
+
+    Raises:
+        WeightsError: Tensors are missing, unknown or of another shape; the message names the first.
+    """
+    refuse_misfit(network, state, source)
+    network.load_state_dict(dict(state), strict=False)
+
+
+def refuse_misfit(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Check that tensors fit a network, as `load_weights` does, without copying them.
+
+    Args:
+        network: Any module, also one on the meta device, whose tensors take no memory.
         state: Name -> tensor.
         source: Where the tensors come from, for error messages.
 
@@ -46,7 +62,6 @@ def load_weights(network: nn.Module, state: Mapping[str, Tensor], source: str) -
                 f"{len(keys)} {problem}, such as {', '.join(keys[:3])}; give weights of the same "
                 "architecture and widths"
             )
-    network.load_state_dict(dict(state), strict=False)
 
 
 def _is_optional(key: str, network: nn.Module) -> bool:
@@ -62,8 +77,8 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
         WeightsError: The file is not a readable ONNX file, or was exported with rewrites.
     """
     try:
-        model = onnx.load(path)
-    except (OSError, DecodeError) as cause:
+        model = onnx.load_from_string(read_onnx_file(path))
+    except DecodeError as cause:
         raise WeightsError(f"{path} is not a readable .onnx file: {cause}") from cause
     if any('"rewritten": true' in entry.value for entry in model.metadata_props):
         raise WeightsError(

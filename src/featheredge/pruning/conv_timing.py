@@ -24,6 +24,7 @@ from featheredge.errors import ArgumentError
 from featheredge.files import write_json
 from featheredge.onnx_runtime import onnx_session
 from featheredge.pruning.convolutions import Convolution
+from featheredge.text_files import read_json
 from featheredge.timing import clock_for, cpu_model, time_cases
 
 #: Measures convolutions: returns milliseconds for each.
@@ -69,7 +70,7 @@ def _read(cache: Path) -> dict[str, dict[str, float]]:
     if not cache.exists():
         return {}
     try:
-        stored: dict[str, dict[str, float]] = json.loads(cache.read_bytes())
+        stored: dict[str, dict[str, float]] = read_json(cache)
         for times in stored.values():
             if not all(isinstance(ms, float) for ms in times.values()):
                 raise TypeError("a time is not a number")

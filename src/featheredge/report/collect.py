@@ -4,7 +4,6 @@ A folder with `network.onnx` and `score.json` is one network. If the parent fold
 `report.json` that lists the folder as a step, the network is a step of that chain.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from featheredge import catalog
 from featheredge.errors import ArgumentError, EvaluationError
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
 from featheredge.run_folder import NETWORK_FILE, RECIPE_FILE, RECIPES_DIR, REPORT_FILE, SCORE_FILE
+from featheredge.text_files import read_json
 
 RECIPE_FILES = (RECIPE_FILE, "recipe.toml")
 
@@ -109,7 +109,7 @@ def read_score(file: Path) -> tuple[str, Result]:
         EvaluationError: The file cannot be read, or does not hold a score.
     """
     try:
-        stored = json.loads(file.read_text("utf-8"))
+        stored = read_json(file)
         task = "edges" if "ods" in stored else "saliency"
         scores = {name: _dig(stored, path) for name, path in MEASURES[task].items()}
         words = {"edges": _edge_benchmark, "saliency": _saliency_benchmark}[task](stored)
@@ -170,7 +170,7 @@ def _place_in_chain(folder: Path) -> tuple[Path | None, int]:
     if not file.is_file():
         return None, 0
     try:
-        names = [step["name"] for step in json.loads(file.read_text("utf-8"))["steps"]]
+        names = [step["name"] for step in read_json(file)["steps"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EvaluationError(
             f"{file}: not the report of a pruning run ({type(error).__name__}: {error}); expected "

@@ -12,7 +12,9 @@ import onnx
 import onnxruntime
 
 from featheredge.errors import WeightsError
+from featheredge.onnx_file import read_onnx_file
 from featheredge.onnx_runtime import onnx_session, session_options
+from featheredge.run_folder import NETWORK_FILE
 from featheredge.tiling import round_up
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
@@ -47,7 +49,8 @@ def count(file: Path, height: int, width: int, stride: int) -> Cost:
             the picture, or layers other than convolutions multiply.
     """
     fixed = graph_for_one_size(file, height, width, stride)
-    return Cost(_num_params(onnx.load(file), file), _multiply_adds(fixed.graph, file))
+    model = onnx.load_from_string(read_onnx_file(file))
+    return Cost(_num_params(model, file), _multiply_adds(fixed.graph, file))
 
 
 def graph_for_one_size(file: Path, height: int, width: int, stride: int) -> onnx.ModelProto:
@@ -63,27 +66,27 @@ def graph_for_one_size(file: Path, height: int, width: int, stride: int) -> onnx
         WeightsError: The file cannot be read, or cannot run pictures of this size.
     """
     try:
-        model = onnx.load(file)
+        content = read_onnx_file(file)
         try:
-            return _for_one_size(file, model, height, width)
+            return _for_one_size(content, height, width)
         except Exception:  # the size does not fit; the exceptions of the two libraries differ
-            return _for_one_size(file, model, round_up(height, stride), round_up(width, stride))
+            return _for_one_size(content, round_up(height, stride), round_up(width, stride))
     except Exception as error:
         raise WeightsError(f"{file}: its cost cannot be counted: {error}") from error
 
 
-def _for_one_size(file: Path, model: onnx.ModelProto, height: int, width: int) -> onnx.ModelProto:
+def _for_one_size(content: bytes, height: int, width: int) -> onnx.ModelProto:
     """Return the graph for pictures of exactly this size."""
     options = session_options()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    axes = model.graph.input[0].type.tensor_type.shape.dim
+    axes = onnx.load_from_string(content).graph.input[0].type.tensor_type.shape.dim
     for axis, size in zip(axes, (1, height, width), strict=False):  # and the three channels
         if axis.dim_param:
             options.add_free_dimension_override_by_name(axis.dim_param, size)
     with tempfile.TemporaryDirectory() as folder:
-        folded = Path(folder) / file.name
+        folded = Path(folder) / NETWORK_FILE
         options.optimized_model_filepath = str(folded)
-        onnx_session(file, options=options)
+        onnx_session(content, options=options)
         return onnx.shape_inference.infer_shapes(onnx.load(folded), data_prop=True)
 
 

@@ -1,7 +1,6 @@
 """Times of networks in ONNX Runtime, interleaved in one run and stored beside the report."""
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from featheredge.session import Session
+from featheredge.text_files import read_json
 from featheredge.timing import Timing, clock_for, cpu_model, describe_machine, time_cases
 
 #: Height and width of the picture for times and multiply-adds.
@@ -87,7 +87,7 @@ def stored(file: Path, digests: Sequence[str], rounds: int) -> Measurement | Non
         another processor, another number of threads or fewer rounds.
     """
     try:
-        kept = json.loads(file.read_text("utf-8"))["speed"]
+        kept = read_json(file)["speed"]
         times = {name: Timing(**timing) for name, timing in kept["times"].items()}
         same = (kept["threads"], kept["machine"]["cpu"]) == (THREADS, cpu_model())
     except (OSError, ValueError, KeyError, TypeError):

@@ -5,7 +5,6 @@ The steps of a run treat both alike.
 Shapes: B batch, C channels, H W pixels.
 """
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from importlib.util import module_from_spec, spec_from_file_location
@@ -29,6 +28,7 @@ from featheredge.models.tensors import load_weights, read_safetensors
 from featheredge.onnx_runtime import onnx_session
 from featheredge.runs.prune_recipe import PruneRecipe
 from featheredge.session import Session
+from featheredge.text_files import read_json
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -185,7 +185,7 @@ def load_custom(network: N, folder: Path, example: Tensor) -> N:
         WeightsError: A file is missing or damaged, or belongs to another module.
     """
     try:
-        kept = json.loads((folder / WIDTHS_FILE).read_bytes())["kept"]
+        kept = read_json(folder / WIDTHS_FILE)["kept"]
         state = read_safetensors(folder / build.WEIGHTS_FILE)
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise WeightsError(

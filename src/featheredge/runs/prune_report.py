@@ -1,6 +1,5 @@
 """Store the results of pruning steps, and print them as one table."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from featheredge.files import write_json
 from featheredge.run_folder import STEP_FILE
+from featheredge.text_files import read_json
 from featheredge.timing import Timing, clock_for, describe_machine, time_cases
 
 
@@ -44,7 +44,7 @@ class PruneStep:
     @classmethod
     def read(cls, folder: Path) -> "PruneStep":
         """Read the results that `write` wrote."""
-        return cls(**json.loads((folder / STEP_FILE).read_bytes()))
+        return cls(**read_json(folder / STEP_FILE))
 
     def __str__(self) -> str:
         parts = [f"{self.num_params:,} parameters", f"{self.multiply_adds / 1e9:.3f} GMAC"]

@@ -17,7 +17,6 @@ The steps are, in order:
 - One step for each fine-tuning of the recipe; all start from the step before them.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import asdict
@@ -60,6 +59,7 @@ from featheredge.runs.prune_recipe import (
 from featheredge.runs.prune_report import PruneReport, PruneStep, time_steps
 from featheredge.runs.step_score import score_step
 from featheredge.runs.time_share import share_of_time
+from featheredge.text_files import read_json
 from featheredge.training import log
 from featheredge.training.average import reestimate_norms
 from featheredge.training.loop import train
@@ -108,7 +108,7 @@ def run_pruning(
             else:  # the same call, typed for another kind of network
                 report = _PruneRun(recipe, folder, source, announce, on_record).run()
             write_json(report_file, report.to_dict())
-    return PruneReport.from_dict(json.loads(report_file.read_bytes()))
+    return PruneReport.from_dict(read_json(report_file))
 
 
 class _PruneRun(Generic[N]):
@@ -186,7 +186,7 @@ class _PruneRun(Generic[N]):
                 measure_share=self._measure_share,
             )
             write_json(path, asdict(plan))
-        counts: dict[str, int] = json.loads(path.read_bytes())["counts"]
+        counts: dict[str, int] = read_json(path)["counts"]
         return counts
 
     def _measure_share(self, counts: Mapping[str, int]) -> float:

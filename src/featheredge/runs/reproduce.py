@@ -4,7 +4,6 @@ Every step writes files, and a step whose files exist is skipped. So an interrup
 the step that was running.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.models.network import Network
 from featheredge.run_folder import MODEL_DIR, NETWORK_FILE, SCORE_FILE
+from featheredge.text_files import read_json
 from featheredge.training.log import LogCallback
 from featheredge.training.loop import train
 from featheredge.training.recipe import Recipe, load_recipe
@@ -181,7 +181,7 @@ def _row(setting: Setting, network: Network, name: str, published: float | None,
     score = setting.folder / name / SCORE_FILE
     if not score.exists():
         write_json(score, _score(setting, network, score.parent))
-    ods = json.loads(score.read_bytes())["ods"]["f"]
+    ods = read_json(score)["ods"]["f"]
     cost = multiply_adds(lambda: type(network)(network.config), HEIGHT, WIDTH)
     return Row(what, name, published, ods, num_params(network), cost)
 

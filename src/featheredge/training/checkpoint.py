@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from featheredge.errors import WeightsError
 from featheredge.files import write_bytes
 
-_DAMAGED = (SafetensorError, OSError, KeyError, ValueError, TypeError)
+_DAMAGED = (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError)
 
 
 class Stored(NamedTuple):

@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader
 from featheredge.data.crops import Crops
 from featheredge.data.decoded import Progress
 from featheredge.data.pairs import Pair
-from featheredge.errors import RecipeError
+from featheredge.errors import EvaluationError, RecipeError
 from featheredge.files import sweep
 from featheredge.models import build
 from featheredge.models.network import Network, Purpose
@@ -83,7 +83,8 @@ def train(
         RecipeError: The folder holds a run of another recipe, the recipe cannot be run, or the loss
             is no longer finite.
         WeightsError: The checkpoint or the initial weights are damaged.
-        EvaluationError: The data set is not where the recipe says.
+        EvaluationError: The data set is not where the recipe says, or has lost or gained pictures
+            since the run began.
     """
     keep_freed_memory()
     fabric = launch(accelerator, devices, recipe.run.precision)
@@ -146,6 +147,8 @@ class TrainingRun:
             self.log = Log(folder / LOG_FILE, self.first_step, self.length, on_record)
         self.crops = Crops(self.train_pairs, recipe.augment, recipe.seed)
         self.batches = self._batches()
+        if self.first_step and fabric.is_global_zero:
+            self._refuse_other_pictures()
 
     def take_step(self, step: int) -> None:
         """Take optimiser step number `step`, counted from 1."""
@@ -181,7 +184,8 @@ class TrainingRun:
         """Replace the checkpoint by the state after optimiser step number `step`."""
         if self.fabric.is_global_zero:
             state = (self.objective, self.average, self.optimiser)
-            checkpoint.write(self.checkpoint, *state, {"step": step})
+            progress = {"step": step, "pictures": len(self.train_pairs)}
+            checkpoint.write(self.checkpoint, *state, progress)
 
     def finish(self) -> Path:
         """Save the averaged network."""
@@ -205,6 +209,17 @@ class TrainingRun:
             return 0
         checkpoint.restore(stored, self.objective, self.average, self.optimiser)
         return int(stored.progress["step"])
+
+    def _refuse_other_pictures(self) -> None:
+        """Refuse to resume with other pictures: crops are numbered, so it would be another run."""
+        now = len(self.train_pairs)
+        before = checkpoint.read_progress(self.checkpoint).get("pictures", now)
+        if before != now:
+            raise EvaluationError(
+                f"{self.recipe.data.root}: has {now} training pictures; the run in {self.folder} "
+                f"began with {before}; bring back the same pictures, or give another folder with "
+                "--output"
+            )
 
     def _accumulate_gradients(self) -> float:
         """Forward and backward over `accumulate` batches; returns the mean loss of all crops."""

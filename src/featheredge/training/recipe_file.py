@@ -13,6 +13,8 @@ from pydantic import AfterValidator
 from featheredge.errors import RecipeError
 from featheredge.files import write_bytes
 from featheredge.run_folder import RECIPE_FILE, RECIPES_DIR
+from featheredge.text_files import read_json
+from featheredge.text_files import read_toml as read_table
 from featheredge.training.old_recipes import upgrade
 from featheredge.training.recipe_check import Section
 
@@ -59,10 +61,10 @@ def read_toml(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
         RecipeError: The file is unreadable or not TOML, or a setting has another form.
     """
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        table = read_table(path)
     except OSError as cause:
         raise RecipeError(f"{path}: cannot be read: {cause.strerror}") from cause
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
+    except ValueError as cause:
         raise RecipeError(f"{path}: not a TOML file: {cause}") from cause
     for setting in settings:
         _apply(table, setting)
@@ -107,7 +109,7 @@ def _stored_recipe(path: Path, kind: type[Section]) -> Section | None:
     Settings may have been added since the run began, and others may have been renamed.
     """
     try:
-        stored = json.dumps(upgrade(json.loads(path.read_bytes())).table)
+        stored = json.dumps(upgrade(read_json(path)).table)
         return kind.model_validate_json(stored)
     except (ValueError, TypeError, AttributeError):
         return None

@@ -6,7 +6,6 @@ which costs nothing beside running the teacher on each crop.
 Shapes: H W pixels of a picture, T teachers.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +20,8 @@ from featheredge.data.pairs import to_tensor
 from featheredge.errors import ArgumentError, OutputError
 from featheredge.files import write_bytes, write_json
 from featheredge.png import save_map
+from featheredge.run_folder import locked
+from featheredge.text_files import read_json
 from featheredge.training.teacher import Teacher, weighted_mean
 
 #: Says whose maps a folder holds.
@@ -95,8 +96,8 @@ def store_maps(
 
     Raises:
         ArgumentError: There is not one weight for each teacher.
-        OutputError: The folder holds maps of other teachers or of another selection, or two
-            pictures have one name.
+        OutputError: The folder holds maps of other teachers or of another selection, another
+            process works in it, or two pictures have one name.
         ImageError: A picture cannot be read, or a map cannot be written.
     """
     selection = selection or Selection()
@@ -105,7 +106,23 @@ def store_maps(
             f"{len(weights)} weights for {len(teachers)} teachers; give one for each"
         )
     _refuse_twins(pictures)
-    _claim(folder, teachers, weights, selection)
+    with locked(folder):
+        _claim(folder, teachers, weights, selection)
+        refused = _store_missing(teachers, pictures, folder, weights, selection, progress)
+    wanted = {picture.stem for picture in pictures}
+    reasons = [reason for stem, reason in refused.items() if stem in wanted]
+    return {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
+
+
+def _store_missing(
+    teachers: Sequence[Teacher],
+    pictures: Sequence[Path],
+    folder: Path,
+    weights: Sequence[float],
+    selection: Selection,
+    progress: Progress | None,
+) -> dict[str, str]:
+    """Write the maps that do not exist; return ID -> reason of all refused pictures."""
     for teacher in teachers:
         teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     refused = _read_refused(folder / REFUSED)
@@ -122,9 +139,7 @@ def store_maps(
                 _write_refused(folder / REFUSED, refused)
         if progress:
             progress(done, len(pictures))
-    wanted = {picture.stem for picture in pictures}
-    reasons = [reason for stem, reason in refused.items() if stem in wanted]
-    return {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
+    return refused
 
 
 def _map_of(teacher: Teacher, picture: Path) -> Tensor:
@@ -167,7 +182,7 @@ def _claim(
     note = folder / NOTE
     if not note.exists():
         write_json(note, wanted)
-    elif json.loads(note.read_bytes()) != wanted:
+    elif read_json(note) != wanted:
         raise OutputError(
             f"{folder}: holds maps of other teachers, scales, weights or selection (see {NOTE}); "
             "give another folder"
