@@ -65,7 +65,7 @@ class Tally:
         most_in_one_run: The most kills that one run survived.
         files_checked: Files that were read whole after a kill.
         temporary_files: Temporary files that kills left and the next start removed.
-        run_s: Length of the undisturbed run in seconds.
+        run_s: Length of the last undisturbed run in seconds.
         problems: What went wrong, a sentence each.
     """
 
@@ -155,8 +155,7 @@ def disturb(verb: str, inputs: Path, folder: Path, kills: int, seed: int) -> Tal
             tally.equal += not differing
             tally.problems += [f"after {in_one_run} kills: {what}" for what in differing[:3]]
         shutil.rmtree(output)
-        if sys.stdout.isatty():
-            print_row(tally, end="\r")
+        print_row(tally, end="\r")
     print_row(tally)
     return tally
 
@@ -169,7 +168,10 @@ def run_with_kills(
     while True:
         spared = kills % 2 == 1 and moments.random() < 0.5
         moment = None if spared else moments.uniform(0, tally.run_s)
+        started = time.perf_counter()
         code = run(verb, inputs, output, moment)
+        if code == 0 and not kills:  # too late: the machine has become faster since
+            tally.run_s = round(time.perf_counter() - started, 2)
         if code == 0:
             return kills
         if code != -signal.SIGKILL:
