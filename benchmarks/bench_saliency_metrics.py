@@ -27,7 +27,7 @@ import numpy as np, py_sod_metrics as m
 warnings.simplefilter("ignore")
 print(version("pysodmetrics"), flush=True)
 for folder in sys.stdin:
-    map, mask = (np.load(f"{folder.strip()}/{name}.npy") for name in ("map", "mask"))
+    map, mask = (np.load(f"{folder.strip()}/{name}.npy", allow_pickle=False) for name in ("map", "mask"))
     for kind in (m.MAE, m.Fmeasure, m.WeightedFmeasure, m.Smeasure, m.Emeasure):
         metric = kind()
         metric.step(map, mask)
@@ -82,7 +82,8 @@ def ask(server: subprocess.Popen, folder: Path) -> None:
 def score(folder: Path) -> None:
     """Read and score one pair of arrays; the other side reads them as well."""
     metric = SaliencyMetric()
-    metric.update(np.load(folder / "map.npy"), np.load(folder / "mask.npy"))
+    map, mask = (np.load(folder / name, allow_pickle=False) for name in ("map.npy", "mask.npy"))
+    metric.update(map, mask)
     metric.compute()
 
 

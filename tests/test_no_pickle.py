@@ -14,8 +14,15 @@ LOADERS = {
     "torch.load": None,
     "np.load": ("allow_pickle", False),
     "numpy.load": ("allow_pickle", False),
-    "np.fromfile": None,
     "pd.read_pickle": None,
+}
+
+#: What is allowed, because the bytes come from a process of the same command, or from a file that
+#: only a developer converts.
+ALLOWED = {
+    "src/featheredge/cluster/run.py": ["pickle"],
+    "benchmarks/trees.py": ["pickle"],
+    "tools/convert_lite0.py": ["torch.load"],
 }
 
 
@@ -42,8 +49,9 @@ def findings(source: str) -> list[str]:
 def test_no_source_unpickles(folder):
     paths = sorted((ROOT / folder).rglob("*.py"))
     assert paths
-    found = {path: findings(path.read_text("utf-8")) for path in paths}
-    assert not {path: what for path, what in found.items() if what}
+    found = {path.relative_to(ROOT).as_posix(): findings(path.read_text("utf-8")) for path in paths}
+    allowed = {path: what for path, what in ALLOWED.items() if path.startswith(f"{folder}/")}
+    assert {path: what for path, what in found.items() if what} == allowed
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ ENTRIES: tuple[Entry, ...] = (
         task="edges",
         network="MobileEdge on MobileNetV2's layers down to stride 16, decoded to half size",
         file="mobile-edge-s.onnx",
-        sha256="25a39917bc22b5a265a8d843caeb1c9fe5425bcf5e0116ed5393e4b5beb63081",
+        sha256="42c88b70e752cb70b11e1cfe2c893d11e352923eb9ebc0fc9181700fbb1f2dc4",
         licence=_RESEARCH,
         training_data=_EDGE_DATA,
         initial_weights=_IMAGENET,
@@ -190,7 +190,7 @@ ENTRIES: tuple[Entry, ...] = (
         task="saliency",
         network="MobileEdge on MobileNetV2's layers down to stride 16, gated, decoded to a quarter",
         file="feather-saliency-s.onnx",
-        sha256="746c20c9eff4a116a5e51b57d070782eba0099dfa60fef224addd508a9305759",
+        sha256="4b4b39ecc23bceb3d47fd013bbd16a162e13cf6567840122c8e3fd318cf11918",
         licence=_WIDE_RESEARCH,
         training_data=(
             "MSRA10K and AutoPortraitMatting, 11,100 pictures with masks; 4,227 composed of them "
