@@ -27,7 +27,8 @@ import numpy as np, py_sod_metrics as m
 warnings.simplefilter("ignore")
 print(version("pysodmetrics"), flush=True)
 for folder in sys.stdin:
-    map, mask = (np.load(f"{folder.strip()}/{name}.npy", allow_pickle=False) for name in ("map", "mask"))
+    paths = (f"{folder.strip()}/{name}.npy" for name in ("map", "mask"))
+    map, mask = (np.load(path, allow_pickle=False) for path in paths)
     for kind in (m.MAE, m.Fmeasure, m.WeightedFmeasure, m.Smeasure, m.Emeasure):
         metric = kind()
         metric.step(map, mask)
