@@ -21,7 +21,7 @@ from featheredge.cutout_confidence import confidence
 from featheredge.errors import ArgumentError, NoObjectError
 from featheredge.image import MAX_MEGAPIXELS, Channels, ImageSource, load, swap_red_and_blue
 from featheredge.maps import cached_session
-from featheredge.opacity import SOFTNESS, border_level, ramp, soft_mask
+from featheredge.opacity import SOFTNESS, border_level, opacities, ramp, soft_mask
 from featheredge.png import quantise
 from featheredge.refine import FIT_PX, apply_lines, bounds, fit_lines, refine
 from featheredge.resize import fit_inside, resize, small_copy
@@ -270,7 +270,7 @@ def _refined_alpha(
     for area in areas(inside, shape):
         alpha[area] = 255
     for area in areas(~inside & (highest >= low), shape):
-        alpha[area] = quantise(soft_mask(apply_lines(lines, image, area), threshold, softness))
+        alpha[area] = quantise(opacities(apply_lines(lines, image, area), threshold, softness))
     return alpha
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from featheredge.catalog import Task
 from featheredge.errors import ArgumentError
 from featheredge.image import MAX_MEGAPIXELS, Channels, ImageSource, load
-from featheredge.resize import fit_inside, resize
+from featheredge.resize import check_scales, fit_inside, resize, scaled
 from featheredge.session import Session
 from featheredge.weights_file import is_path
 
@@ -126,23 +126,8 @@ def infer(
     check_scales(scales)
     height, width = pixels.shape[:2]
     working = fit_inside(height, width, size or max(height, width))
-    maps = [_infer_at(session, pixels, _scaled(working, scale)) for scale in scales]
+    maps = [_infer_at(session, pixels, scaled(*working, scale)) for scale in scales]
     return maps[0] if len(maps) == 1 else np.mean(maps, axis=0)
-
-
-def check_scales(scales: Sequence[float]) -> None:
-    """Raise an error unless there are scales, all finite and above 0.
-
-    Raises:
-        ArgumentError: They are not usable.
-    """
-    if not scales or not all(0 < scale < np.inf for scale in scales):
-        raise ArgumentError(f"scales is {tuple(scales)}; give at least one factor, all above 0")
-
-
-def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    height, width = (max(1, round(side * scale)) for side in size)
-    return height, width
 
 
 def _infer_at(

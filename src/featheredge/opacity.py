@@ -38,12 +38,13 @@ def soft_mask(
         >>> fe.soft_mask(np.array([[0.3, 0.5, 0.7]], np.float32)).round(2)
         array([[0. , 0.5, 1. ]], dtype=float32)
     """
-    if not (0 < threshold <= 1 and 0 <= softness <= 1):
-        raise ArgumentError(
-            f"threshold is {threshold} and softness is {softness}; expected a threshold above 0 "
-            "and at most 1, and a softness from 0 to 1"
-        )
+    ramp(threshold, softness)  # refuses them before the map
     check_unit(map, "the map")
+    return opacities(map, threshold, softness)
+
+
+def opacities(map: NDArray[np.float32], threshold: float, softness: float) -> NDArray[np.float32]:
+    """Convert a map that is known to be in [0, 1], as `soft_mask` does."""
     low, high = ramp(threshold, softness)
     if high - low < 1e-6:
         return (map >= threshold).astype(np.float32)
@@ -59,6 +60,15 @@ def border_level(threshold: float) -> int:
 
 
 def ramp(threshold: float, softness: float) -> tuple[np.float32, np.float32]:
-    """Return the map values at which opacity leaves 0 and reaches 1."""
+    """Return the map values at which opacity leaves 0 and reaches 1.
+
+    Raises:
+        ArgumentError: A number is out of range.
+    """
+    if not (0 < threshold <= 1 and 0 <= softness <= 1):
+        raise ArgumentError(
+            f"threshold is {threshold} and softness is {softness}; expected a threshold above 0 "
+            "and at most 1, and a softness from 0 to 1"
+        )
     low, high = max(threshold - softness / 2, 0), min(threshold + softness / 2, 1)
     return np.float32(low), np.float32(high)

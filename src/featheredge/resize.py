@@ -3,11 +3,14 @@
 Shapes: `H W` pixels of the input; `h w` pixels of the output.
 """
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from featheredge.errors import ArgumentError
 
 Number = TypeVar("Number", np.uint8, np.float32)
 
@@ -104,5 +107,19 @@ def strips(height: int, width: int) -> list[slice]:
 
 def fit_inside(height: int, width: int, longest_px: int) -> tuple[int, int]:
     """Return (h, w) with the same aspect ratio and a longer side of at most `longest_px`."""
-    scale = min(longest_px / max(height, width), 1)
+    return scaled(height, width, min(longest_px / max(height, width), 1))
+
+
+def scaled(height: int, width: int, scale: float) -> tuple[int, int]:
+    """Return (h, w) at a scale, rounded to at least one pixel."""
     return max(round(height * scale), 1), max(round(width * scale), 1)
+
+
+def check_scales(scales: Sequence[float]) -> None:
+    """Raise an error unless there are scales, all finite and above 0.
+
+    Raises:
+        ArgumentError: They are not usable.
+    """
+    if not scales or not all(0 < scale < np.inf for scale in scales):
+        raise ArgumentError(f"scales is {tuple(scales)}; give at least one factor, all above 0")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from cyclopts import Group, Parameter, Token
 from cyclopts.validators import Number
 
-from featheredge.address import Address, is_address, place
+from featheredge.address import Address, place
 from featheredge.cli.results import Verbosity, print_results
 from featheredge.errors import ArgumentError
 
@@ -292,7 +292,7 @@ def _process_on_ray(
 
 def _refuse_addresses(inputs: list[str], output: "Place | None") -> None:
     for text in [*inputs, str(output)]:
-        if is_address(text) and not text.lower().startswith("file:"):
+        if isinstance(place(text), Address):
             raise ArgumentError(
                 f"{text} is not on this machine; add --engine ray, which reads and writes there"
             )

@@ -87,7 +87,7 @@ def edges(
         run: Output, network and limits.
     """
     from featheredge.looks import find
-    from featheredge.maps import check_scales
+    from featheredge.resize import check_scales
 
     find("edges", look, invert)  # errors before any work
     check_scales(scales)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from featheredge.video.reader import VideoReader
     from featheredge.video.rendering import Render
 
-EdgeLook: TypeAlias = Literal["map", "binary", "thin", "overlay", "sketch", "lineart"]
-SaliencyLook: TypeAlias = Literal["mask", "cutout", "blur", "trimap", "outline"]
-Look: TypeAlias = Literal[EdgeLook, SaliencyLook, "side-by-side"]
+Look: TypeAlias = Literal[
+    "map", "binary", "thin", "overlay", "sketch", "lineart",
+    "mask", "cutout", "blur", "trimap", "outline", "side-by-side",
+]  # fmt: skip
 
 
 _DEFAULTS = VideoRun()
@@ -70,9 +71,9 @@ def video(
             to below 1; 0.5 is a good value. Moving things keep their own maps.
         run: Output, network and limits.
     """
-    from featheredge.video.rendering import renderer
+    from featheredge.video.rendering import looks_of, renderer
 
-    task = task or ("saliency" if look in get_args(SaliencyLook) else "edges")
+    task = task or ("edges" if look in looks_of("edges") else "saliency")
     output = None if run.raw or source == "-" else run.output or _default_output(source, task, look)
     if look == "cutout" and background is None:
         background = _default_background(output)

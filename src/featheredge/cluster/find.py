@@ -11,6 +11,7 @@ from featheredge.cluster.packed import PACKED_SUFFIXES, inside, unpack
 from featheredge.errors import ImageError
 from featheredge.image import IMAGE_SUFFIXES
 from featheredge.inputs import Found, expand
+from featheredge.url import is_url
 
 _SUFFIXES = IMAGE_SUFFIXES | PACKED_SUFFIXES
 _NUM_LISTED_TOGETHER = 8
@@ -43,7 +44,7 @@ def _files(text: str, output: Place, allow_urls: bool) -> Iterable[Found]:
     if isinstance(where, Address):
         return _at_address(where, output)
     skip = output if isinstance(output, Path) else None
-    if not text.lower().startswith(("http://", "https://")):
+    if not is_url(text):
         text = os.path.abspath(where)  # noqa: PTH100 - Path.absolute keeps "..", which names a file twice
     return expand(text, skip, allow_urls=allow_urls, suffixes=_SUFFIXES)
 

@@ -10,7 +10,6 @@ import io
 import re
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from featheredge.address import Place
@@ -76,12 +75,7 @@ class Manifest:
     def __enter__(self) -> "Manifest":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.flush()
         self._fold()
         if isinstance(self._folder, Path):

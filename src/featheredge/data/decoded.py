@@ -10,7 +10,6 @@ Shapes: `H W` pixels of a picture; `C` channels of its label.
 """
 
 import hashlib
-import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from featheredge.errors import EvaluationError, OutputError
 from featheredge.files import replacing, sweep, write_json
 from featheredge.run_folder import locked
+from featheredge.text_files import read_json
 from featheredge.timing import num_cores
 
 #: A picture, (H, W, 3), and its label, (C, H, W).
@@ -145,7 +145,7 @@ def _read_index(folder: Path) -> dict[str, object]:
     path = folder / _INDEX
     if not path.exists():
         return {}
-    index: dict[str, object] = json.loads(path.read_bytes())
+    index: dict[str, object] = read_json(path)
     return index
 
 

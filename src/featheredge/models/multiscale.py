@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from featheredge.errors import ArgumentError
 from featheredge.models.blocks import resize_like
 from featheredge.models.network import Network
+from featheredge.resize import check_scales, scaled
 
 #: The scales that RCF and later papers average for multi-scale scores.
 MULTI_SCALE = (0.5, 1.0, 1.5)
@@ -34,12 +34,11 @@ def predict_multiscale(
     Raises:
         ArgumentError: `scales` is empty, or a scale is not positive.
     """
-    if not scales or min(scales) <= 0:
-        raise ArgumentError(f"scales is {tuple(scales)}; give at least one factor, all above 0")
+    check_scales(scales)
     height, width = image.shape[-2:]
     maps = []
     for scale in scales:
-        size = [max(1, round(side * scale)) for side in (height, width)]
+        size = scaled(height, width, scale)
         copy = F.interpolate(image, size=size, mode="bilinear", align_corners=False)
         maps.append(resize_like(network(network.normalise(copy)).final.sigmoid(), image))
     return torch.stack(maps).mean(0)

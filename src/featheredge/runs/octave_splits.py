@@ -5,7 +5,6 @@ Feature extractors of equal width differ only in the share of channels at half t
 step writes files, and a step whose files exist is skipped.
 """
 
-import json
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.models.network import Network
 from featheredge.run_folder import MODEL_DIR, NETWORK_FILE, SCORE_FILE
+from featheredge.text_files import read_json
 from featheredge.training.log import LogCallback
 from featheredge.training.loop import train
 from featheredge.training.recipe import load_recipe
@@ -128,7 +128,7 @@ def _max_f(
         write_json(
             score, score_masks(str(file), data, maps, splits=splits, workers=workers).to_dict()
         )
-    return float(json.loads(score.read_bytes())["max_f"])
+    return float(read_json(score)["max_f"])
 
 
 def _row(name: str, max_f: Sequence[float]) -> SplitRow:

@@ -147,8 +147,6 @@ class TrainingRun:
             self.log = Log(folder / LOG_FILE, self.first_step, self.length, on_record)
         self.crops = Crops(self.train_pairs, recipe.augment, recipe.seed)
         self.batches = self._batches()
-        if self.first_step and fabric.is_global_zero:
-            self._refuse_other_pictures()
 
     def take_step(self, step: int) -> None:
         """Take optimiser step number `step`, counted from 1."""
@@ -207,13 +205,14 @@ class TrainingRun:
         stored = self.fabric.broadcast(stored)
         if stored is None:
             return 0
+        self._refuse_other_pictures(stored)
         checkpoint.restore(stored, self.objective, self.average, self.optimiser)
         return int(stored.progress["step"])
 
-    def _refuse_other_pictures(self) -> None:
+    def _refuse_other_pictures(self, stored: checkpoint.Stored) -> None:
         """Refuse to resume with other pictures: crops are numbered, so it would be another run."""
         now = len(self.train_pairs)
-        before = checkpoint.read_progress(self.checkpoint).get("pictures", now)
+        before = stored.progress.get("pictures", now)
         if before != now:
             raise EvaluationError(
                 f"{self.recipe.data.root}: has {now} training pictures; the run in {self.folder} "
