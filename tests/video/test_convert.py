@@ -200,7 +200,7 @@ def test_progress_counts_to_the_total(clip, edges, tmp_path):
 
 
 def test_memory_does_not_grow_with_the_clip(edges, tmp_path, monkeypatch):
-    """Counts the frames that are alive at once: far fewer than the clip has, on a busy machine too."""
+    """Counts the frames that are alive at once, which are few on a busy machine too."""
     alive: weakref.WeakSet[Frame] = weakref.WeakSet()
     counts = []
 
