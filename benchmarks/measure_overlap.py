@@ -30,12 +30,12 @@ def errors(session: Session, image: np.ndarray, tile_px: int) -> list[np.ndarray
 
 
 def by_distance(tiles: list[np.ndarray]) -> dict[str, dict[str, float]]:
-    """Return the largest and the mean error in rings of 8 pixels."""
+    """Return the largest and the mean error in rings of 8 pixels, as far in as the tile goes."""
     position = np.arange(len(tiles[0]))
     distance = np.minimum(position, position[::-1])
     distance = np.minimum.outer(distance, distance)
     found = {}
-    for start in DISTANCES_PX:
+    for start in (start for start in DISTANCES_PX if start <= distance.max()):
         ring = (distance >= start) & (distance < start + RING_PX)
         values = np.stack([tile[ring] for tile in tiles])
         found[f"{start} px"] = {
