@@ -1,6 +1,7 @@
 """A converted video: its frames, times, sound, transparency and size, decoded by PyAV alone."""
 
 import threading
+import time
 import weakref
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +24,6 @@ from featheredge.video.decoding import to_rgb
 from featheredge.video.frame import Frame
 from featheredge.video.reader import open_file
 from featheredge.video.rendering import looks_of, renderer
-from featheredge.video.threads import DEPTH
 
 
 @pytest.fixture(scope="module")
@@ -200,24 +200,32 @@ def test_progress_counts_to_the_total(clip, edges, tmp_path):
 
 
 def test_memory_does_not_grow_with_the_clip(edges, tmp_path, monkeypatch):
-    """Counts the frames that are alive at once, which are few on a busy machine too."""
-    alive: weakref.WeakSet[Frame] = weakref.WeakSet()
-    counts = []
+    """Counts the frames that are alive at once, for a short and for a longer clip.
 
-    def render(pixels, map):
-        counts.append(len(alive))
-        return np.repeat((map[..., None] * 255).astype(np.uint8), 3, axis=2)
+    Drawing waits, so that the queue before it is full in both clips, however busy the machine is.
+    """
+    highest = {}
+    for length in (30, 90):
+        alive: weakref.WeakSet[Frame] = weakref.WeakSet()
+        most = 0
 
-    def counted(frame, session, smoother):
-        alive.add(frame)
-        return frame, session(frame.pixels)
+        def render(pixels, map, alive=alive):
+            nonlocal most
+            time.sleep(0.01)
+            most = max(most, len(alive))
+            return np.repeat((map[..., None] * 255).astype(np.uint8), 3, axis=2)
 
-    monkeypatch.setattr(module, "_with_map", counted)
-    source = write_clip(tmp_path / "in.mp4", [square(i) for i in range(90)])
-    with open_file(source) as reader:
-        convert(reader, tmp_path / "out.mp4", edges, render)
-    assert len(counts) == 90
-    assert 1 <= max(counts) <= 2 * DEPTH + 4  # two queues, and one frame in each stage
+        def counted(frame, session, smoother, alive=alive):
+            alive.add(frame)
+            return frame, session(frame.pixels)
+
+        monkeypatch.setattr(module, "_with_map", counted)
+        source = write_clip(tmp_path / f"{length}.mp4", [square(i) for i in range(length)])
+        with open_file(source) as reader:
+            convert(reader, tmp_path / f"{length}_out.mp4", edges, render)
+        highest[length] = most
+    assert 1 <= highest[90] <= 8
+    assert highest[90] <= highest[30] + 2
 
 
 def test_stop_leaves_a_playable_file(edges, tmp_path):
