@@ -35,7 +35,9 @@ def by_distance(tiles: list[np.ndarray]) -> dict[str, dict[str, float]]:
     distance = np.minimum(position, position[::-1])
     distance = np.minimum.outer(distance, distance)
     found = {}
-    for start in (start for start in DISTANCES_PX if start <= distance.max()):
+    for start in DISTANCES_PX:
+        if start > distance.max():
+            break
         ring = (distance >= start) & (distance < start + RING_PX)
         values = np.stack([tile[ring] for tile in tiles])
         found[f"{start} px"] = {
