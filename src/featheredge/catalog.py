@@ -173,7 +173,9 @@ ENTRIES: tuple[Entry, ...] = (
         training_data=(
             "MSRA10K and AutoPortraitMatting, 11,100 pictures with masks; 4,000 composed of them "
             "and of backgrounds, 1,400 of these without an object; 13,992 varied pictures of "
-            "public repositories (people, animals, vehicles, things, scenes) by the teacher's maps"
+            "public repositories (people, animals, vehicles, things, scenes) by the teacher's maps "
+            "and in the last run 5,834 of these by its own maps, 1,548 of them averaged with the "
+            "teacher's, and 1,500 composed close objects"
         ),
         initial_weights="EfficientNet-Lite0 trained on ImageNet (Apache-2.0)",
         teacher="U2-Net-p, the authors' weights (Apache-2.0, trained on DUTS-TR)",
