@@ -11,6 +11,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from featheredge.models.blocks import resize_like
 from featheredge.models.network import Logits
 
 #: Side of the window whose mean a mask is compared with, in pixels.
@@ -38,7 +39,8 @@ class EdgeLoss:
         """The loss of a batch.
 
         Args:
-            logits: Maps of (B, 1, H, W) before the sigmoid.
+            logits: Maps before the sigmoid: the final one (B, 1, H, W), sides of that size or
+                smaller, which are enlarged bilinearly.
             label: (B, 1, H, W) float in [0, 1], the share of annotators who marked the pixel.
 
         Returns:
@@ -48,6 +50,7 @@ class EdgeLoss:
         target = (label > self.eta).to(logits.final.dtype)
         loss = self._one(logits.final, target, weight)
         for side in logits.sides:
+            side = resize_like(side, label)
             loss = loss + self.side_weight * self._one(side, target, weight)
         return loss
 
