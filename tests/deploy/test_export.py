@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -11,6 +12,9 @@ import torch
 from featheredge.deploy import export as deploy
 from featheredge.errors import ArgumentError, WeightsError
 from featheredge.models.build import from_config
+from featheredge.models.network import Logits, Network
+from featheredge.models.octave import GeneralOctConv
+from featheredge.models.resample import crop_like, fit, shrink
 from featheredge.models.tensors import load_weights, read_onnx
 from featheredge.resize import resize
 from featheredge.session import Session
@@ -151,3 +155,37 @@ def test_a_file_that_differs_is_not_written(exported, tmp_path, monkeypatch):
     with pytest.raises(WeightsError, match="not written"):
         deploy.export_network(other, tmp_path / "a.onnx", name="toy", task="edges", storage="fp32")
     assert list(tmp_path.iterdir()) == []
+
+
+class TwoScales(Network):
+    """One octave convolution of a picture and its half."""
+
+    @dataclass(frozen=True)
+    class Config:
+        pass
+
+    stride, config = 2, Config()
+
+    def __init__(self):
+        super().__init__()
+        self.layer = GeneralOctConv((3, 3), (1,), balance=True)
+
+    def forward(self, image):
+        fine = fit(image, self.stride)
+        (logits,) = self.layer([fine, shrink(fine, 2, "average")])
+        return Logits(crop_like(logits, image), ())
+
+
+def test_a_learned_balance_is_folded_into_the_kernels(tmp_path, noise):
+    network, path = TwoScales().eval(), tmp_path / "balanced.onnx"
+    torch.nn.init.normal_(network.layer.balance["0"])
+    deploy.export_network(network, path, name="balanced", task="edges", input_px=16, storage="fp32")
+    graph = onnx.load(path).graph
+    assert "layer.paths.0to0.weight" in {weight.name for weight in graph.initializer}
+    image = noise(16, 16)
+    np.testing.assert_allclose(
+        onnx_session(path).run(None, {"image": image[None]})[0][0],
+        by_hand(network, image),
+        atol=1e-5,
+    )
+    assert network.layer.balance  # the exported network is left as it was

@@ -60,6 +60,14 @@ def test_reductions_and_side_outputs():
     torch.testing.assert_close(mean * 36, alone[0])
 
 
+def test_a_small_side_output_of_edges_is_enlarged():
+    final, small = torch.randn(2, 1, 6, 6), torch.randn(2, 1, 3, 3)
+    label = (torch.rand(2, 1, 6, 6) > 0.7).float()
+    large = torch.nn.functional.interpolate(small, (6, 6), mode="bilinear")
+    loss, expected = (EdgeLoss()(Logits(final, (side,)), label) for side in (small, large))
+    torch.testing.assert_close(loss, expected)
+
+
 def slow_weight(label: torch.Tensor, row: int, column: int, outline: float) -> float:
     height, width = label.shape
     window = [

@@ -4,7 +4,8 @@ The input `image` is uint8 (B, H, W, 3) RGB of any size; the output `map` is flo
 [0, 1]. Normalisation and sigmoid are part of the model, so that callers do no preprocessing. Batch
 norms are not folded into the convolutions: ONNX Runtime folds them when it loads the file, at no
 cost in speed. Every trained parameter therefore keeps its own name in the file, and
-`featheredge.models.build` can load the file for fine-tuning.
+`featheredge.models.build` can load the file for fine-tuning. Only the learned balance of an octave
+convolution is multiplied into its kernels.
 
 Shapes: `B` batch; `H W` pixels.
 """
@@ -33,6 +34,7 @@ from featheredge.catalog import Task
 from featheredge.errors import ArgumentError, WeightsError
 from featheredge.files import write_bytes
 from featheredge.models.network import Network
+from featheredge.models.octave import fold_balances
 from featheredge.models.tensors import is_parameter
 from featheredge.onnx_runtime import onnx_session
 from featheredge.weights_file import MAX_INPUT_PX
@@ -118,6 +120,7 @@ def trace(
             f"stride, up to {MAX_INPUT_PX}"
         )
     network = copy.deepcopy(network).eval().cpu().deployable()
+    fold_balances(network)
     deployed = _Deployed(network)
     _round(deployed, storage)
     model = _to_onnx(deployed)

@@ -192,6 +192,13 @@ class GeneralOctConv(nn.Module):
         return torch.cat(columns, 1)[..., None, None]
 
 
+def fold_balances(module: nn.Module) -> None:
+    """Fold the balance of every octave convolution in a module, in place."""
+    for layer in module.modules():
+        if isinstance(layer, GeneralOctConv):
+            layer.fold_balance()
+
+
 def present(widths: Sequence[int]) -> list[tuple[int, int]]:
     """Return (scale, width) of the scales that have channels."""
     return [(scale, width) for scale, width in enumerate(widths) if width]
