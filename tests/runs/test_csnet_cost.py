@@ -4,7 +4,7 @@ import onnx
 import pytest
 
 from featheredge.runs import csnet_cost as module
-from featheredge.runs.csnet_cost import PUBLISHED, CostRow, cost_table, csnet_cost
+from featheredge.runs.csnet_cost import PUBLISHED, CostRow, cost_table, csf_cost, csnet_cost
 from featheredge.timing import Timing
 
 MODEL = """
@@ -38,3 +38,9 @@ def test_the_table_shows_both_forms():
     line = cost_table([row]).splitlines()[1]
     for part in ("93,647", "(94 k)", "0.284", "(0.43)", "62.0 ms", "31.0 ms", "2.00x"):
         assert part in line
+
+
+def test_csf_is_counted_beside_poolnet():
+    line = csf_cost()
+    assert line.startswith("csf-resnet50: 36,367,169 parameters")
+    assert "about 69 M and 35 10^9" in line

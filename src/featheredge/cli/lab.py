@@ -181,7 +181,8 @@ def reproduce(
 
     edge-distillation trains students; the same command resumes a run that was stopped. table1
     measures the cost of RCF, a pruned RCF, the students and our networks at 1000x1000. csnet-cost
-    needs no data: it counts and times the CSNet family, as published and with exact rewrites.
+    needs no data: it counts and times the CSNet family, as published and with exact rewrites, and
+    counts CSF beside PoolNet.
     octave-splits trains extractors that split their channels differently between two scales.
 
     Args:
@@ -260,11 +261,12 @@ def _csnet_cost(as_json: bool) -> None:
     """Print the costs of the CSNet family."""
     from dataclasses import asdict
 
-    from featheredge.runs.csnet_cost import cost_table, csnet_cost
+    from featheredge.runs.csnet_cost import cost_table, csf_cost, csnet_cost
 
     rows = csnet_cost(announce=lambda name: sys.stderr.write(f"{name}\n"))
     rows_json = [{**asdict(row), "times_faster": row.times_faster} for row in rows]
-    sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else cost_table(rows)}\n")
+    text = f"{cost_table(rows)}\n{csf_cost()}"
+    sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else text}\n")
 
 
 def _octave_splits(data: str | None, folder: Path, seeds: int, as_json: bool) -> None:

@@ -40,6 +40,10 @@ PUBLISHED = {
     "csnet-l-x2": PublishedCost(141, 0.72),
 }
 
+#: Parameters and operations of CSF on ResNet-50, as shares of PoolNet's on the same ResNet (Gao et
+#: al., ECCV 2020). Both networks reach about the same score.
+CSF_OF_POOLNET = (0.53, 0.21)
+
 
 @dataclass(frozen=True)
 class CostRow:
@@ -107,6 +111,19 @@ def cost_table(rows: Sequence[CostRow]) -> str:
         "in brackets: the authors' values; their operations also count norms, PReLU and resizing"
     )
     return "\n".join(lines)
+
+
+def csf_cost() -> str:
+    """Count CSF on ResNet-50, and what its published shares mean for PoolNet, as one line."""
+    name = "csf-resnet50"
+    params = num_params(create_model(name))
+    cost = multiply_adds(lambda: create_model(name), SIDE_PX, SIDE_PX)
+    of_params, of_operations = CSF_OF_POOLNET
+    return (
+        f"{name}: {params:,} parameters, {cost / 1e9:.2f} 10^9 MACs; the authors state "
+        f"{of_params:.0%} and {of_operations:.0%} of PoolNet's, so PoolNet has about "
+        f"{params / of_params / 1e6:.0f} M and {cost / of_operations / 1e9:.0f} 10^9"
+    )
 
 
 def _row(name: str, rounds: int, announce: Callable[[str], object]) -> CostRow:
