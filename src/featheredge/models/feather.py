@@ -1,9 +1,10 @@
-"""Define Feather, a saliency network whose light decoder uses context from the whole picture.
+"""Define Feather, a network with a light decoder, which can use context from the whole picture.
 
-The encoder has inverted residual blocks. Its coarsest map becomes a context map, with a global
-average and large depthwise kernels. Decoder steps bring it to finer strides. Each step adds and
-multiplies the encoder's map of that stride, and a gate scales its channels by the average of the
-context, so every step depends on the whole picture.
+The encoder has inverted residual blocks. Its coarsest map becomes a context map, with large
+depthwise kernels. Decoder steps bring it to finer strides, and each adds and multiplies the
+encoder's map of that stride. For saliency, a global average joins the context map, and a gate
+scales the channels of every step by the average of the context, so that every step depends on the
+whole picture. Edges are local, and their large pictures are processed in tiles: they go without.
 
 Shapes: B batch, C channels, H W pixels, h w cells of a coarse map.
 """
@@ -28,6 +29,7 @@ class FeatherConfig:
         blocks: The inverted residual blocks.
         context: Channels of the context map that the decoder starts from.
         context_kernels: Sides of the context's depthwise kernels, one residual block each.
+        whole: Whether averages over the whole picture join the context and gate the steps.
         steps: Channels of the decoder steps, coarse to fine; each step halves the stride.
         kernels: Sides of the depthwise kernels in a step's residual blocks.
         fine: Channels of a last step at half the stride of the step before, with one 3x3 layer; 0
@@ -39,6 +41,7 @@ class FeatherConfig:
     blocks: tuple[Bottleneck, ...] = EFFICIENTNET_LITE0
     context: PositiveInt = 128
     context_kernels: tuple[PositiveInt, ...] = (7, 7)
+    whole: bool = True
     steps: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (96, 64, 40)
     kernels: tuple[PositiveInt, ...] = (3, 3)
     fine: NonNegativeInt = 16
@@ -62,23 +65,31 @@ class Separable(nn.Module):
 
 
 class Context(nn.Module):
-    """The context map: the coarsest map plus its global average, with a large receptive field."""
+    """The context map: the coarsest map with a large receptive field, and its global average."""
 
-    def __init__(self, in_channels: int, channels: int, kernels: tuple[int, ...]) -> None:
+    def __init__(
+        self, in_channels: int, channels: int, kernels: tuple[int, ...], *, whole: bool
+    ) -> None:
         super().__init__()
         self.reduce = ConvNormAct(in_channels, channels, 1)
-        self.average = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.ReLU(inplace=True))
+        average = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.ReLU(inplace=True))
+        self.average = average if whole else None
         self.blocks = nn.Sequential(*(Separable(channels, kernel) for kernel in kernels))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in, h, w) -> (B, C, h, w)."""
         x = self.reduce(x)
-        out: Tensor = self.blocks(x + self.average(global_average(x)))
+        if self.average is not None:
+            x = x + self.average(global_average(x))
+        out: Tensor = self.blocks(x)
         return out
 
 
 class Step(nn.Module):
-    """One decoder step: enlarge the coarser map, join it with an encoder map, gate and refine."""
+    """One decoder step: enlarge the coarser map, join it with an encoder map, gate and refine.
+
+    `context` is the number of channels that gate the step; 0 leaves the gate out.
+    """
 
     def __init__(
         self, coarse: int, tap: int, context: int, channels: int, kernels: tuple[int, ...]
@@ -86,14 +97,16 @@ class Step(nn.Module):
         super().__init__()
         self.project = ConvNormAct(coarse, channels, 1)
         self.lateral = ConvNormAct(tap, channels, 1)
-        self.gate = nn.Conv2d(context, channels, 1)
+        self.gate = nn.Conv2d(context, channels, 1) if context else None
         self.blocks = nn.Sequential(*(Separable(channels, kernel) for kernel in kernels))
 
-    def forward(self, coarse: Tensor, tap: Tensor, average: Tensor) -> Tensor:
+    def forward(self, coarse: Tensor, tap: Tensor, average: Tensor | None) -> Tensor:
         """(B, coarse, h, w), (B, tap, 2 h, 2 w) and (B, context, 1, 1) -> (B, C, 2 h, 2 w)."""
         lateral = self.lateral(tap)
         enlarged = resize_like(self.project(coarse), lateral)
-        joined = (enlarged + lateral + enlarged * lateral) * self.gate(average).sigmoid()
+        joined = enlarged + lateral + enlarged * lateral
+        if self.gate is not None and average is not None:
+            joined = joined * self.gate(average).sigmoid()
         out: Tensor = self.blocks(joined)
         return out
 
@@ -116,7 +129,7 @@ class Fine(nn.Module):
 
 
 class Feather(Network):
-    """A map from an encoder and a decoder that both use the whole picture.
+    """A map from an encoder and a light decoder with lateral connections.
 
     Each step predicts a map at its own size, and a loss compares it with the label at that size
     (deep supervision). Exported files compute only the finest map.
@@ -136,11 +149,14 @@ class Feather(Network):
                 f"need {needed}; give more blocks stride 2, or fewer steps"
             )
         self.stride = 2 ** len(widths)
-        self.context = Context(widths[-1], config.context, config.context_kernels)
+        self.context = Context(
+            widths[-1], config.context, config.context_kernels, whole=config.whole
+        )
+        gating = config.context if config.whole else 0
         coarse = (config.context, *config.steps)
         taps = widths[-2::-1]
         self.steps = nn.ModuleList(
-            Step(wide, tap, config.context, channels, config.kernels)
+            Step(wide, tap, gating, channels, config.kernels)
             for wide, tap, channels in zip(coarse[:-1], taps, config.steps, strict=False)
         )
         fine_tap = taps[len(config.steps)] if config.fine else 0
@@ -160,7 +176,7 @@ class Feather(Network):
         """Return the context map and the output of every step, coarse to fine."""
         deepest, *taps = self.encoder(image)[::-1]
         decoded = [self.context(deepest)]
-        average = global_average(decoded[0])
+        average = global_average(decoded[0]) if self.config.whole else None
         for step, tap in zip(self.steps, taps, strict=False):
             decoded.append(step(decoded[-1], tap, average))
         if self.fine is not None:
@@ -174,7 +190,8 @@ class Feather(Network):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        for layer in (*self.outputs, *(step.gate for step in self.steps)):
+        gates = (step.gate for step in self.steps if step.gate is not None)
+        for layer in (*self.outputs, *gates):
             nn.init.normal_(layer.weight, std=0.01)
 
 
