@@ -409,6 +409,26 @@ def report(folder: Path) -> tuple[Check, list[bytes]]:
     return check, [json.dumps(v).encode() for v in (edge_score(0.7), saliency_score(0.8), steps)]
 
 
+def manifest(folder: Path) -> tuple[Check, list[bytes]]:
+    from featheredge.cluster.manifest import Manifest, Row
+
+    def check(data: bytes) -> None:
+        (folder / "manifest.parquet").write_bytes(data)
+        Manifest(folder)
+
+    rows = [
+        Row("/a.jpg", "/a.png", "ok", ms=1.5, sha256="0" * 64),
+        Row("/b.jpg", "", "failed", "no"),
+    ]
+    seeds = []
+    for chosen in ([], rows):
+        with Manifest(folder) as written:
+            for row in chosen:
+                written.add(row)
+        seeds.append(written.path.read_bytes())
+    return check, seeds
+
+
 def http(folder: Path) -> tuple[Check, list[bytes]]:
     from conftest import SALIENCY, write_network
     from featheredge.errors import ImageError
@@ -529,6 +549,7 @@ TARGETS = {
     "onnx": (onnx, changed),
     "metadata": (metadata, structured),
     "report": (report, structured),
+    "manifest": (manifest, changed),
     "http": (http, changed),
 }
 

@@ -1,5 +1,6 @@
 """The manifest: one row for each input, whatever is stopped and started again."""
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -88,6 +89,13 @@ def test_the_last_written_row_of_each_input_counts(tmp_path_factory, steps):
     assert {each.input: each.status for each in found} == expected
     assert len(found) == len(expected)
     assert not (folder / "manifest.parts").exists()
+
+
+def test_another_table_is_no_manifest(tmp_path):
+    table = pa.table({"input": ["a"], "score": [1.0]})
+    pq.write_table(table, tmp_path / "manifest.parquet")
+    with pytest.raises(OutputError, match="has the columns input, score, not input, output"):
+        Manifest(tmp_path)
 
 
 def test_a_damaged_manifest_is_named(tmp_path):

@@ -162,22 +162,36 @@ def _done(table: "pa.Table") -> set[str]:
     return {name for name, status in rows if status != "failed"}
 
 
+def _schema() -> "pa.Schema":
+    import pyarrow as pa
+
+    return pa.schema({name: pa.float64() if name == "ms" else pa.string() for name in Row._fields})
+
+
 def _table(rows: list[Row]) -> "pa.Table":
     import pyarrow as pa
 
-    text = pa.string()
-    types = {"input": text, "output": text, "status": text, "error": text, "ms": pa.float64()}
-    schema = pa.schema({**types, "sha256": text})
-    return pa.Table.from_pylist([row._asdict() for row in rows], schema)
+    return pa.Table.from_pylist([row._asdict() for row in rows], _schema())
 
 
 def _read(path: Place) -> "pa.Table":
+    """Read a table and check its columns and values.
+
+    Raises:
+        OutputError: The file cannot be read, or is no manifest.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(io.BytesIO(path.read_bytes()))
-    except (OSError, pa.ArrowException) as error:
+        table = pq.read_table(io.BytesIO(path.read_bytes()))
+        columns, expected = (", ".join(names) for names in (table.column_names, Row._fields))
+        if columns != expected:
+            raise pa.ArrowInvalid(f"it has the columns {columns}, not {expected}")
+        table = table.cast(_schema())
+        table.validate(full=True)
+        return table
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise OutputError(
             f"{path}: cannot be read: {error}; remove it, and add -f if outputs exist"
         ) from error
