@@ -42,7 +42,7 @@ schedule = {{epochs = 1}}
 run = {{batch_size = 64, norm_batches = 1, checkpoint_every_steps = 1000}}
 
 [network]
-name = "mobile-edge"
+name = "mobile-edge-v1"
 [network.widths]
 stem = 8
 top = 12

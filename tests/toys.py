@@ -50,7 +50,7 @@ FEATHER_TOY = FeatherConfig(
 def toy_network(seed: int = 0, **widths: Any) -> Network:
     """A `MobileEdge` of about 2,500 parameters with norms that are not at their initial values."""
     torch.manual_seed(seed)
-    network = create_model("mobile-edge", widths={**TOY_WIDTHS, **widths})
+    network = create_model("mobile-edge-v1", widths={**TOY_WIDTHS, **widths})
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             assert module.running_mean is not None
@@ -144,7 +144,7 @@ quarter_turns = true
 rotation_deg = 10.0
 
 [network]
-name = "mobile-edge"
+name = "mobile-edge-v1"
 [network.widths]
 stem = 8
 top = 12

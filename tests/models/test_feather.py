@@ -15,9 +15,9 @@ from featheredge.models.tensors import load_weights, read_onnx
 from toys import FEATHER_TOY
 
 
-def toy() -> Feather:
+def toy(**changes) -> Feather:
     torch.manual_seed(0)
-    network = Feather(FEATHER_TOY)
+    network = Feather(replace(FEATHER_TOY, **changes))
     for weight in network.outputs.parameters():
         torch.nn.init.normal_(weight)
     return network
@@ -29,12 +29,13 @@ def test_the_encoder_is_efficientnet_lite0():
     assert num_params(MobileNetV2(32, EFFICIENTNET_LITE0, 0)) + head == 4_652_008
 
 
-def test_every_pixel_depends_on_the_whole_picture():
-    network = toy().eval()
-    picture = torch.rand(1, 3, 128, 128, requires_grad=True)
+@pytest.mark.parametrize("whole", [True, False])
+def test_pixels_depend_on_the_whole_picture_only_if_asked(whole):
+    network = toy(whole=whole, context_kernels=(3,)).eval()
+    picture = torch.rand(1, 3, 32, 512, requires_grad=True)
     network(picture).final[0, 0, 5, 5].backward()
-    far = picture.grad[0, :, 96:, 96:].abs().sum()
-    assert far > 0
+    far = picture.grad[0, :, :, 384:].abs().sum()
+    assert (far > 0) == whole
 
 
 def test_steps_predict_at_their_own_sizes():

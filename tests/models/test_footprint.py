@@ -33,5 +33,5 @@ def test_tensors_stored_for_the_backward_pass_are_counted():
 def test_impossible_widths_raise_before_memory_is_allocated(widths):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(RecipeError, match=r"widths|expected at most 16384"):
-        create_model("mobile-edge", widths=widths)
+        create_model("mobile-edge-v1", widths=widths)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000, "in kilobytes"

@@ -27,7 +27,7 @@ BACKBONE = Path(__file__).parents[2] / "../shared/backbones/mobilenet_v2_imagene
     ],
 )
 def test_parameters_of_the_published_student(widths, num_params):
-    network = create_model("mobile-edge", widths=widths)
+    network = create_model("mobile-edge-v1", widths=widths)
     assert sum(p.numel() for p in network.parameters()) == num_params
 
 
@@ -52,7 +52,7 @@ def test_small_networks_do_little_work_at_full_size():
 
 
 def test_multiply_adds_of_the_published_student():
-    counted = multiply_adds(lambda: create_model("mobile-edge"), 321, 481)
+    counted = multiply_adds(lambda: create_model("mobile-edge-v1"), 321, 481)
     assert counted == pytest.approx(1.135e9, rel=5e-4)
 
 
@@ -104,7 +104,7 @@ def torchvision_state() -> dict[str, torch.Tensor]:
 def test_torchvision_files_load(tmp_path):
     state = torchvision_state()
     save_file(state, tmp_path / "mobilenet_v2.safetensors")
-    network = create_model("mobile-edge")
+    network = create_model("mobile-edge-v1")
     load_backbone(network, tmp_path / "mobilenet_v2.safetensors")
     loaded = network.encoder.state_dict()
     assert {k for k in state if not k.startswith("classifier")} == set(loaded)
@@ -117,13 +117,13 @@ def test_an_incomplete_backbone_raises(tmp_path):
     del state["features.5.conv.1.0.weight"]
     save_file(state, tmp_path / "half.safetensors")
     with pytest.raises(WeightsError, match=r"1 missing, such as features\.5\.conv\.1\.0\.weight"):
-        load_backbone(create_model("mobile-edge"), tmp_path / "half.safetensors")
+        load_backbone(create_model("mobile-edge-v1"), tmp_path / "half.safetensors")
 
 
 @pytest.mark.data
 @pytest.mark.skipif(not BACKBONE.is_file(), reason=f"no ImageNet backbone at {BACKBONE}")
 def test_the_imagenet_backbone_gives_features_of_moderate_scale():
-    network = create_model("mobile-edge")
+    network = create_model("mobile-edge-v1")
     load_backbone(network, BACKBONE)
     assert len(load_file(BACKBONE)) == len(network.encoder.state_dict())
     taps = network.eval().encoder(network.normalise(torch.rand(1, 3, 96, 96)))

@@ -33,6 +33,7 @@ NETWORKS = {
     "CSNet's extractor": lambda: CSNetExtractor(CSNetExtractorConfig(CSNET_STAGES)).eval(),
     "Feather": lambda: Feather(FEATHER_TOY).eval(),
     "Feather without a fine step": lambda: Feather(replace(FEATHER_TOY, fine=0)).eval(),
+    "Feather, local": lambda: Feather(replace(FEATHER_TOY, whole=False)).eval(),
     "MobileEdge": lambda: toy_network(),
     "MobileEdge with side outputs": lambda: toy_network(side_outputs=True),
     "MobileEdge without scale enhancement": lambda: toy_network(dilations=[], top=0),
@@ -155,7 +156,7 @@ def test_unknown_names_and_fields_raise():
 
 
 def test_widths_change_only_the_named_fields():
-    config = asdict(build.create_model("mobile-edge", widths={"head": 8}).config)
+    config = asdict(build.create_model("mobile-edge-v1", widths={"head": 8}).config)
     assert config["head"] == 8
     assert config["top"] == 1280
     assert TOY_WIDTHS["head"] != 8

@@ -29,7 +29,7 @@ from featheredge.models.csnet import (
     split_stages,
 )
 from featheredge.models.csnet_extractor import CSNetExtractor, CSNetExtractorConfig
-from featheredge.models.feather import Feather, FeatherConfig
+from featheredge.models.feather import MOBILE_EDGE, Feather, FeatherConfig
 from featheredge.models.footprint import parameter_bytes
 from featheredge.models.mobile_edge import (
     FEATHER_SALIENCY,
@@ -81,8 +81,9 @@ ZOO: dict[str, tuple[str, "DataclassInstance"]] = {
     "feather-saliency": ("Feather", FeatherConfig()),
     "feather-saliency-s": ("MobileEdge", FEATHER_SALIENCY_S),
     "feather-saliency-v1": ("MobileEdge", FEATHER_SALIENCY),
-    "mobile-edge": ("MobileEdge", MobileEdgeConfig()),
+    "mobile-edge": ("Feather", MOBILE_EDGE),
     "mobile-edge-s": ("MobileEdge", MOBILE_EDGE_S),
+    "mobile-edge-v1": ("MobileEdge", MobileEdgeConfig()),
     "mobile-edge-xs": ("MobileEdge", MOBILE_EDGE_XS),
     "pidinet": ("PiDiNet", PiDiNetConfig()),
     "pidinet-l": ("PiDiNet", PiDiNetConfig(context=0)),

@@ -48,6 +48,10 @@ class FeatherConfig:
     activation: Activation = "relu6"
 
 
+#: For edges: local, and wider where the map is fine.
+MOBILE_EDGE = FeatherConfig(context_kernels=(5,), whole=False, steps=(96, 64, 48), fine=32)
+
+
 class Separable(nn.Module):
     """A residual block: depthwise layer, pointwise layer, batch norm, ReLU."""
 

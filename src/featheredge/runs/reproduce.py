@@ -109,7 +109,7 @@ def edge_distillation(
     on_record: LogCallback = lambda record, length: None,
     announce: Callable[[str], object] = lambda line: None,
 ) -> list[Row]:
-    """Run the experiments that distil a teacher into `mobile-edge`, all with one seed.
+    """Run the experiments that distil a teacher into `mobile-edge-v1`, all with one seed.
 
     Args:
         setting: Data, weights and folders.
