@@ -147,7 +147,10 @@ ENTRIES: tuple[Entry, ...] = (
         ),
         num_params=3_096_097,
         stride=32,
-        trained_by="the featheredge authors, recipe mobile-edge",
+        trained_by=(
+            "the featheredge authors, recipe mobile-edge, from the layers of a shorter run that "
+            "docs/models.md describes"
+        ),
         scores=_bsds(0.800, 0.818, 0.824),
         notes="The best scores, at twice the time of mobile-edge-s.",
     ),

@@ -264,9 +264,11 @@ def _csnet_cost(as_json: bool) -> None:
     from featheredge.runs.csnet_cost import cost_table, csf_cost, csnet_cost
 
     rows = csnet_cost(announce=lambda name: sys.stderr.write(f"{name}\n"))
-    rows_json = [{**asdict(row), "times_faster": row.times_faster} for row in rows]
-    text = f"{cost_table(rows)}\n{csf_cost()}"
-    sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else text}\n")
+    if as_json:
+        rows_json = [{**asdict(row), "times_faster": row.times_faster} for row in rows]
+        sys.stdout.write(f"{json.dumps({'rows': rows_json})}\n")
+    else:
+        sys.stdout.write(f"{cost_table(rows)}\n{csf_cost()}\n")
 
 
 def _octave_splits(data: str | None, folder: Path, seeds: int, as_json: bool) -> None:
