@@ -1,5 +1,6 @@
 """Cut networks of the zoo, compared with the masked originals."""
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -37,6 +38,7 @@ NETWORKS = {
     "CSNet 0/1": lambda: CSNet(fixed_split(4, low=1)),
     "CSNet's extractor": lambda: CSNetExtractor(CSNetExtractorConfig(CSNET.stages)),
     "Feather": lambda: Feather(FEATHER_TOY),
+    "Feather with subpixels": lambda: Feather(replace(FEATHER_TOY, subpixels=2)),
     "MobileEdge": lambda: toy_network(),
     "MobileEdge with side outputs": lambda: toy_network(side_outputs=True, context=[2]),
     "MobileEdge at half size": lambda: toy_network(output_stride=2, dilations=[], top=0),

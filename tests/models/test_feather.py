@@ -7,7 +7,7 @@ import torch
 
 from featheredge.deploy.export import export_network
 from featheredge.errors import WeightsError
-from featheredge.models.blocks import ConvNormAct
+from featheredge.models.blocks import ConvNormAct, resize_like
 from featheredge.models.cost import num_params
 from featheredge.models.feather import Feather, FeatherConfig
 from featheredge.models.mobilenet import EFFICIENTNET_LITE0, MobileNetV2
@@ -41,6 +41,26 @@ def test_pixels_depend_on_the_whole_picture_only_if_asked(whole):
 def test_steps_predict_at_their_own_sizes():
     sides = toy()(torch.rand(2, 3, 64, 96)).sides
     assert [tuple(side.shape[-2:]) for side in sides] == [(4, 6), (8, 12), (16, 24)]
+
+
+def test_subpixels_can_interpolate_like_bilinear_enlargement():
+    plain, finer = toy(fine=0), toy(fine=0, subpixels=2)
+    state = plain.state_dict()
+    weight, bias = state.pop("outputs.2.weight"), state.pop("outputs.2.bias")
+    halves = torch.tensor([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
+    state["outputs.2.0.weight"] = torch.stack(
+        [weight[0] * torch.outer(row, column) for row in halves for column in halves]
+    )
+    state["outputs.2.0.bias"] = bias.repeat(4)
+    finer.load_state_dict(state)
+    picture = torch.rand(1, 3, 64, 96)
+    seen: list[torch.Tensor] = []
+    for network in (plain, finer):
+        network.outputs[-1].register_forward_hook(lambda _, __, logits: seen.append(logits))
+        network.eval()(picture)
+    coarse, fine = seen
+    inside = (..., slice(2, -2), slice(2, -2))
+    torch.testing.assert_close(fine[inside], resize_like(coarse, fine)[inside])
 
 
 def test_an_exported_file_loads_without_training_only_parameters(tmp_path):

@@ -34,6 +34,10 @@ NETWORKS = {
     "Feather": lambda: Feather(FEATHER_TOY).eval(),
     "Feather without a fine step": lambda: Feather(replace(FEATHER_TOY, fine=0)).eval(),
     "Feather, local": lambda: Feather(replace(FEATHER_TOY, whole=False)).eval(),
+    "Feather with subpixels": lambda: Feather(replace(FEATHER_TOY, fine=0, subpixels=2)).eval(),
+    "Feather with a fine step and subpixels": lambda: Feather(
+        replace(FEATHER_TOY, subpixels=2)
+    ).eval(),
     "MobileEdge": lambda: toy_network(),
     "MobileEdge with side outputs": lambda: toy_network(side_outputs=True),
     "MobileEdge without scale enhancement": lambda: toy_network(dilations=[], top=0),

@@ -9,7 +9,7 @@ whole picture. Edges are local, and their large pictures are processed in tiles:
 Shapes: B batch, C channels, H W pixels, h w cells of a coarse map.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
@@ -34,6 +34,8 @@ class FeatherConfig:
         kernels: Sides of the depthwise kernels in a step's residual blocks.
         fine: Channels of a last step at half the stride of the step before, with one 3x3 layer; 0
             leaves it out.
+        subpixels: Logits along each side of a cell of the finest map: at 2, a map of stride 4
+            predicts at stride 2, without layers there. More than 1 needs a 3x3 output layer.
         activation: Activation of the encoder; the decoder always uses ReLU.
     """
 
@@ -45,6 +47,7 @@ class FeatherConfig:
     steps: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (96, 64, 40)
     kernels: tuple[PositiveInt, ...] = (3, 3)
     fine: NonNegativeInt = 16
+    subpixels: Literal[1, 2] = 1
     activation: Activation = "relu6"
 
 
@@ -132,6 +135,18 @@ class Fine(nn.Module):
         return out
 
 
+class SubpixelOutput(nn.Sequential):
+    """A 3x3 layer that predicts several logits for every cell, each for its part of the cell.
+
+    This is the sub-pixel convolution of Shi et al. (CVPR 2016, section 3.2).
+    """
+
+    def __init__(self, channels: int, subpixels: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels, subpixels**2, 3, padding=1), nn.PixelShuffle(subpixels)
+        )
+
+
 class Feather(Network):
     """A map from an encoder and a light decoder with lateral connections.
 
@@ -165,9 +180,14 @@ class Feather(Network):
         )
         fine_tap = taps[len(config.steps)] if config.fine else 0
         self.fine = Fine(coarse[-1], fine_tap, config.fine) if config.fine else None
-        predicted = (*coarse, config.fine) if config.fine else coarse
-        self.outputs = nn.ModuleList(nn.Conv2d(channels, 1, 1) for channels in predicted)
-        self.training_only = tuple(f"outputs.{index}" for index in range(len(predicted) - 1))
+        *sides, final = (*coarse, config.fine) if config.fine else coarse
+        self.outputs = nn.ModuleList(nn.Conv2d(channels, 1, 1) for channels in sides)
+        self.outputs.append(
+            nn.Conv2d(final, 1, 1)
+            if config.subpixels == 1
+            else SubpixelOutput(final, config.subpixels)
+        )
+        self.training_only = tuple(f"outputs.{index}" for index in range(len(sides)))
         self._initialise()
 
     def forward(self, image: Tensor) -> Logits:
@@ -196,7 +216,8 @@ class Feather(Network):
                     nn.init.zeros_(module.bias)
         gates = (step.gate for step in self.steps if step.gate is not None)
         for layer in (*self.outputs, *gates):
-            nn.init.normal_(layer.weight, std=0.01)
+            weight, _ = layer.parameters()
+            nn.init.normal_(weight, std=0.01)
 
 
 def global_average(x: Tensor) -> Tensor:
