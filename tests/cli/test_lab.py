@@ -94,3 +94,17 @@ def test_decoding_shows_on_a_terminal_and_is_a_line_elsewhere(monkeypatch, capsy
     with training_progress() as report:
         report.decoded(1, 3)
     assert "decode picture 1/3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["edge-distillation"], "add --data, --backbone and --teacher"),
+        (["saliency-distillation", "--published"], "no paper has a schedule"),
+        (["edge-distillation", "--published", "--times", "2"], "leave out --times"),
+    ],
+)
+def test_a_table_that_cannot_be_reproduced_is_refused(arguments, said):
+    given = ["--data", ".", "--backbone", "x", "--teacher", "x"] if len(arguments) > 1 else []
+    with pytest.raises(ArgumentError, match=said):
+        call("reproduce", *arguments, *given)

@@ -163,7 +163,9 @@ def label(
 
 
 def reproduce(
-    chain: Literal["edge-distillation", "table1", "csnet-cost", "octave-splits"],
+    chain: Literal[
+        "edge-distillation", "saliency-distillation", "table1", "csnet-cost", "octave-splits"
+    ],
     /,
     *,
     data: str | None = None,
@@ -175,11 +177,13 @@ def reproduce(
     seeds: Annotated[int, Parameter(validator=Number(gte=1))] = 3,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     published: Annotated[bool, Parameter(negative="")] = False,
+    times: Annotated[int, Parameter(validator=Number(gte=1))] = 1,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
     """Run and score all experiments of a published table, and print them next to its numbers.
 
-    edge-distillation trains students; the same command resumes a run that was stopped. table1
+    edge-distillation trains students; the same command resumes a run that was stopped.
+    saliency-distillation trains the same students on masks, which no paper did. table1
     measures the cost of RCF, a pruned RCF, the students and our networks at 1000x1000. csnet-cost
     needs no data: it counts and times the CSNet family, as published and with exact rewrites, and
     counts CSF beside PoolNet.
@@ -188,9 +192,9 @@ def reproduce(
     Args:
         chain: The table.
         data: The folder of BSDS500 in its published layout, or bsds500:FOLDER. table1 has scores
-            only with it, of networks with trained weights. For octave-splits, the folder of
-            MSRA10K.
-        backbone: For edge-distillation: MobileNetV2 trained on ImageNet, a .safetensors file with
+            only with it, of networks with trained weights. For saliency-distillation and
+            octave-splits, the folder of MSRA10K.
+        backbone: For both distillations: MobileNetV2 trained on ImageNet, a .safetensors file with
             torchvision's keys.
         teacher: A folder that `featheredge train` printed, or NAME:FILE.safetensors. For table1 a
             trained RCF; without it RCF has random weights and no score.
@@ -199,44 +203,70 @@ def reproduce(
         rounds: For table1, number of timing rounds.
         seeds: For octave-splits, number of seeds for each split.
         output: The folder of all runs. Default: runs/CHAIN.
-        published: Use the published training schedule (days on a CPU) instead of a fast one.
+        published: For edge-distillation: use the published training schedule (days on a CPU)
+            instead of a fast one.
+        times: For both distillations: train this many times as many epochs.
         as_json: Print one JSON object.
     """
     require("lab", "`reproduce`")
-    import json
-    from dataclasses import asdict
-
-    from featheredge.run_folder import RECIPES_DIR
-    from featheredge.runs.reproduce import Setting, edge_distillation, table
-    from featheredge.timing import num_cores
-
     if chain == "csnet-cost":
         _csnet_cost(as_json)
         return
     if chain == "table1":
         _table1(data, teacher, pruned, threads, rounds, as_json)
         return
-    folder = output or Path("runs") / chain
+    folder = output or Path("runs") / (chain if times == 1 else f"{chain}-{times}-times")
     if chain == "octave-splits":
         _octave_splits(data, folder, seeds, as_json)
         return
     if data is None or backbone is None or teacher is None:
-        raise ArgumentError(
-            "edge-distillation needs data to train on: add --data, --backbone and --teacher"
-        )
+        raise ArgumentError(f"{chain} needs data to train on: add --data, --backbone and --teacher")
+    _distillation(chain, data, backbone, teacher, folder, published, times, as_json)
+
+
+def _distillation(
+    name: Literal["edge-distillation", "saliency-distillation"],
+    data: str,
+    backbone: Path,
+    teacher: str,
+    folder: Path,
+    published: bool,
+    times: int,
+    as_json: bool,
+) -> None:
+    """Train the students of a chain, and print their scores."""
+    from dataclasses import asdict
+
+    from featheredge.run_folder import RECIPES_DIR
+    from featheredge.runs.distillation import (
+        EDGE_DISTILLATION,
+        SALIENCY_DISTILLATION,
+        Setting,
+        distillation,
+        table,
+    )
+    from featheredge.timing import num_cores
+
+    edges = name == "edge-distillation"
+    if published and not edges:
+        raise ArgumentError(f"no paper has a schedule for {name}; leave out --published")
+    if published and times > 1:
+        raise ArgumentError("the published schedule has a fixed length; leave out --times")
+    chain = EDGE_DISTILLATION if edges else SALIENCY_DISTILLATION
     setting = Setting(
-        bsds_folder(data),
+        bsds_folder(data) if edges else Path(data),
         backbone,
         teacher,
         RECIPES_DIR,
         folder,
         fast=not published,
+        times=times,
         workers=num_cores(),
     )
     with training_progress() as on_record:
-        rows = edge_distillation(setting, on_record, lambda line: sys.stderr.write(f"{line}\n"))
+        rows = distillation(chain, setting, on_record, lambda line: sys.stderr.write(f"{line}\n"))
     rows_json = [{**asdict(row), "difference": row.difference} for row in rows]
-    sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else table(rows)}\n")
+    sys.stdout.write(f"{json.dumps({'rows': rows_json}) if as_json else table(chain, rows)}\n")
 
 
 def _table1(
