@@ -29,11 +29,15 @@ from featheredge.models.csnet import (
     split_stages,
 )
 from featheredge.models.csnet_extractor import CSNetExtractor, CSNetExtractorConfig
-from featheredge.models.feather import MOBILE_EDGE, Feather, FeatherConfig
+from featheredge.models.feather import (
+    FEATHER_SALIENCY_S,
+    MOBILE_EDGE,
+    Feather,
+    FeatherConfig,
+)
 from featheredge.models.footprint import parameter_bytes
 from featheredge.models.mobile_edge import (
     FEATHER_SALIENCY,
-    FEATHER_SALIENCY_S,
     MOBILE_EDGE_S,
     MOBILE_EDGE_XS,
     MobileEdge,
@@ -79,7 +83,7 @@ ZOO: dict[str, tuple[str, "DataclassInstance"]] = {
     "csnet-x1": ("CSNet", fixed_split(20)),
     "csnet-x2": ("CSNet", fixed_split(40)),
     "feather-saliency": ("Feather", FeatherConfig()),
-    "feather-saliency-s": ("MobileEdge", FEATHER_SALIENCY_S),
+    "feather-saliency-s": ("Feather", FEATHER_SALIENCY_S),
     "feather-saliency-v1": ("MobileEdge", FEATHER_SALIENCY),
     "mobile-edge": ("Feather", MOBILE_EDGE),
     "mobile-edge-s": ("MobileEdge", MOBILE_EDGE_S),

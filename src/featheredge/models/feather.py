@@ -54,6 +54,14 @@ class FeatherConfig:
 #: For edges: local, and wider where the map is fine.
 MOBILE_EDGE = FeatherConfig(context_kernels=(5,), whole=False, steps=(96, 64, 48), fine=32)
 
+#: For saliency, without 6 of the 16 blocks, and only one of them at stride 32: 766 k parameters.
+FEATHER_SALIENCY_S = FeatherConfig(
+    blocks=(*EFFICIENTNET_LITE0[:9], EFFICIENTNET_LITE0[11]),
+    steps=(96, 64, 32),
+    fine=0,
+    subpixels=2,
+)
+
 
 class Separable(nn.Module):
     """A residual block: depthwise layer, pointwise layer, batch norm, ReLU."""

@@ -80,18 +80,6 @@ FEATHER_SALIENCY = MobileEdgeConfig(
     output_stride=4,
 )
 
-#: For saliency down to stride 16; the dilations of its context cover a picture of 224 px.
-FEATHER_SALIENCY_S = MobileEdgeConfig(
-    blocks=MOBILENET_V2[:10],
-    top=0,
-    laterals=(64, 48, 32),
-    gates=True,
-    head=32,
-    dilations=(),
-    context=(1, 2, 4, 8),
-    output_stride=4,
-)
-
 
 class DecoderStep(nn.Sequential):
     """Depthwise 3x3, then pointwise 1x1; the caller resizes and adds the encoder tap."""
