@@ -13,7 +13,7 @@ import numpy as np
 
 from featheredge.box_filter import box_mean
 from featheredge.compose import subject_mask
-from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
+from featheredge.datasets.mask_sets import pictures_in, split_masks
 from featheredge.image import load
 from featheredge.session import Session
 
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--band", type=int, default=15, help="pixels")
     args = parser.parse_args()
     masks = split_masks(args.data, (args.split,))
-    pictures = pictures_of(masks, picture_folder(args.data) or args.data)
+    pictures = pictures_in(args.data, masks)
     print(f"{len(masks)} pictures; mean absolute error of the opacity, in [0, 1]")
     for model in args.model or [None]:
         session = Session(model, task="saliency")

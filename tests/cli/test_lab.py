@@ -102,6 +102,7 @@ def test_decoding_shows_on_a_terminal_and_is_a_line_elsewhere(monkeypatch, capsy
         (["edge-distillation"], "add --data, --backbone and --teacher"),
         (["saliency-distillation", "--published"], "no paper has a schedule"),
         (["edge-distillation", "--published", "--times", "2"], "leave out --times"),
+        (["octave-splits", "--times", "2"], "octave-splits has one schedule"),
     ],
 )
 def test_a_table_that_cannot_be_reproduced_is_refused(arguments, said):

@@ -209,18 +209,20 @@ def reproduce(
         as_json: Print one JSON object.
     """
     require("lab", "`reproduce`")
+    if times > 1 and not chain.endswith("-distillation"):
+        raise ArgumentError(f"{chain} has one schedule; leave out --times")
     if chain == "csnet-cost":
         _csnet_cost(as_json)
         return
     if chain == "table1":
         _table1(data, teacher, pruned, threads, rounds, as_json)
         return
-    folder = output or Path("runs") / (chain if times == 1 else f"{chain}-{times}-times")
     if chain == "octave-splits":
-        _octave_splits(data, folder, seeds, as_json)
+        _octave_splits(data, output or Path("runs") / chain, seeds, as_json)
         return
     if data is None or backbone is None or teacher is None:
         raise ArgumentError(f"{chain} needs data to train on: add --data, --backbone and --teacher")
+    folder = output or Path("runs") / (chain if times == 1 else f"{chain}-{times}-times")
     _distillation(chain, data, backbone, teacher, folder, published, times, as_json)
 
 

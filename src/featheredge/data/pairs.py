@@ -17,7 +17,7 @@ from featheredge import image
 from featheredge.catalog import Task
 from featheredge.data.decoded import Arrays, DecodedPictures, Originals, Progress, decode
 from featheredge.datasets import bsds500
-from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
+from featheredge.datasets.mask_sets import pictures_in, split_masks
 from featheredge.errors import EvaluationError, ImageError
 
 Pair = tuple[Tensor, Tensor]
@@ -163,7 +163,7 @@ class MaskPairs(Decoded):
         super().__init__()
         self._maps, self._taught_by_masks = maps, taught_by_masks
         self._masks = split_masks(root, splits)
-        self._pictures = pictures_of(self._masks, picture_folder(root) or root)
+        self._pictures = pictures_in(root, self._masks)
 
     def __len__(self) -> int:
         return len(self._masks)

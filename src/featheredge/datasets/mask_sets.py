@@ -92,6 +92,22 @@ def picture_folder(dataset: Path) -> Path | None:
     return dataset / layout.pictures if layout else None
 
 
+def pictures_in(dataset: Path, masks: list[Path]) -> dict[str, Path]:
+    """Find the picture of every mask in the data set's folder of pictures.
+
+    Args:
+        dataset: A data set; if it has none of `LAYOUTS`, all of it is searched.
+        masks: Its masks.
+
+    Returns:
+        Stem -> picture.
+
+    Raises:
+        EvaluationError: As in `pictures_of`.
+    """
+    return pictures_of(masks, picture_folder(dataset) or dataset)
+
+
 def pictures_of(masks: list[Path], folder: Path) -> dict[str, Path]:
     """Find the picture of every mask in a folder and its sub-folders.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from featheredge.catalog import Task
 from featheredge.datasets.bsds500 import samples
-from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
+from featheredge.datasets.mask_sets import pictures_in, split_masks
 from featheredge.image import load
 from featheredge.maps import infer
 from featheredge.metrics.edge_evaluate import evaluate_edges
@@ -92,7 +92,7 @@ def score_masks(
         workers: Number of processes that score.
     """
     masks = split_masks(dataset, splits)
-    pictures = pictures_of(masks, picture_folder(dataset) or dataset)
+    pictures = pictures_in(dataset, masks)
     predict_pictures(model, "saliency", pictures, folder)
     return evaluate_saliency(pair_up(folder, masks), SaliencyProtocol(), workers=workers)
 

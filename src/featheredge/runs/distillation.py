@@ -10,7 +10,7 @@ from pathlib import Path
 
 from featheredge.catalog import Task
 from featheredge.datasets import bsds500
-from featheredge.datasets.mask_sets import picture_folder, pictures_of, split_masks
+from featheredge.datasets.mask_sets import pictures_in, split_masks
 from featheredge.deploy.export import export_network
 from featheredge.files import write_json
 from featheredge.metrics.benchmark import score_bsds, score_masks
@@ -55,6 +55,9 @@ class Chain:
         height: Height in pixels of the picture that multiply-adds are counted for.
         width: Its width.
         measure: Which score `measured` is, and on which pictures.
+        split: The split that is scored.
+        input_px: Side of the square that a teacher sees if its weights do not say it; None for any
+            size.
         has_fast: Whether NAME is the published schedule and NAME-fast that for a small machine.
     """
 
@@ -64,6 +67,8 @@ class Chain:
     height: int
     width: int
     measure: str
+    split: str
+    input_px: int | None
     has_fast: bool
 
     def recipe_name(self, experiment: Experiment, *, fast: bool) -> str:
@@ -85,6 +90,8 @@ EDGE_DISTILLATION = Chain(
     height=321,
     width=481,
     measure=f"ODS-F on BSDS500 test, single scale; {EdgeProtocol().describe()}",
+    split="test",
+    input_px=None,
     has_fast=True,
 )
 
@@ -102,6 +109,8 @@ SALIENCY_DISTILLATION = Chain(
     height=128,
     width=128,
     measure=f"max F on the validation pictures; {SaliencyProtocol().describe()}",
+    split="val",
+    input_px=128,
     has_fast=False,
 )
 
@@ -179,7 +188,7 @@ def distillation(
     scored = _Scored(chain, setting)
     what = f"the teacher, {setting.teacher}"
     purpose = read_purpose(setting.teacher)
-    side = chain.height if purpose is None else purpose.input_px
+    side = chain.input_px if purpose is None else purpose.input_px
     rows = [scored.row(teacher, "teacher", chain.published_teacher, what, side)]
     for experiment in chain.experiments:
         name = chain.recipe_name(experiment, fast=setting.fast)
@@ -243,7 +252,7 @@ def _training_pictures(recipe: Recipe) -> list[Path]:
     root, splits = recipe.data.root, recipe.data.train_splits
     if recipe.task == "edges":
         return [sample.image for split in splits for sample in bsds500.samples(root, split)]
-    return list(pictures_of(split_masks(root, splits), picture_folder(root) or root).values())
+    return list(pictures_in(root, split_masks(root, splits)).values())
 
 
 @dataclass(frozen=True)
@@ -270,12 +279,14 @@ class _Scored:
     def _score(self, network: Network, folder: Path, side: int | None) -> dict[str, object]:
         """Export a network, predict the chain's pictures, and evaluate the maps."""
         folder.mkdir(parents=True, exist_ok=True)
-        task, data, workers = self.chain.task, self.setting.data, self.setting.workers
-        file = folder / NETWORK_FILE
-        side = None if task == "edges" else side
+        task, split, file = self.chain.task, self.chain.split, folder / NETWORK_FILE
         export_network(network, file, name=folder.name, task=task, input_px=side, storage="fp32")
-        if task == "edges":
-            return score_bsds(str(file), data, folder / "test-maps", workers=workers).to_dict()
-        return score_masks(
-            str(file), data, folder / "val-maps", splits=("val",), workers=workers
-        ).to_dict()
+        evaluate = score_bsds if task == "edges" else score_masks
+        scores = evaluate(
+            str(file),
+            self.setting.data,
+            folder / f"{split}-maps",
+            splits=(split,),
+            workers=self.setting.workers,
+        )
+        return scores.to_dict()
