@@ -217,7 +217,7 @@ ENTRIES: tuple[Entry, ...] = (
         stride=32,
         trained_by="the featheredge authors, recipe feather-saliency-s",
         scores=_sod(0.779, 0.115, 0.781),
-        notes="Where 1.7 MB or half of the time matter; less sure of what is beside the object.",
+        notes="Where 1.7 MB or a third of the time matter; less sure of what is beside the object.",
     ),
 )
 """All shipped models. The first entry of a task is its default model."""
