@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_file
 
+from featheredge.errors import ArgumentError, RecipeError
 from featheredge.models import build
 from featheredge.models.cost import num_params
+from featheredge.models.network import Purpose
 from featheredge.run_folder import RECIPES_DIR
 from featheredge.runs import distillation as module
 from featheredge.runs.distillation import (
@@ -108,6 +110,24 @@ def test_a_longer_schedule_multiplies_the_epochs(tmp_path):
     distillation(chain, setting)
     used = json.loads((setting.folder / "edge-plain-fast/recipe.json").read_bytes())
     assert used["schedule"]["epochs"] == 2
+
+
+def test_finished_arms_of_another_schedule_are_refused_before_anything_runs(tmp_path):
+    chain = replace(EDGE_DISTILLATION, experiments=EDGE_DISTILLATION.experiments[2:4])
+    setting = write_setting(chain, tmp_path)
+    distillation(replace(chain, experiments=chain.experiments[1:]), setting)
+    announced = []
+    with pytest.raises(RecipeError, match=r"edge-kd-adaptor-fast: holds a run of another recipe"):
+        distillation(chain, replace(setting, times=2), announce=announced.append)
+    assert announced == []
+
+
+def test_a_teacher_of_another_task_is_refused(tmp_path):
+    setting = write_setting(EDGE_DISTILLATION, tmp_path)
+    build.save(toy_network(7), Path(setting.teacher), Purpose("saliency", 32))
+    with pytest.raises(ArgumentError, match="is a network for saliency; expected one for edges"):
+        distillation(EDGE_DISTILLATION, setting)
+    assert not setting.folder.exists()
 
 
 @pytest.mark.parametrize("chain", [EDGE_DISTILLATION, SALIENCY_DISTILLATION], ids=lambda c: c.task)

@@ -12,19 +12,21 @@ from featheredge.catalog import Task
 from featheredge.datasets import bsds500
 from featheredge.datasets.mask_sets import pictures_in, split_masks
 from featheredge.deploy.export import export_network
+from featheredge.errors import ArgumentError
 from featheredge.files import write_json
 from featheredge.metrics.benchmark import score_bsds, score_masks
 from featheredge.metrics.edge_protocol import EdgeProtocol
 from featheredge.metrics.saliency_protocol import SaliencyProtocol
 from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
-from featheredge.models.network import Network
+from featheredge.models.network import Network, Purpose
 from featheredge.models.purpose import read_purpose
 from featheredge.run_folder import MODEL_DIR, NETWORK_FILE, SCORE_FILE
 from featheredge.text_files import read_json
 from featheredge.training.log import LogCallback
 from featheredge.training.loop import train
 from featheredge.training.recipe import Recipe, load_recipe
+from featheredge.training.recipe_file import refuse_another
 from featheredge.training.teacher import Teacher
 from featheredge.training.teacher_maps import store_maps
 
@@ -182,17 +184,23 @@ def distillation(
 
     Returns:
         The teacher's row, then one row for each experiment.
+
+    Raises:
+        ArgumentError: The teacher has another task.
+        RecipeError: The folder holds runs with other settings.
     """
+    purpose = _purpose_for(chain, setting.teacher)
+    names = [chain.recipe_name(experiment, fast=setting.fast) for experiment in chain.experiments]
+    recipes = {name: _recipe(setting, name) for name in names}
+    for name, recipe in recipes.items():
+        refuse_another(setting.folder / name, recipe)
     announce("teacher")
     teacher = build.load_trained(setting.teacher)
     scored = _Scored(chain, setting)
     what = f"the teacher, {setting.teacher}"
-    purpose = read_purpose(setting.teacher)
     side = chain.input_px if purpose is None else purpose.input_px
     rows = [scored.row(teacher, "teacher", chain.published_teacher, what, side)]
-    for experiment in chain.experiments:
-        name = chain.recipe_name(experiment, fast=setting.fast)
-        recipe = _recipe(setting, name)
+    for experiment, (name, recipe) in zip(chain.experiments, recipes.items(), strict=True):
         if recipe.data.maps is not None:
             announce(f"maps for {name}")
             _label(teacher, recipe)
@@ -221,6 +229,16 @@ def table(chain: Chain, rows: Sequence[Row]) -> str:
     lines.append(f"measured: {chain.measure}")
     lines.append(f"GMAC: 10^9 multiply-adds at {chain.width}x{chain.height}")
     return "\n".join(lines)
+
+
+def _purpose_for(chain: Chain, teacher: str) -> Purpose | None:
+    """Read the purpose of a teacher, which must have the task of the chain if it has one."""
+    purpose = read_purpose(teacher)
+    if purpose is not None and purpose.task != chain.task:
+        raise ArgumentError(
+            f"the teacher {teacher} is a network for {purpose.task}; expected one for {chain.task}"
+        )
+    return purpose
 
 
 def _recipe(setting: Setting, name: str) -> Recipe:
