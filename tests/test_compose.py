@@ -15,6 +15,7 @@ from featheredge.compositing import foreground
 from featheredge.errors import ArgumentError, ImageError, NoObjectError, WeightsError
 from featheredge.opacity import soft_mask
 from featheredge.png import quantise
+from featheredge.random_walk import settle
 from featheredge.refine import FIT_PX, refine
 from featheredge.resize import resize, small_copy
 from featheredge.session import Session
@@ -267,8 +268,9 @@ def test_opacities_in_blocks_are_those_of_the_whole(shape, threshold, softness, 
     """Also where the picture is enlarged from its small copy."""
     image = resize(noise(shape[0] // 20, shape[1] // 20), *shape)
     session = Brightness()
-    small = session(image, size=small_copy(image, FIT_PX).shape[:2])
-    refined = refine(select_subject(small, threshold).map, image)
+    small = small_copy(image, FIT_PX)
+    settled = settle(session(image, size=small.shape[:2]), small, threshold)
+    refined = refine(select_subject(settled, threshold).map, image)
     found = subject_alpha(image, session, threshold, softness)
     expected = soft_mask(refined, threshold, softness) * 255
     assert 0 < found.mean() < 255

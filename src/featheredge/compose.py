@@ -23,6 +23,7 @@ from featheredge.image import MAX_MEGAPIXELS, Channels, ImageSource, load, swap_
 from featheredge.maps import cached_session
 from featheredge.opacity import SOFTNESS, border_level, opacities, ramp, soft_mask
 from featheredge.png import quantise
+from featheredge.random_walk import settle
 from featheredge.refine import FIT_PX, apply_lines, bounds, fit_lines, refine
 from featheredge.resize import fit_inside, resize, small_copy
 from featheredge.session import Session
@@ -156,7 +157,8 @@ def cut_out(
     small = small_copy(image, FIT_PX)
     map = subject_map(image, session)
     _require_object(map, threshold)  # on the network's own map, before borders are refined
-    selected = select_subject(map, threshold, subject=subject, min_share=min_share)
+    settled = settle(map, small, threshold)
+    selected = select_subject(settled, threshold, subject=subject, min_share=min_share)
     alpha = _refined_alpha(selected.map, image, small, threshold)
     if alpha.max() < border_level(threshold):
         _require_object(refine(selected.map, image), threshold)
@@ -166,6 +168,8 @@ def cut_out(
 
 def subject_mask(image: NDArray[np.uint8], map: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the opacities of the subject, without small parts and with sharp borders.
+
+    Unsure pixels are decided by their colours, see `featheredge.random_walk`.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -197,7 +201,8 @@ def refine_subject(
     Returns:
         (H, W) float32 in [0, 1].
     """
-    return refine(select_subject(map, threshold).map, image)
+    settled = settle(map, small_copy(image, FIT_PX), threshold)
+    return refine(select_subject(settled, threshold).map, image)
 
 
 def subject_alpha(
@@ -222,7 +227,7 @@ def subject_alpha(
     """
     pixels = load(image, max_megapixels=max_megapixels)
     small, map = small_copy(pixels, FIT_PX), subject_map(pixels, session)
-    selected = select_subject(map, threshold)
+    selected = select_subject(settle(map, small, threshold), threshold)
     return _refined_alpha(selected.map, pixels, small, threshold, softness)
 
 

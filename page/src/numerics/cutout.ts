@@ -1,6 +1,7 @@
 /** From a saliency map to a cut-out: opacities, colours without fringes, and a new background. */
 
 import { quantise, roundHalfEven, type Bytes, type FloatMap, type Pixels } from "./arrays";
+import { settle } from "./randomWalk";
 import { boxMean, FIT_PX, refine } from "./refine";
 import { fitInside, resizeBytes, resizeMap, resizePixels } from "./resize";
 import { selectSubject } from "./subject";
@@ -26,7 +27,8 @@ export interface Cutout {
 /** Returns the map of the subject, without small parts and with sharp borders. */
 export function refineSubject(image: Pixels, map: FloatMap, threshold: number): FloatMap {
   const small = resizeMap(map, ...fitInside(image.width, image.height, FIT_PX));
-  return refine(selectSubject(small, Math.fround(threshold)).map, image);
+  const settled = settle(small, smallCopy(image), Math.fround(threshold));
+  return refine(selectSubject(settled, Math.fround(threshold)).map, image);
 }
 
 /** Converts a map to opacities: a linear ramp from 0 to 1 around the threshold. */
