@@ -4,6 +4,7 @@
 
 DATA holds images/ID.jpg and masks/ID.png, and SPLIT.txt with one ID a line. The band is what lies
 within `--band` pixels of the mask's outline, along rows and columns, at the picture's full size.
+Each cut-out is scored as it is, and as it would be without the random walk.
 """
 
 import argparse
@@ -15,7 +16,10 @@ from featheredge.box_filter import box_mean
 from featheredge.compose import subject_mask
 from featheredge.datasets.mask_sets import pictures_in, split_masks
 from featheredge.image import load
+from featheredge.opacity import soft_mask
+from featheredge.refine import refine
 from featheredge.session import Session
+from featheredge.subject import select_subject
 
 
 def main() -> None:
@@ -30,25 +34,28 @@ def main() -> None:
     print(f"{len(masks)} pictures; mean absolute error of the opacity, in [0, 1]")
     for model in args.model or [None]:
         session = Session(model, task="saliency")
-        errors = [
-            opacity_errors(session, load(pictures[mask.stem]), load(mask)[..., 0], args.band)
-            for mask in masks
-        ]
-        band, whole = np.nanmean(errors, axis=0)
-        print(
-            f"{session.name}: {band:.4f} within {args.band} px of the outline, {whole:.4f} overall"
-        )
+        errors: dict[str, list[tuple[float, float]]] = {"with": [], "without": []}
+        for file in masks:
+            image, mask = load(pictures[file.stem]), load(file)[..., 0]
+            map = session(image)
+            refined = refine(select_subject(map).map, image)
+            errors["with"].append(opacity_errors(subject_mask(image, map), mask, args.band))
+            errors["without"].append(opacity_errors(soft_mask(refined), mask, args.band))
+        for walk, found in errors.items():
+            band, whole = np.nanmean(found, axis=0)
+            print(
+                f"{session.name}, {walk} the random walk: {band:.4f} within {args.band} px of the "
+                f"outline, {whole:.4f} overall"
+            )
 
 
-def opacity_errors(
-    session: Session, image: np.ndarray, mask: np.ndarray, band_px: int
-) -> tuple[float, float]:
-    """Mean absolute error of a cut-out's opacity in the band and over the picture.
+def opacity_errors(opacity: np.ndarray, mask: np.ndarray, band_px: int) -> tuple[float, float]:
+    """Mean absolute error of opacities in the band and over the picture.
 
     A picture without an outline has no band: NaN.
     """
     inside = (mask > 127).astype(np.float32)
-    difference = np.abs(subject_mask(image, session(image)) - inside)
+    difference = np.abs(opacity - inside)
     share = box_mean(inside, band_px)
     band = (share > 0) & (share < 1)
     return float(difference[band].mean()) if band.any() else np.nan, float(difference.mean())

@@ -22,7 +22,7 @@ from featheredge.resize import resize, small_copy
 
 Map = NDArray[np.float32]
 
-COPY_PX = 256
+COPY_PX = 192
 """Longest side of the small copy; a smaller image is not resized."""
 
 #: Log odds of a pixel are clipped to this: its map value stays between 0.001 and 0.999.
@@ -42,7 +42,7 @@ _TIE, _CONTRAST = 5.0, 2.0
 _LEAST_TRUST = 0.01
 
 #: Steps of conjugate gradients. More change a mask by less than it differs from the object.
-_SOLVER_STEPS = 30
+_SOLVER_STEPS = 20
 
 #: A squared error, summed over the pixels, that is too small to go on for.
 _SOLVED = 1e-9

@@ -11,7 +11,7 @@ import type { FloatMap, Pixels } from "./arrays";
 import { fitInside, resizeMap, resizePixels } from "./resize";
 
 /** Longest side of the small copy. */
-const COPY_PX = 256;
+const COPY_PX = 192;
 const MAX_LOG_ODDS = 7;
 const COLOUR_WEIGHT = 1.5;
 const MAX_COLOUR = 2;
@@ -23,7 +23,7 @@ const RARE = 1e-7;
 const TIE = 5;
 const CONTRAST = 2;
 const LEAST_TRUST = 0.01;
-const SOLVER_STEPS = 30;
+const SOLVER_STEPS = 20;
 const SOLVED = 1e-9;
 
 /** How strongly each pixel is tied to its right neighbour and to the one below; 0 at the border. */
