@@ -40,6 +40,7 @@ STAGES = {
     "network": ("session.Session._infer",),
     "input and map": ("session.Session.__call__",),
     "thin": ("nms.suppress", "looks.edges.suppress"),
+    "unsure pixels": ("compose.settle",),
     "select": ("compose.select_subject",),
     "refine": ("compose.small_copy", "compose.refine", "compose._refined_alpha"),
     "colours": ("compose.foreground",),

@@ -8,6 +8,7 @@ import torch
 from featheredge.deploy.export import export_network
 from featheredge.errors import WeightsError
 from featheredge.models.blocks import ConvNormAct, resize_like
+from featheredge.models.build import create_model
 from featheredge.models.cost import num_params
 from featheredge.models.feather import Feather, FeatherConfig
 from featheredge.models.mobilenet import EFFICIENTNET_LITE0, MobileNetV2
@@ -99,3 +100,23 @@ def test_a_fixed_norm_passes_its_gradients(stride, groups):
         run(x).square().sum().backward()
         gradients.append([p.grad.clone() for p in layer.parameters()])
     torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "stride"), [("mobile-edge-s", 300_000, 16), ("mobile-edge-xs", 80_000, 8)]
+)
+def test_the_small_ones_are_small(name, most, stride):
+    network = create_model(name)
+    assert sum(p.numel() for p in network.parameters()) <= most
+    assert network.stride == stride
+
+
+def test_small_networks_do_little_work_at_full_size():
+    # Only the stem runs at full size; all else runs at half size or less.
+    network = create_model("mobile-edge-xs")
+    sizes = []
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda m, i, out: sizes.append(out.shape[-1]))
+    network(torch.rand(1, 3, 64, 64))
+    assert max(sizes) == 32

@@ -32,14 +32,14 @@ from featheredge.models.csnet_extractor import CSNetExtractor, CSNetExtractorCon
 from featheredge.models.feather import (
     FEATHER_SALIENCY_S,
     MOBILE_EDGE,
+    MOBILE_EDGE_S,
+    MOBILE_EDGE_XS,
     Feather,
     FeatherConfig,
 )
 from featheredge.models.footprint import parameter_bytes
 from featheredge.models.mobile_edge import (
     FEATHER_SALIENCY,
-    MOBILE_EDGE_S,
-    MOBILE_EDGE_XS,
     MobileEdge,
     MobileEdgeConfig,
 )
@@ -86,9 +86,9 @@ ZOO: dict[str, tuple[str, "DataclassInstance"]] = {
     "feather-saliency-s": ("Feather", FEATHER_SALIENCY_S),
     "feather-saliency-v1": ("MobileEdge", FEATHER_SALIENCY),
     "mobile-edge": ("Feather", MOBILE_EDGE),
-    "mobile-edge-s": ("MobileEdge", MOBILE_EDGE_S),
+    "mobile-edge-s": ("Feather", MOBILE_EDGE_S),
     "mobile-edge-v1": ("MobileEdge", MobileEdgeConfig()),
-    "mobile-edge-xs": ("MobileEdge", MOBILE_EDGE_XS),
+    "mobile-edge-xs": ("Feather", MOBILE_EDGE_XS),
     "pidinet": ("PiDiNet", PiDiNetConfig()),
     "pidinet-l": ("PiDiNet", PiDiNetConfig(context=0)),
     "pidinet-small": ("PiDiNet", PiDiNetConfig((30, 60, 120, 120), context=12)),

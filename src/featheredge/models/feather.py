@@ -54,6 +54,28 @@ class FeatherConfig:
 #: For edges: local, and wider where the map is fine.
 MOBILE_EDGE = FeatherConfig(context_kernels=(5,), whole=False, steps=(96, 64, 48), fine=32)
 
+#: For edges, without the 8 blocks behind stride 16 and without layers at half size.
+MOBILE_EDGE_S = FeatherConfig(
+    blocks=EFFICIENTNET_LITE0[:8],
+    context=80,
+    context_kernels=(5,),
+    whole=False,
+    steps=(64, 32),
+    fine=0,
+    subpixels=2,
+)
+
+#: For edges, down to stride 8 only.
+MOBILE_EDGE_XS = FeatherConfig(
+    blocks=EFFICIENTNET_LITE0[:5],
+    context=48,
+    context_kernels=(7, 7),
+    whole=False,
+    steps=(32,),
+    fine=0,
+    subpixels=2,
+)
+
 #: For saliency, without 6 of the 16 blocks, and only one of them at stride 32: 766 k parameters.
 FEATHER_SALIENCY_S = FeatherConfig(
     blocks=(*EFFICIENTNET_LITE0[:9], EFFICIENTNET_LITE0[11]),

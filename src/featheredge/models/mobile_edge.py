@@ -59,16 +59,6 @@ class MobileEdgeConfig:
     output_stride: Literal[1, 2, 4] = 1
 
 
-#: MobileNetV2's layers down to stride 16, so its ImageNet weights fit: 247 k parameters.
-MOBILE_EDGE_S = MobileEdgeConfig(
-    blocks=MOBILENET_V2[:10], top=0, dilations=(), context=(2, 4, 8), output_stride=2
-)
-
-#: MobileNetV2's layers down to stride 8: 59 k parameters.
-MOBILE_EDGE_XS = MobileEdgeConfig(
-    blocks=MOBILENET_V2[:6], top=0, dilations=(), context=(2, 4, 8), output_stride=2
-)
-
 #: For saliency, which needs the full receptive field of the encoder and less detail.
 FEATHER_SALIENCY = MobileEdgeConfig(
     top=0,
