@@ -1,32 +1,35 @@
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
-import { gzipSync } from "node:zlib";
+import { gzipAsync } from "@gfx/zopfli";
 import { defaultClientConditions, defineConfig, type Plugin } from "vite";
 
 const ORT = createRequire(import.meta.url).resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm");
 const OUT = "../src/featheredge/server/page";
 
-/** The two files that ONNX Runtime loads by address. The WebAssembly is stored with gzip. */
+/**
+ * The two files that ONNX Runtime loads by address. The WebAssembly is stored with gzip, by Zopfli:
+ * it takes half a minute and makes the file 5 % smaller than zlib does.
+ */
 function ortFiles(): Plugin {
-  const files: Record<string, () => { name: string; source: Uint8Array }> = {
-    "virtual:ort-loader": () => ({
+  const files: Record<string, () => Promise<{ name: string; source: Uint8Array }>> = {
+    "virtual:ort-loader": async () => ({
       name: "ort.mjs",
       source: readFileSync(ORT.replace(/wasm$/, "mjs")),
     }),
-    "virtual:ort-wasm": () => ({
+    "virtual:ort-wasm": async () => ({
       name: "ort.wasm.gz",
-      source: gzipSync(readFileSync(ORT), { level: 9 }),
+      source: await gzipAsync(readFileSync(ORT), { numiterations: 1 }),
     }),
   };
   return {
     name: "ort-files",
     enforce: "pre",
     resolveId: (id) => (id in files ? `\0${id}` : null),
-    load(id) {
+    async load(id) {
       const file = files[id.slice(1)];
       if (!id.startsWith("\0") || !file) return null;
-      const { name, source } = file();
+      const { name, source } = await file();
       const digest = createHash("sha256").update(source).digest("hex").slice(0, 8);
       const fileName = `assets/${name.replace(".", `-${digest}.`)}`;
       this.emitFile({ type: "asset", fileName, source });

@@ -119,7 +119,7 @@ ENTRIES: tuple[Entry, ...] = (
         training_data=_EDGE_DATA,
         initial_weights=_LITE0,
         teacher=_TEACHERS,
-        num_params=293_638,
+        num_params=293_492,
         stride=16,
         trained_by=(
             "the featheredge authors, recipes mobile-edge-s-start, -more, -four and mobile-edge-s"
@@ -156,7 +156,7 @@ ENTRIES: tuple[Entry, ...] = (
         training_data=_EDGE_DATA,
         initial_weights=_LITE0,
         teacher=_TEACHERS,
-        num_params=73_413,
+        num_params=73_364,
         stride=8,
         trained_by="the featheredge authors, recipes mobile-edge-xs-start and mobile-edge-xs",
         scores=_bsds(0.783, 0.802, 0.802),
