@@ -53,7 +53,14 @@ def forms_of(
     pictures = load_pictures(calibrate, reference)
     forms = list(ONNX_FORMS)
     if is_installed("openvino"):
-        forms += [form for form in OPENVINO_FORMS if "int8" not in form[0] or is_installed("nncf")]
+        from featheredge.openvino_runtime import cpu_precisions
+
+        here = cpu_precisions()  # a processor without bfloat16 has no "bf16"
+        forms += [
+            (target, precision)
+            for target, precision in OPENVINO_FORMS
+            if precision in here and ("int8" not in target or is_installed("nncf"))
+        ]
     rows = []
     with TemporaryDirectory() as folder:
         for target, precision in forms:

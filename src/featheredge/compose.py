@@ -24,10 +24,10 @@ from featheredge.maps import cached_session
 from featheredge.opacity import SOFTNESS, border_level, opacities, ramp, soft_mask
 from featheredge.png import quantise
 from featheredge.random_walk import settle
-from featheredge.refine import FIT_PX, apply_lines, bounds, fit_lines, refine
+from featheredge.refine import FIT_PX, apply_lines, apply_to_image, bounds, fit_lines, refine
 from featheredge.resize import fit_inside, resize, small_copy
 from featheredge.session import Session
-from featheredge.subject import MIN_SHARE, Subject, select_subject
+from featheredge.subject import MIN_SHARE, Selected, Subject, select_subject
 from featheredge.tensor_layout import Tensor
 
 
@@ -157,8 +157,7 @@ def cut_out(
     small = small_copy(image, FIT_PX)
     map = subject_map(image, session)
     _require_object(map, threshold)  # on the network's own map, before borders are refined
-    settled = settle(map, small, threshold)
-    selected = select_subject(settled, threshold, subject=subject, min_share=min_share)
+    selected = _find_subject(map, small, threshold, subject, min_share)
     alpha = _refined_alpha(selected.map, image, small, threshold)
     if alpha.max() < border_level(threshold):
         _require_object(refine(selected.map, image), threshold)
@@ -201,8 +200,8 @@ def refine_subject(
     Returns:
         (H, W) float32 in [0, 1].
     """
-    settled = settle(map, small_copy(image, FIT_PX), threshold)
-    return refine(select_subject(settled, threshold).map, image)
+    small = small_copy(image, FIT_PX)
+    return apply_to_image(fit_lines(_find_subject(map, small, threshold).map, small), image)
 
 
 def subject_alpha(
@@ -227,7 +226,7 @@ def subject_alpha(
     """
     pixels = load(image, max_megapixels=max_megapixels)
     small, map = small_copy(pixels, FIT_PX), subject_map(pixels, session)
-    selected = select_subject(settle(map, small, threshold), threshold)
+    selected = _find_subject(map, small, threshold)
     return _refined_alpha(selected.map, pixels, small, threshold, softness)
 
 
@@ -245,6 +244,18 @@ def subject_map(image: NDArray[np.uint8], session: Session) -> NDArray[np.float3
     if session.input_px is None:  # such a network has maps of the image's size only
         return resize(session(image, max_megapixels=np.inf), *size)
     return session(image, max_megapixels=np.inf, size=size)
+
+
+def _find_subject(
+    map: NDArray[np.float32],
+    small: NDArray[np.uint8],
+    threshold: float,
+    subject: Subject = "all",
+    min_share: float = MIN_SHARE,
+) -> Selected:
+    """Decide the unsure pixels of a map, and keep the parts that belong to the subject."""
+    settled = settle(map, small, threshold)
+    return select_subject(settled, threshold, subject=subject, min_share=min_share)
 
 
 def _refined_alpha(

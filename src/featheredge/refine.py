@@ -70,8 +70,12 @@ def refine(
             f"radius, eps and fit_px are {radius}, {eps} and {fit_px}; expected numbers above 0"
         )
     check_unit(map, "the map")
+    return apply_to_image(fit_lines(map, small_copy(image, fit_px), radius=radius, eps=eps), image)
+
+
+def apply_to_image(lines: Lines, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Compute the refined map at the size of the image, strip by strip."""
     height, width = image.shape[:2]
-    lines = fit_lines(map, small_copy(image, fit_px), radius=radius, eps=eps)
     refined = np.empty((height, width), np.float32)
     for rows in strips(height, width):
         area = rows, slice(0, width)
