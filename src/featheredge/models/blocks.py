@@ -5,11 +5,12 @@ Shapes: B batch, C channels, H W pixels. Every block takes and returns (B, C, H,
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 Activation = Literal["relu", "relu6", "none"]
 
@@ -112,6 +113,44 @@ def depthwise(
         groups=channels,
         activation=activation,
     )
+
+
+class PReLU(nn.PReLU):
+    """PyTorch's PReLU with a slope per channel, trained in half the time on a CPU.
+
+    PyTorch's own gradient takes a third of a CSNet training step. The values are the same; at
+    exactly 0 this gradient takes the positive side, PyTorch's the negative one.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        if self.training and torch.is_grad_enabled():
+            slopes = self.weight.to(x.dtype)[:, None, None]
+            trained: Tensor = _TrainedPReLU.apply(x, slopes)  # type: ignore[no-untyped-call]
+            return trained
+        return super().forward(x)
+
+
+class _TrainedPReLU(torch.autograd.Function):
+    """x + (slope - 1) min(x, 0), with a gradient of three passes over the activations.
+
+    The slopes have the shape (C, 1, 1).
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, slopes: Tensor) -> Tensor:
+        negative = x.clamp(max=0)
+        ctx.save_for_backward(negative, slopes)
+        return torch.addcmul(x, negative, slopes - 1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        negative, slopes = ctx.saved_tensors
+        below = torch.ops.aten.threshold_backward(gradient, -negative, 0)  # 0 where x >= 0
+        of_input = torch.addcmul(gradient, below, slopes - 1)
+        of_slopes = (below * negative).sum((0, 2, 3))[:, None, None]
+        return of_input, of_slopes
 
 
 class ScaleEnhancement(nn.Module):

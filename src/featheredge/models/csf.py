@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from featheredge.errors import ArgumentError
+from featheredge.models.blocks import PReLU
 from featheredge.models.network import Logits, Network
 from featheredge.models.octave import GeneralOctConv, PerScale, Scales
 from featheredge.models.resample import Down, crop_like, enlarge, fit
@@ -56,7 +57,7 @@ class NormAct(nn.Sequential):
     """Norm, then a PReLU with a slope per channel."""
 
     def __init__(self, channels: int, norm: Norm = nn.BatchNorm2d) -> None:
-        super().__init__(norm(channels), nn.PReLU(channels))
+        super().__init__(norm(channels), PReLU(channels))
 
 
 class MultiScale(nn.Module):
