@@ -87,6 +87,14 @@ def test_features_are_the_encoders_last_map():
     torch.testing.assert_close(Teacher(network).features(image, "encoder"), expected)
 
 
+def test_features_cost_nothing_beyond_their_layer():
+    network, called = toy_network(), []
+    for name, layer in network.named_children():
+        layer.register_forward_hook(lambda *_, name=name: called.append(name))
+    Teacher(network).features(pictures(), "encoder")
+    assert called == ["encoder"]
+
+
 def test_recording_ends_with_its_context():
     network, image = toy_network(), pictures()
     with recorded(network, "steps.1") as maps:

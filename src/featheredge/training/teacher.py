@@ -5,7 +5,7 @@ Shapes: B batch, C channels, H W pixels.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 import torch
@@ -71,8 +71,12 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def features(self, image: Tensor, layer: str) -> Tensor:
-        """The last map, (B, C, h, w), that submodule `layer` returns for `image`, (B, 3, H, W)."""
-        with recorded(self.network, layer) as maps:
+        """The map, (B, C, h, w), that submodule `layer` returns for `image`, (B, 3, H, W).
+
+        The network stops there, since its later layers do not matter. If `layer` returns several
+        maps, the last is taken.
+        """
+        with recorded(self.network, layer, stop=True) as maps, suppress(_Recorded):
             self.network(self.network.normalise(image))
         return maps[-1]
 
@@ -103,14 +107,19 @@ def weighted_mean(maps: Tensor, weights: Sequence[float] = ()) -> Tensor:
     return mean
 
 
+class _Recorded(Exception):
+    """A network has returned the map that it was called for."""
+
+
 @contextmanager
-def recorded(network: nn.Module, layer: str) -> Iterator[list[Tensor]]:
+def recorded(network: nn.Module, layer: str, *, stop: bool = False) -> Iterator[list[Tensor]]:
     """Collect what a submodule returns while the context is open.
 
     Args:
         network: whose forward will be called inside.
         layer: dotted name of the submodule, such as "encoder" or "block4_4". Of a list of maps,
             as encoders return, the last is taken.
+        stop: Whether to end the forward there, by raising `_Recorded`.
 
     Yields:
         A list that grows by one tensor with each call of the submodule.
@@ -124,6 +133,8 @@ def recorded(network: nn.Module, layer: str) -> Iterator[list[Tensor]]:
         while not isinstance(output, Tensor):
             output = output[-1]
         maps.append(output)
+        if stop:
+            raise _Recorded
 
     modules = dict(network.named_modules())
     if layer not in modules:
