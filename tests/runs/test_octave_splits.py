@@ -1,9 +1,11 @@
 """The comparison of splits: every run is trained and scored once, and the table has the claims."""
 
 import json
+import re
 
 import pytest
 
+from featheredge.errors import RecipeError
 from featheredge.run_folder import RECIPES_DIR
 from featheredge.runs import octave_splits as module
 from featheredge.runs.octave_splits import SPLITS, SplitRow, octave_splits, splits_table
@@ -51,6 +53,10 @@ def test_every_split_is_trained_and_scored_once(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "train", fail)
     monkeypatch.setattr(module, "score_masks", fail)
     assert octave_splits(recipe, data, folder, seeds=2) == rows
+    longer = tmp_path / "longer.toml"
+    longer.write_text(re.sub("epochs = [0-9]+", "epochs = 9", recipe.read_text()))
+    with pytest.raises(RecipeError, match="another recipe"):
+        octave_splits(longer, data, folder, seeds=2)
 
 
 def test_the_table_has_the_claims_of_the_paper():

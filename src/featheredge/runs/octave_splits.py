@@ -20,7 +20,8 @@ from featheredge.run_folder import MODEL_DIR, NETWORK_FILE, SCORE_FILE
 from featheredge.text_files import read_json
 from featheredge.training.log import LogCallback
 from featheredge.training.loop import train
-from featheredge.training.recipe import load_recipe
+from featheredge.training.recipe import Recipe, load_recipe
+from featheredge.training.recipe_file import refuse_another
 
 #: Side in pixels of the square that multiply-adds are counted for, as in the paper.
 SIDE_PX = 224
@@ -76,13 +77,24 @@ def octave_splits(
 
     Returns:
         One row for each of `SPLITS`.
+
+    Raises:
+        RecipeError: The folder holds runs with other settings.
     """
+    recipes = {
+        (name, seed): load_recipe(
+            recipe, [f"data.root={data}", f"network.name={name}", f"seed={seed}"]
+        )
+        for seed in range(seeds)
+        for name in SPLITS
+    }
+    runs = {key: folder / f"{key[0]}-{key[1]}" for key in recipes}
+    for key, run in runs.items():
+        refuse_another(run, recipes[key])
     scores: dict[str, list[float]] = {name: [] for name in SPLITS}
-    for seed in range(seeds):
-        for name in SPLITS:
-            run = folder / f"{name}-{seed}"
-            announce(run.name)
-            scores[name].append(_max_f(recipe, data, run, name, seed, workers, on_record))
+    for (name, seed), run in runs.items():
+        announce(run.name)
+        scores[name].append(_max_f(recipes[name, seed], run, workers, on_record))
     return [_row(name, scores[name]) for name in SPLITS]
 
 
@@ -104,30 +116,22 @@ def splits_table(rows: Sequence[SplitRow]) -> str:
     return "\n".join(lines)
 
 
-def _max_f(
-    recipe: Path,
-    data: Path,
-    run: Path,
-    name: str,
-    seed: int,
-    workers: int,
-    on_record: LogCallback,
-) -> float:
+def _max_f(recipe: Recipe, run: Path, workers: int, on_record: LogCallback) -> float:
     """Train and score one network, or read its score if it exists."""
     score = run / SCORE_FILE
     if not score.exists():
-        loaded = load_recipe(recipe, [f"data.root={data}", f"network.name={name}", f"seed={seed}"])
         if not (run / MODEL_DIR / build.CONFIG_FILE).exists():
-            train(loaded, run, on_record=on_record)
-        file = run / NETWORK_FILE
-        export_network(
-            build.load(run / MODEL_DIR), file, name=run.name, task="saliency",
-            input_px=loaded.input_px,
-        )  # fmt: skip
-        maps, splits = run / "val-maps", loaded.data.val_splits
-        write_json(
-            score, score_masks(str(file), data, maps, splits=splits, workers=workers).to_dict()
+            train(recipe, run, on_record=on_record)
+        network, file = build.load(run / MODEL_DIR), run / NETWORK_FILE
+        export_network(network, file, name=run.name, task="saliency", input_px=recipe.input_px)
+        scores = score_masks(
+            str(file),
+            recipe.data.root,
+            run / "val-maps",
+            splits=recipe.data.val_splits,
+            workers=workers,
         )
+        write_json(score, scores.to_dict())
     return float(read_json(score)["max_f"])
 
 
