@@ -48,7 +48,7 @@ export function highest(map: FloatMap): number {
 /** Rounds halves to the even neighbour, as Python does. */
 export function roundHalfEven(value: number): number {
   const rounded = Math.round(value);
-  return Math.abs(value % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
+  return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
 /** Converts a map in [0, 1] to 8 bits, round(255 p), without stretching its range. */

@@ -128,16 +128,17 @@ function smallCopy(image: Pixels): Pixels {
 /** Returns weighted mean colours around every pixel of a small copy of the picture. */
 function meanColour(small: Pixels, weight: Bytes, radius: number, passes = 1): Pixels {
   const { width, height } = small;
-  let weights = Float64Array.from(resizeBytes(weight, width, height).data);
-  let colours = Float64Array.from(small.data, (value, i) => value * weights[Math.floor(i / 3)]);
+  let weights = new Float64Array(resizeBytes(weight, width, height).data);
+  let colours = new Float64Array(small.data).map((value, i) => value * weights[Math.floor(i / 3)]);
   const radiusPx = Math.max(roundHalfEven(radius * Math.max(width, height)), 1);
   for (let pass = 0; pass < passes; pass++) {
     colours = boxMean(colours, width, height, 3, radiusPx) as typeof colours;
     weights = boxMean(weights, width, height, 1, radiusPx) as typeof weights;
   }
-  const data = Uint8Array.from(colours, (value, i) =>
-    toByte(value / Math.max(weights[Math.floor(i / 3)], 1e-3)),
-  );
+  const data = new Uint8Array(colours.length);
+  for (let at = 0; at < data.length; at++) {
+    data[at] = toByte(colours[at] / Math.max(weights[Math.floor(at / 3)], 1e-3));
+  }
   return { width, height, data };
 }
 

@@ -38,10 +38,11 @@ export function settle(map: FloatMap, image: Pixels, threshold: number): FloatMa
   const [width, height] = fitInside(image.width, image.height, COPY_PX);
   const small = resizePixels(image, width, height);
   const centre = logOdds(threshold);
-  const odds = Float64Array.from(resizeMap(map, width, height).data, (p) => logOdds(p) - centre);
+  const coarse = new Float64Array(resizeMap(map, width, height).data);
+  const odds = coarse.map((p) => logOdds(p) - centre);
   const trust = odds.map((value) => (2 * probability(value) - 1) ** 4 + LEAST_TRUST);
   const settled = walk(tied(small), trust, withColours(small, odds));
-  const data = Float32Array.from(settled, (p) => probability(logOdds(p) + centre));
+  const data = new Float32Array(settled.map((p) => probability(logOdds(p) + centre)));
   return { width, height, data };
 }
 

@@ -92,9 +92,9 @@ function windowMean(
 function fit(map: FloatMap, luminance: Bytes, radius: number): { slope: FloatMap; offset: FloatMap } {
   const { width, height } = map;
   const mean = (values: Float64Array) => boxMean(values, width, height, 1, radius);
-  const guide = Float64Array.from(luminance.data, (value) => value / 255);
+  const guide = new Float64Array(luminance.data).map((value) => value / 255);
   const meanGuide = mean(guide);
-  const meanMap = mean(Float64Array.from(map.data));
+  const meanMap = mean(new Float64Array(map.data));
   const meanSquare = mean(guide.map((value) => value * value));
   const meanProduct = mean(guide.map((value, i) => value * map.data[i]));
   const slope = meanProduct.map((product, i) => {

@@ -37,7 +37,7 @@ export function selectSubject(map: FloatMap, threshold: number): Selected {
   const largest = Math.max(...areas);
   if (largest === 0) return { map, numDropped: 0 };
   const kept = Array.from(areas, (area) => area >= Math.max(1, MIN_SHARE * largest));
-  const inside = Uint8Array.from(parts.labels, (label) => +kept[label]);
+  const inside = new Uint8Array(parts.labels.map((label) => +kept[label]));
   const area = areas.reduce((sum, value, part) => sum + (kept[part] ? value : 0), 0);
   const holes = smallHoles(small, inside, threshold, area);
   const numDropped = areas.filter((value, part) => value > 0 && !kept[part]).length;
@@ -91,7 +91,7 @@ function smallHoles(
   for (let y = 0; y < height; y++) {
     fills[parts.labels[y * width]] = fills[parts.labels[(y + 1) * width - 1]] = false;
   }
-  let holes: Uint8Array = Uint8Array.from(parts.labels, (label) => +fills[label]);
+  let holes: Uint8Array = new Uint8Array(parts.labels.map((label) => +fills[label]));
   for (let i = 0; i < HOLE_BORDER_PX; i++) holes = grow(holes, inside, width, height);
   return holes;
 }
