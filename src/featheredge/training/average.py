@@ -13,7 +13,7 @@ from featheredge.training.frozen import set_training
 
 
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:
-    """A copy of `network` that follows it: average <- decay x average + (1 - decay) x network.
+    """Return a copy of `network` that follows it: decay x average + (1 - decay) x network.
 
     For the first 1 / (1 - decay) updates it is their plain mean, so the random initial weights
     leave no trace. Only parameters are averaged. The statistics of batch norms cannot be averaged

@@ -44,7 +44,7 @@ def write(
 
     Args:
         path: The file to replace.
-        model: What is trained.
+        model: The trained module.
         average: The moving average of its weights.
         optimiser: The optimiser.
         progress: Other facts, as JSON.
@@ -82,7 +82,7 @@ def restore(
     """Load a checkpoint into the given objects.
 
     Raises:
-        WeightsError: It is of another network or optimiser.
+        WeightsError: It belongs to another network or optimiser.
     """
     try:
         model.load_state_dict(_below("model/", stored.tensors))
@@ -95,7 +95,7 @@ def restore(
 
 
 def read_progress(path: Path) -> dict[str, Any]:
-    """The `progress` that `write` stored.
+    """Read the `progress` that `write` stored.
 
     Raises:
         WeightsError: The file is damaged.
@@ -111,12 +111,12 @@ def read_progress(path: Path) -> dict[str, Any]:
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The entries whose keys begin with `prefix`, without it."""
+    """Return the entries whose keys begin with `prefix`, which is removed."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _optimiser_state(optimiser: torch.optim.Optimizer, flat: dict[str, Tensor]) -> dict[str, Any]:
-    """The optimiser's state_dict with the tensors of each parameter taken from `flat`."""
+    """Return the optimiser's state_dict with the tensors of each parameter from `flat`."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in flat.items():
         index, name = key.split("/", 1)

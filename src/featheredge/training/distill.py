@@ -32,7 +32,7 @@ class OutputDistillation:
     reduction: Literal["sum", "mean"] = "mean"
 
     def __call__(self, logits: Logits, teacher_map: Tensor) -> Tensor:
-        """The loss of a batch.
+        """Compute the loss of a batch.
 
         Args:
             logits: Of the student; only the final map is compared.
@@ -95,7 +95,7 @@ class KnowledgeAdaptor(nn.Module):
         self.teacher.requires_grad_(settings.train_teacher_side)
 
     def forward(self, student_map: Tensor, teacher_map: Tensor) -> Tensor:
-        """The loss of a batch.
+        """Compute the loss of a batch.
 
         Args:
             student_map: (B, student channels, h, w), the last map of the student's encoder.

@@ -1,4 +1,4 @@
-"""A run without a run folder: what training would do, and how long it would take."""
+"""Plan a run: what training would do, and how long it would take. Nothing is written."""
 
 import time
 from dataclasses import dataclass
@@ -26,19 +26,19 @@ _NUM_TIMED = 3
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a run will do; printing it gives the plan.
+    """The plan of a run; `str` formats it.
 
     Attributes:
-        recipe: What is run.
+        recipe: The recipe.
         network: The class of the network.
         num_params: Parameters of the network.
         num_trained: Parameters that change.
-        num_train: Pictures that an epoch visits, repeated ones counted as often.
+        num_train: Pictures that an epoch visits; a repeated picture counts each time.
         num_val: Pictures for validation.
         steps: Optimiser steps of the whole run.
         step_s: Seconds that a step took, the mean of a few.
         memory_bytes: Estimate for a step.
-        steps_done: Steps of the run that is in the folder.
+        steps_done: Steps that the run in the folder has completed.
     """
 
     recipe: Recipe
@@ -90,13 +90,13 @@ def plan_run(
     several are taken to need an equal part of that time.
 
     Args:
-        recipe: What to run.
-        folder: Where the run would be.
+        recipe: The recipe to run.
+        folder: The run folder.
         accelerator: As for `train`.
         devices: As for `train`.
 
     Raises:
-        ArgumentError: It was started by torchrun.
+        ArgumentError: torchrun started this process.
         RecipeError: The folder holds a run of another recipe, or the recipe cannot be run.
         WeightsError: Initial weights or the checkpoint of the run are damaged.
         EvaluationError: The data set is not where the recipe says.
@@ -132,7 +132,7 @@ def _without_cache(recipe: Recipe) -> Recipe:
 
 
 def _time_steps(run: TrainingRun) -> float:
-    """Seconds of a step: the mean of a few after the first, or the first of a run of one step."""
+    """Time a step in seconds: the mean of a few after the first, or the only one of a run."""
     seconds = []
     for step in range(1, min(_NUM_TIMED + 1, run.length.steps) + 1):
         started = time.perf_counter()

@@ -20,7 +20,7 @@ class Length:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps of the whole run."""
+        """Number of optimiser steps of the whole run."""
         return self.steps_per_epoch * self.epochs
 
 

@@ -195,7 +195,7 @@ class TrainingRun:
         return self.folder / MODEL_DIR
 
     def _resume(self) -> int:
-        """Load the checkpoint, if one exists; returns the number of steps that are done.
+        """Load the checkpoint if one exists, and return the number of completed steps.
 
         The first process reads it for all: on other machines the folder may not exist.
         """
@@ -221,7 +221,7 @@ class TrainingRun:
             )
 
     def _accumulate_gradients(self) -> float:
-        """Forward and backward over `accumulate` batches; returns the mean loss of all crops."""
+        """Add up the gradients of `accumulate` batches, and return the mean loss of all crops."""
         parts, total = self.recipe.run.accumulate, 0.0
         for part in range(parts):
             image, label = next(self.batches)
@@ -241,7 +241,7 @@ class TrainingRun:
         return total
 
     def _batches(self) -> Iterator[list[Tensor]]:
-        """The remaining batches, of each this process's share."""
+        """Return this process's shares of the remaining batches."""
         parts, fabric = self.recipe.run.accumulate, self.fabric
         batches = range(self.first_step * parts, self.length.steps * parts)
         loader: DataLoader[Pair] = DataLoader(
@@ -255,7 +255,7 @@ class TrainingRun:
         return iter(prepared)  # type: ignore[arg-type]
 
     def _averaged_network(self) -> Network:
-        """The averaged network, with batch norms estimated for it on the run's first crops.
+        """Return the averaged network, with batch norms estimated on the first crops of the run.
 
         Processes take these batches in turn, each batch whole.
         """

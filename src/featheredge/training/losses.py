@@ -36,7 +36,7 @@ class EdgeLoss:
     reduction: Literal["sum", "mean"] = "mean"
 
     def __call__(self, logits: Logits, label: Tensor) -> Tensor:
-        """The loss of a batch.
+        """Compute the loss of a batch.
 
         Args:
             logits: Maps before the sigmoid: the final one (B, 1, H, W), sides of that size or
@@ -55,14 +55,14 @@ class EdgeLoss:
         return loss
 
     def _one(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """Weighted cross-entropy of one map: sum or mean over pixels, mean over the batch."""
+        """Compute the weighted cross-entropy of a map: mean over the batch of sums or means."""
         total = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
         pixels = target[0].numel() if self.reduction == "mean" else 1
         return total / (target.shape[0] * pixels)
 
 
 def balanced_weights(label: Tensor, eta: float, lambda_: float) -> Tensor:
-    """Per-pixel weights of RCF's class-balanced loss (Liu et al., CVPR 2017, equation 1).
+    """Return the pixel weights of RCF's class-balanced loss (Liu et al., CVPR 2017, equation 1).
 
     With |Y+| edge and |Y-| background pixels in a picture, an edge pixel weighs
     |Y-| / (|Y+| + |Y-|) and a background pixel lambda |Y+| / (|Y+| + |Y-|). Pixels with
@@ -103,7 +103,7 @@ class SaliencyLoss:
     side_weight: NonNegativeFloat = 1.0
 
     def __call__(self, logits: Logits, label: Tensor) -> Tensor:
-        """The loss of a batch.
+        """Compute the loss of a batch.
 
         Args:
             logits: Maps before the sigmoid: the final one (B, 1, H, W), sides of that size or
@@ -134,7 +134,7 @@ class SaliencyLoss:
 
 
 def outline_weights(label: Tensor, outline: float) -> Tensor:
-    """Weights, (B, 1, H, W): 1 + `outline` |mean of the label around a pixel - label|."""
+    """Return weights, (B, 1, H, W): 1 + `outline` |mean of the label around a pixel - label|."""
     if outline == 0:
         return torch.ones_like(label)
     around = _moving_mean(_moving_mean(label, 2), 3)
@@ -142,7 +142,7 @@ def outline_weights(label: Tensor, outline: float) -> Tensor:
 
 
 def _moving_mean(x: Tensor, axis: int) -> Tensor:
-    """Mean along one axis over a window, of the cells that lie inside the map.
+    """Return the mean over a window along one axis, of the cells that lie inside the map.
 
     Running sums take the same time for any window; a square average pool took two fifths of a
     training step.

@@ -36,7 +36,7 @@ class ChannelDecay:
             after the step, never past zero.
         layers: First parts of the dotted names of the norms that decay; the default is CSNet's
             stages.
-        cost: Also make the pull proportional to the cost of a channel: "equal", no;
+        cost: Also make the pull proportional to the cost of a channel: "equal" does not;
             "multiply-adds", those that compute it at its resolution; "ms", the table `ms`. The mean
             over all channels is 1, so `strength` keeps its meaning.
         ms: Milliseconds for a channel, by the first part of its norm's dotted name; the longest
@@ -100,7 +100,7 @@ class NormDecay:
 
     @property
     def scales(self) -> list[nn.Parameter]:
-        """The norm scales that decay."""
+        """Return the norm scales that decay."""
         return [decayed.norm.weight for decayed in self._decayed]
 
     @contextmanager
@@ -144,7 +144,7 @@ class NormDecay:
             scale.copy_(scale.sign() * (scale.abs() - rates[scale] * pull).clamp(min=0))
 
     def _pulls(self, settings: ChannelDecay) -> Iterator[tuple[nn.Parameter, Tensor]]:
-        """Every scale and the pull on it, (C,), never negative."""
+        """Return every scale and the pull on it, (C,), never negative."""
         for index, (norm, _, factor) in enumerate(self._decayed):
             size = norm.weight.abs()
             if settings.kind == "dynamic":
@@ -155,12 +155,12 @@ class NormDecay:
 
 
 def response(output: Tensor) -> Tensor:
-    """The response S of every channel: mean over the batch of |mean over cells|, as (C,)."""
+    """Return the response S of every channel, (C,): mean over the batch of |mean over cells|."""
     return output.detach().float().mean((2, 3)).abs().mean(0)
 
 
 def _response_layers(network: nn.Module) -> dict[nn.Module, nn.Module]:
-    """For every norm, the activation right after it in its sequence, or else the norm itself."""
+    """Return, for every norm, the activation after it in its sequence, or the norm itself."""
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     layers: dict[nn.Module, nn.Module] = dict(zip(norms, norms, strict=True))
     activations = (nn.PReLU, nn.ReLU, nn.ReLU6)
@@ -175,7 +175,7 @@ def _response_layers(network: nn.Module) -> dict[nn.Module, nn.Module]:
 def _factors(
     network: Network, norms: Mapping[str, nn.BatchNorm2d], settings: ChannelDecay, size_px: int
 ) -> dict[str, float]:
-    """The factor on the pull on each norm; its mean over all channels is 1."""
+    """Return the factor on the pull of each norm; its mean over all channels is 1."""
     if settings.cost == "equal":
         return dict.fromkeys(norms, 1.0)
     if settings.cost == "multiply-adds":
@@ -190,7 +190,7 @@ def _factors(
 def _from_table(
     table: Mapping[str, float], norms: Mapping[str, nn.BatchNorm2d]
 ) -> dict[str, float]:
-    """The milliseconds per channel of every norm."""
+    """Return the milliseconds per channel of every norm."""
     costs = {}
     for name in norms:
         beginning = longest_beginning(name, table)

@@ -1,4 +1,4 @@
-"""What a training step minimises: the task loss, and what the student has to learn from teachers.
+"""The loss that a training step minimises: the task loss, and the losses of distillation.
 
 Shapes: B batch, H W pixels.
 """
@@ -16,9 +16,9 @@ _PROBE_PX = 32
 
 
 class Objective(nn.Module):
-    """A student with its losses, as one module: whatever has parameters is trained and stored.
+    """A student with its losses, as one module whose parameters are trained and stored.
 
-    Teachers are neither, so they are kept apart from the module's own parts.
+    Teachers are neither trained nor stored, so they are not submodules.
     """
 
     def __init__(
@@ -28,11 +28,11 @@ class Objective(nn.Module):
         distill: Distillation | None,
         device: torch.device,
     ) -> None:
-        """Load the teachers, to `device`.
+        """Load the teachers on `device`.
 
         Raises:
-            UnknownModelError, WeightsError: a teacher is not to be found, or not whole.
-            RecipeError: a network has no layer of the name that the adaptor is to read.
+            UnknownModelError, WeightsError: A teacher does not exist, or is damaged.
+            RecipeError: A network has no layer of the name that the adaptor reads.
         """
         super().__init__()
         self.student = student
@@ -53,12 +53,12 @@ class Objective(nn.Module):
         self.teachers = tuple(teachers)
 
     def forward(self, image: Tensor, label: Tensor) -> Tensor:
-        """The loss of a batch.
+        """Compute the loss of a batch.
 
         Args:
             image: (B, 3, H, W) in [0, 1].
             label: (B, C, H, W) in [0, 1]: the share of annotators, or the mask, and, with C = 2, a
-                teacher's stored map, which then stands for the teachers' own.
+                teacher's stored map, which replaces the teachers' own.
 
         Returns:
             A scalar.
@@ -82,7 +82,7 @@ class Objective(nn.Module):
 
 @torch.no_grad()
 def _num_channels(network: Network, layer: str) -> int:
-    """Channels of the last map that `layer` returns; in evaluation mode, to leave norms alone."""
+    """Return the channels of the last map of `layer`; evaluation mode leaves norms unchanged."""
     training = network.training
     network.eval()
     with recorded(network, layer) as maps:

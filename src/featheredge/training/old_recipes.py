@@ -48,7 +48,7 @@ def upgrade(table: dict[str, Any]) -> Upgrade:
 
 
 def _is_superfluous(table: dict[str, Any]) -> bool:
-    """Whether `input_px` is nothing, or the side of the whole pictures for calibration."""
+    """Return whether `input_px` is None, or the side of the whole pictures for calibration."""
     calibration = table.get("calibration", {})
     whole = bool(calibration.get("whole"))
     return table["input_px"] is None or (whole and calibration.get("crop_px") == table["input_px"])

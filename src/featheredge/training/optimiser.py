@@ -61,7 +61,7 @@ def _parts(model: nn.Module) -> list[str]:
 
 
 def lr_factor(schedule: Schedule, step: int, steps_per_epoch: int) -> float:
-    """The factor on the base learning rates at optimiser step `step`, counted from 0."""
+    """Return the factor on the base learning rates at optimiser step `step`, counted from 0."""
     if step < schedule.warmup_steps:
         return (step + 1) / schedule.warmup_steps
     if schedule.kind == "step":
@@ -72,7 +72,7 @@ def lr_factor(schedule: Schedule, step: int, steps_per_epoch: int) -> float:
 
 
 def set_lr(optimiser: torch.optim.Optimizer, factor: float) -> float:
-    """Set the learning rate of every group to `factor` times its base rate; returns the largest."""
+    """Set every group's learning rate to `factor` times its base rate; return the largest."""
     for group in optimiser.param_groups:
         group["lr"] = group["base_lr"] * factor
     return float(max(group["lr"] for group in optimiser.param_groups))

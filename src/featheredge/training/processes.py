@@ -1,4 +1,4 @@
-"""Several processes that train one network: they find each other, share batches, and add up.
+"""Train one network in several processes: they find each other and share batches.
 
 Each batch of the recipe is cut into equal shares, one for every process, so the number of processes
 decides how fast a run is and not what it computes.
@@ -21,7 +21,7 @@ _PATIENCE = timedelta(hours=6)
 
 
 def launch(accelerator: str, devices: int, precision: str) -> Fabric:
-    """Start this process's part of a run: with the other processes of torchrun, or with new ones.
+    """Start this process's part of a run, with the processes of torchrun or with new ones.
 
     Args:
         accelerator: As in Lightning Fabric.
@@ -46,17 +46,17 @@ def launch(accelerator: str, devices: int, precision: str) -> Fabric:
 
 
 def under_torchrun() -> bool:
-    """Whether torchrun started this process."""
+    """Return whether torchrun started this process."""
     return TorchElasticEnvironment.detect()
 
 
 def num_machines() -> int:
-    """Machines that torchrun started processes on; 1 without it."""
+    """Return the number of machines on which torchrun started processes; 1 without it."""
     return _from_torchrun(1)[0] if under_torchrun() else 1
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes and prints."""
+    """Return whether this is the process that writes and prints."""
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
@@ -75,7 +75,7 @@ def check_shares(batch_size: int, processes: int) -> None:
 
 
 def shares(batch_size: int, batches: range, process: int, processes: int) -> Iterator[list[int]]:
-    """The crop numbers of one process, batch by batch.
+    """Yield the crop numbers of one process, batch by batch.
 
     Args:
         batch_size: Crops of a batch, of all processes together.
@@ -90,7 +90,7 @@ def shares(batch_size: int, batches: range, process: int, processes: int) -> Ite
 
 
 def add_up(fabric: Fabric, values: Tensor) -> Tensor:
-    """The sum of a tensor over all processes; itself if there is one process."""
+    """Return the sum of a tensor over all processes; itself if there is one process."""
     if fabric.world_size == 1:
         return values
     total = fabric.all_reduce(values.to(fabric.device), reduce_op="sum")
@@ -99,7 +99,7 @@ def add_up(fabric: Fabric, values: Tensor) -> Tensor:
 
 
 def _from_torchrun(devices: int) -> tuple[int, int]:
-    """Machines, and processes on each."""
+    """Return the number of machines and of processes on each."""
     here, total = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
     if devices not in (1, here):
         raise ArgumentError(

@@ -52,7 +52,7 @@ def check(kind: type[_Kind], table: dict[str, Any], source: object) -> _Kind:
 
 
 def _problem(kind: type, error: Mapping[str, Any]) -> str:
-    """One line: where, what was seen, and what is allowed."""
+    """Describe a problem in one line: where it is, what was found, and what is allowed."""
     path = [str(part) for part in error["loc"]]
     where = ".".join(path)
     if error["type"] == "missing":
@@ -67,7 +67,7 @@ def _problem(kind: type, error: Mapping[str, Any]) -> str:
 
 
 def _example(kind: type, path: list[str]) -> str:
-    """How a missing key is written."""
+    """Return an example of a missing key."""
     *parents, key = path
     annotation = _fields_at(kind, parents)[key].annotation
     values = get_args(annotation) if get_origin(annotation) is Literal else ("...",)
@@ -76,7 +76,7 @@ def _example(kind: type, path: list[str]) -> str:
 
 
 def _suggestion(kind: type, path: list[str]) -> str:
-    """The key that was meant: a similar one of this section, else the same one of another."""
+    """Return the likely key: a similar one in this section, or the same one in another."""
     *parents, key = path
     here = list(_fields_at(kind, parents))
     dotted = {".".join([*parents, name]): name for name in here}
@@ -92,7 +92,7 @@ def _suggestion(kind: type, path: list[str]) -> str:
 
 
 def _fields_at(kind: type, path: list[str]) -> Mapping[str, FieldInfo]:
-    """The fields of the section that a path of keys leads to; none where it leads to a value."""
+    """Return the fields of the section at a path of keys; none if a value is there."""
     fields = _fields(kind)
     for key in path:
         field = fields.get(key)
@@ -104,7 +104,7 @@ def _fields_at(kind: type, path: list[str]) -> Mapping[str, FieldInfo]:
 
 
 def _dotted_keys(kind: type, prefix: str = "") -> Iterator[str]:
-    """Every key of a recipe, such as "optimiser.lr"."""
+    """Return every key of a recipe, such as "optimiser.lr"."""
     for key, field in _fields(kind).items():
         yield prefix + key
         for section in _sections(field.annotation):
@@ -116,7 +116,7 @@ def _is_required_section(field: FieldInfo) -> bool:
 
 
 def _sections(annotation: Any) -> Iterator[type]:
-    """The sections that an annotation names, in an optional one or a table of them too."""
+    """Return the sections in a type annotation, also those inside `| None` and tables."""
     if _fields(annotation):
         yield annotation
     for argument in get_args(annotation):
@@ -124,6 +124,6 @@ def _sections(annotation: Any) -> Iterator[type]:
 
 
 def _fields(section: Any) -> Mapping[str, FieldInfo]:
-    """The keys of a section, which is a `Section` or a dataclass."""
+    """Return the keys of a section, which is a `Section` or a dataclass."""
     found: Mapping[str, FieldInfo] = getattr(section, "__pydantic_fields__", {})
     return found

@@ -35,10 +35,10 @@ RunName = Annotated[str, AfterValidator(_check_name)]
 
 
 def find_recipe(recipe: str) -> Path:
-    """The file itself, or the shipped recipe of that name.
+    """Return the path of a recipe file, or of the shipped recipe of that name.
 
     Raises:
-        RecipeError: It is neither a .toml file nor a shipped name; the message has near names.
+        RecipeError: It is neither a .toml file nor a shipped name; the message has similar names.
     """
     path = Path(recipe)
     if path.suffix == ".toml":
@@ -72,7 +72,7 @@ def read_toml(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def named_like(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a file as `read_toml` does; a recipe without a name gets that of its file."""
+    """Read a file as `read_toml` does; a recipe without a name gets the name of its file."""
     return {"name": path.stem, **read_toml(path, settings)}
 
 
@@ -104,7 +104,7 @@ def refuse_another(folder: Path, recipe: Section) -> None:
 
 
 def _stored_recipe(path: Path, kind: type[Section]) -> Section | None:
-    """The recipe of a run as this version reads it; None where it cannot.
+    """Read the recipe of a run; None if this version cannot read it.
 
     Settings may have been added since the run began, and others may have been renamed.
     """
@@ -116,7 +116,7 @@ def _stored_recipe(path: Path, kind: type[Section]) -> Section | None:
 
 
 def _what_is_run(recipe: Section | None) -> dict[str, Any] | None:
-    """Everything that decides a run: neither its description nor where decoded pictures are."""
+    """Return all that decides a run: not its description, nor where decoded pictures are."""
     if recipe is None:
         return None
     return recipe.model_dump(exclude={"about": True, "data": {"cache"}})
@@ -136,7 +136,7 @@ def _apply(table: dict[str, Any], setting: str) -> None:
 
 
 def _parse(text: str) -> Any:
-    """A TOML value; or the text itself, such as a path."""
+    """Parse a TOML value; other text, such as a path, is returned unchanged."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

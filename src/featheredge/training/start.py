@@ -1,4 +1,4 @@
-"""What a training run starts from: its pictures, and its network with the initial weights."""
+"""Load what a training run starts from: pictures, and a network with initial weights."""
 
 from featheredge.data.decoded import Progress
 from featheredge.data.pairs import (
@@ -24,10 +24,10 @@ _COPIES = 5
 
 
 def training_pairs(recipe: Recipe, on_decoded: Progress = lambda done, total: None) -> ConcatPairs:
-    """Annotated pictures as often as the recipe says, then those that only a teacher knows.
+    """Return the annotated pictures, repeated as the recipe says, then the unlabelled ones.
 
     Args:
-        recipe: What is run.
+        recipe: The recipe.
         on_decoded: Called while `data.cache` is filled.
 
     Raises:
@@ -51,7 +51,7 @@ def training_pairs(recipe: Recipe, on_decoded: Progress = lambda done, total: No
 
 
 def validation_pairs(recipe: Recipe, on_decoded: Progress = lambda done, total: None) -> Pairs:
-    """The annotated pictures of `data.val_splits`; arguments and errors as `training_pairs`."""
+    """Return the annotated pictures of `data.val_splits`; see `training_pairs`."""
     pairs = annotated_pairs(recipe.task, recipe.data.root, recipe.data.val_splits)
     _keep(recipe.data, pairs, on_decoded)
     return pairs
@@ -63,7 +63,7 @@ def _keep(data: Data, pairs: Decoded, on_decoded: Progress) -> None:
 
 
 def initial_network(recipe: Recipe) -> Network:
-    """The network of a recipe with its initial weights.
+    """Build the network of a recipe with its initial weights.
 
     Raises:
         UnknownModelError: No network has the name that the recipe gives.
@@ -84,9 +84,9 @@ def refuse_large_step(recipe: Recipe, network: Network, machines: int = 1) -> No
     """Estimate the memory of a training step before anything is allocated.
 
     Args:
-        recipe: What is run.
+        recipe: The recipe.
         network: Its network.
-        machines: Machines that share a batch.
+        machines: Number of machines that share a batch.
 
     Raises:
         RecipeError: The machine has less.
@@ -100,7 +100,7 @@ def refuse_large_step(recipe: Recipe, network: Network, machines: int = 1) -> No
 
 
 def step_bytes(recipe: Recipe, network: Network, machines: int = 1) -> int:
-    """Estimate the memory that a training step takes of each machine that shares a batch.
+    """Estimate the memory of a training step on each machine that shares a batch.
 
     Teachers and decoded pictures are not counted.
     """

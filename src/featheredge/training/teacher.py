@@ -20,11 +20,11 @@ from featheredge.models.network import Network
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class Averaging:
-    """What a teacher's map is the mean of.
+    """Copies of a picture whose maps are averaged.
 
     Attributes:
-        scales: factors on the picture's size, such as 0.5, 1 and 1.5.
-        flip: whether the mirrored picture counts as well.
+        scales: Factors on the picture's size, such as 0.5, 1 and 1.5.
+        flip: Whether to average over the mirrored picture too.
     """
 
     scales: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (1.0,)
@@ -32,13 +32,13 @@ class Averaging:
 
 
 class Teacher(nn.Module):
-    """A network that is never trained; it takes pictures and normalises them its own way.
+    """A frozen network with its own normalisation of pictures.
 
-    Its parameters want no gradient, and it stays in evaluation mode whatever its parent does.
+    Its parameters take no gradient, and it stays in evaluation mode when its parent trains.
     """
 
     def __init__(self, network: Network, averaging: Averaging | None = None) -> None:
-        """Freeze `network`, in place.
+        """Freeze `network` in place.
 
         Args:
             network: Any network of featheredge with trained weights.
@@ -55,7 +55,7 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:
-        """The map to learn from.
+        """Return the map to learn from.
 
         Args:
             image: (B, 3, H, W) RGB in [0, 1].
@@ -71,7 +71,7 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def features(self, image: Tensor, layer: str) -> Tensor:
-        """The map, (B, C, h, w), that submodule `layer` returns for `image`, (B, 3, H, W).
+        """Return the map (B, C, h, w) that submodule `layer` computes for `image`, (B, 3, H, W).
 
         The network stops there, since its later layers do not matter. If `layer` returns several
         maps, the last is taken.
@@ -81,7 +81,7 @@ class Teacher(nn.Module):
         return maps[-1]
 
     def fingerprint(self) -> str:
-        """Hexadecimal digest that differs wherever architecture, weights or averaging do."""
+        """Return a hexadecimal digest of architecture, weights and averaging."""
         architecture = f"{type(self.network).__name__} {self.network.config} {self.averaging}"
         content = hashlib.sha256(architecture.encode())
         for key, value in self.network.state_dict().items():
@@ -91,16 +91,16 @@ class Teacher(nn.Module):
 
 
 def mean_map(teachers: Sequence[Teacher], image: Tensor, weights: Sequence[float] = ()) -> Tensor:
-    """The weighted mean of several teachers' maps, (B, 1, H, W), for pictures (B, 3, H, W)."""
+    """Return the weighted mean, (B, 1, H, W), of several teachers' maps of (B, 3, H, W)."""
     return weighted_mean(torch.stack([teacher(image) for teacher in teachers]), weights)
 
 
 def weighted_mean(maps: Tensor, weights: Sequence[float] = ()) -> Tensor:
-    """The weighted mean of maps over their first axis, which has one entry for each teacher.
+    """Return the weighted mean of maps over their first axis, which has one entry per teacher.
 
     Args:
         maps: (T, ...) in [0, 1].
-        weights: T numbers above 0, of any sum; empty weighs all the same.
+        weights: T positive numbers, which are normalised; empty for equal weights.
     """
     shares = maps.new_tensor(weights or [1.0] * len(maps))
     mean: Tensor = torch.tensordot(shares / shares.sum(), maps, 1)
@@ -108,7 +108,7 @@ def weighted_mean(maps: Tensor, weights: Sequence[float] = ()) -> Tensor:
 
 
 class _Recorded(Exception):
-    """A network has returned the map that it was called for."""
+    """Raised inside a network that has computed the map it was called for."""
 
 
 @contextmanager
@@ -116,16 +116,16 @@ def recorded(network: nn.Module, layer: str, *, stop: bool = False) -> Iterator[
     """Collect what a submodule returns while the context is open.
 
     Args:
-        network: whose forward will be called inside.
-        layer: dotted name of the submodule, such as "encoder" or "block4_4". Of a list of maps,
-            as encoders return, the last is taken.
+        network: The network to call inside the context.
+        layer: Dotted name of the submodule, such as "encoder" or "block4_4". If it returns a
+            list of maps, as encoders do, the last is taken.
         stop: Whether to end the forward there, by raising `_Recorded`.
 
     Yields:
         A list that grows by one tensor with each call of the submodule.
 
     Raises:
-        RecipeError: the network has no such submodule.
+        RecipeError: The network has no such submodule.
     """
     maps: list[Tensor] = []
 

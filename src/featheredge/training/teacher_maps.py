@@ -41,7 +41,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class Selection:
-    """Which pictures are worth learning from. By default, all.
+    """Limits on the maps of pictures to keep. By default, all pictures are kept.
 
     Attributes:
         max_disagreement: Largest mean absolute difference of two teachers' maps, in [0, 1].
@@ -55,7 +55,7 @@ class Selection:
     max_unsure: NonNegativeFloat = float("inf")
 
     def refuse(self, maps: Tensor, mean: Tensor) -> str | None:
-        """Why a picture is refused; None if it is kept.
+        """Return why a picture is refused, or None if it is kept.
 
         Args:
             maps: (T, H, W), each teacher's map in [0, 1].
@@ -79,23 +79,23 @@ def store_maps(
     selection: Selection | None = None,
     progress: Progress | None = None,
 ) -> dict[str, int]:
-    """Write the teachers' mean map of every picture to `folder/ID.png`, 8 bits, round(255 p).
+    """Write the teachers' mean map of every picture to `folder/ID.png` in 8 bits, round(255 p).
 
-    Maps that exist stay, so an interrupted run resumes where it stopped.
+    Existing maps are kept, so an interrupted run resumes where it stopped.
 
     Args:
-        teachers: Whose maps, at least one.
+        teachers: One or more teachers.
         pictures: Files; their stems are the IDs.
-        folder: Where the maps go; it is made if it does not exist.
-        weights: One above 0 for each teacher; empty weighs all the same.
-        selection: Which pictures to keep; left out, all.
+        folder: Folder for the maps; created if absent.
+        weights: A positive number for each teacher; empty for equal weights.
+        selection: Limits on the pictures to keep.
         progress: Called with the number of pictures done and their total.
 
     Returns:
-        How many pictures were refused, by reason.
+        The number of refused pictures for each reason.
 
     Raises:
-        ArgumentError: There is not one weight for each teacher.
+        ArgumentError: The numbers of weights and of teachers differ.
         OutputError: The folder holds maps of other teachers or of another selection, another
             process works in it, or two pictures have one name.
         ImageError: A picture cannot be read, or a map cannot be written.
@@ -143,14 +143,14 @@ def _store_missing(
 
 
 def _map_of(teacher: Teacher, picture: Path) -> Tensor:
-    """(H, W), a teacher's map of a picture."""
+    """Return a teacher's map of a picture, (H, W)."""
     pixels = to_tensor(image.load(picture))[None]
     map: Tensor = teacher(pixels.contiguous(memory_format=torch.channels_last))[0, 0]
     return map
 
 
 def _read_refused(path: Path) -> dict[str, str]:
-    """ID -> reason, from an earlier run."""
+    """Read the reasons why an earlier run refused pictures, by ID."""
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     return dict(line.split(" ", 1) for line in lines)
 
@@ -172,7 +172,7 @@ def _refuse_twins(pictures: Sequence[Path]) -> None:
 def _claim(
     folder: Path, teachers: Sequence[Teacher], weights: Sequence[float], selection: Selection
 ) -> None:
-    """Note whose maps the folder holds, or check that it holds the same teachers' maps."""
+    """Record the teachers in the folder, or check that its maps are from the same ones."""
     wanted = {
         "teachers": [teacher.fingerprint() for teacher in teachers],
         "averaging": str(teachers[0].averaging),

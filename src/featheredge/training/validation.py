@@ -25,7 +25,7 @@ _CELL_PX = (240, 320)
 
 @torch.inference_mode()
 def mean_loss(network: Network, pairs: Pairs, loss: TaskLoss, fabric: Fabric) -> float:
-    """The task loss averaged over whole pictures.
+    """Compute the task loss, averaged over whole pictures.
 
     Processes take the pictures in turn. The loss of every picture is gathered and all are averaged
     at once, so any number of processes returns the same number.
@@ -49,7 +49,7 @@ def draw_maps(network: Network, pairs: Pairs, device: torch.device, path: Path) 
 
 
 def _row(network: Network, pairs: Pairs, index: int, device: torch.device) -> Tensor:
-    """(3, h, 3 w) in [0, 1] for one picture."""
+    """Draw one picture, (3, h, 3 w) in [0, 1]."""
     picture, label = (part.to(device) for part in pairs[index])
     label = label[:1]
     edges = network(network.normalise(picture[None])).final.sigmoid()[0]
