@@ -131,7 +131,7 @@ def paired_ratio(rounds_ms: Sequence[float], baseline_ms: Sequence[float]) -> fl
 
 
 def in_words(seconds: float) -> str:
-    """A duration to plan with, such as "2 h 10 min"."""
+    """Format a duration to plan with, such as "2 h 10 min"."""
     minutes = round(seconds / 60)
     if seconds < 59.5:
         return f"{max(1, round(seconds))} s"

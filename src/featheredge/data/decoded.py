@@ -131,7 +131,7 @@ def decode(originals: Originals, cache: Path, progress: Progress) -> DecodedPict
 
 
 def _open(folder: Path, state: str) -> DecodedPictures | None:
-    """The pictures in a folder; None if they are incomplete or their originals changed."""
+    """Open the pictures in a folder; None if they are incomplete or their originals changed."""
     index, path = _read_index(folder), folder / _PICTURES
     if index.get("format") != _FORMAT or index.get("originals") != state or not path.exists():
         return None

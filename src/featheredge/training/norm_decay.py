@@ -36,8 +36,8 @@ class ChannelDecay:
             after the step, never past zero.
         layers: First parts of the dotted names of the norms that decay; the default is CSNet's
             stages.
-        cost: Also make the pull proportional to the cost of a channel: "equal" does not;
-            "multiply-adds", those that compute it at its resolution; "ms", the table `ms`. The mean
+        cost: The cost of a channel, to which the pull is proportional too: "equal" for all,
+            "multiply-adds" that compute it at its resolution, or "ms" from the table `ms`. The mean
             over all channels is 1, so `strength` keeps its meaning.
         ms: Milliseconds for a channel, by the first part of its norm's dotted name; the longest
             match counts.

@@ -75,7 +75,7 @@ def _drawn(task: Task, look: str, pixels: Pixels, map: Map, threshold: float | N
 
 
 def _cutout(pixels: Pixels, map: Map, threshold: float, background: Background | None) -> Pixels:
-    """The salient object on a background; a frame without an object is background only."""
+    """Put the salient object on a background; a frame without an object is background only."""
     try:
         return compose(pixels, refine_subject(pixels, map, threshold), threshold, background)
     except NoObjectError:
