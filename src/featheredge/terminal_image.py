@@ -69,7 +69,7 @@ def detect(
 
 
 def _has_sixel(attributes: str) -> bool:
-    """Return whether primary device attributes, such as "ESC [ ? 62 ; 4 c", name extension 4, sixel."""
+    """Return whether primary device attributes, as in "ESC [ ? 62 ; 4 c", name 4, sixel."""
     inside = attributes.partition("[?")[2].partition("c")[0]
     return "4" in inside.split(";")[1:]
 
