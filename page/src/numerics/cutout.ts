@@ -2,8 +2,8 @@
 
 import { quantise, roundHalfEven, type Bytes, type FloatMap, type Pixels } from "./arrays";
 import { settle } from "./randomWalk";
-import { boxMean, FIT_PX, refine } from "./refine";
-import { fitInside, resizeBytes, resizeMap, resizePixels } from "./resize";
+import { boxMean, FIT_PX, refine, smallCopy } from "./refine";
+import { enlarger, fitInside, resizeBytes, resizeMap, resizePixels } from "./resize";
 import { selectSubject } from "./subject";
 
 const SOFTNESS = 0.2;
@@ -74,19 +74,22 @@ export function over(cut: Cutout, image: Pixels, background: Background): Pixels
 function foreground(image: Pixels, alpha: Bytes): Pixels {
   const { width, height } = image;
   const small = smallCopy(image);
-  const enlarged = (weight: Bytes) => resizePixels(meanColour(small, weight, NEAR), width, height);
-  const near = enlarged(alpha).data;
-  const behind = enlarged(inverted(alpha)).data;
-  const data = near;
-  for (let i = 0, at = 0; i < alpha.data.length; i++, at += 3) {
-    const opacity = alpha.data[i];
-    if (opacity === 0) continue;
-    const share = opacity / OPAQUE;
-    for (let c = at; c < at + 3; c++) {
-      if (opacity === OPAQUE) data[c] = image.data[c];
-      else {
-        const unexplained = image.data[c] - share * near[c] - (1 - share) * behind[c];
-        data[c] = toByte(near[c] + share * unexplained);
+  const weight = resizeBytes(alpha, small.width, small.height);
+  const near = enlarger(meanColour(small, weight, NEAR), width, height);
+  const behind = enlarger(meanColour(small, inverted(weight), NEAR), width, height);
+  const data = image.data.slice();
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      const opacity = alpha.data[i];
+      if (opacity === OPAQUE) continue;
+      const share = opacity / OPAQUE;
+      for (let c = 0; c < 3; c++) {
+        const colour = near(y, 3 * x + c);
+        data[3 * i + c] = colour;
+        if (opacity === 0) continue;
+        const unexplained =
+          image.data[3 * i + c] - share * colour - (1 - share) * behind(y, 3 * x + c);
+        data[3 * i + c] = toByte(colour + share * unexplained);
       }
     }
   }
@@ -102,7 +105,7 @@ function backdrop(background: Background, image: Pixels, alpha: Bytes): Pixels {
     case "colour":
       return { width: 1, height: 1, data: Uint8Array.from(background.rgb) };
     case "blur":
-      return resizePixels(meanColour(smallCopy(image), inverted(alpha), FAR, 3), width, height);
+      return resizePixels(blurred(smallCopy(image), alpha), width, height);
     case "picture":
       return fitted(background.pixels, width, height);
   }
@@ -121,14 +124,15 @@ function fitted(picture: Pixels, width: number, height: number): Pixels {
   return resizePixels(picture, width, height, box);
 }
 
-function smallCopy(image: Pixels): Pixels {
-  return resizePixels(image, ...fitInside(image.width, image.height, FIT_PX));
+/** Returns a small copy of the picture's background, blurred. */
+function blurred(small: Pixels, alpha: Bytes): Pixels {
+  return meanColour(small, resizeBytes(inverted(alpha), small.width, small.height), FAR, 3);
 }
 
-/** Returns weighted mean colours around every pixel of a small copy of the picture. */
+/** Returns mean colours around every pixel of a small picture, with a weight for each pixel. */
 function meanColour(small: Pixels, weight: Bytes, radius: number, passes = 1): Pixels {
   const { width, height } = small;
-  let weights = new Float64Array(resizeBytes(weight, width, height).data);
+  let weights = new Float64Array(weight.data);
   let colours = new Float64Array(small.data).map((value, i) => value * weights[Math.floor(i / 3)]);
   const radiusPx = Math.max(roundHalfEven(radius * Math.max(width, height)), 1);
   for (let pass = 0; pass < passes; pass++) {

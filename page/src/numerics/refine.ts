@@ -15,20 +15,30 @@ const RADIUS = 1 / 48;
 /** Windows whose luminance, in [0, 1], has a variance below this count as flat. */
 const EPS = 1e-4;
 
+const copies = new WeakMap<Pixels, Pixels>();
+
 /** Moves the borders of a map to edges of its picture. */
 export function refine(map: FloatMap, image: Pixels): FloatMap {
   const { width, height } = image;
   const luminance = luminanceOf(image);
-  const [w, h] = fitInside(width, height, FIT_PX);
-  const radius = Math.max(roundHalfEven(RADIUS * Math.max(w, h)), 1);
-  const small = luminanceOf(resizePixels(image, w, h));
-  const fitted = fit(resizeMap(map, w, h), small, radius);
+  const small = smallCopy(image);
+  const radius = Math.max(roundHalfEven(RADIUS * Math.max(small.width, small.height)), 1);
+  const coarse = resizeMap(map, small.width, small.height);
+  const fitted = fit(coarse, luminanceOf(small), radius);
   const slope = resizeMap(fitted.slope, width, height).data;
   const offset = resizeMap(fitted.offset, width, height).data;
   for (let i = 0; i < slope.length; i++) {
     slope[i] = Math.min(Math.max(luminance.data[i] * slope[i] + offset[i], 0), 1);
   }
   return { width, height, data: slope };
+}
+
+/** Returns a copy of a picture with a longer side of at most `FIT_PX`; made once for a picture. */
+export function smallCopy(image: Pixels): Pixels {
+  const copy =
+    copies.get(image) ?? resizePixels(image, ...fitInside(image.width, image.height, FIT_PX));
+  copies.set(image, copy);
+  return copy;
 }
 
 /** Computes the mean over a square window around every pixel, clipped to the picture. */

@@ -40,6 +40,28 @@ export function resizeMap(map: FloatMap, width: number, height: number): FloatMa
   return { width, height, data: resample(map, 1, width, height) };
 }
 
+/**
+ * Enlarges a picture where it is asked for: the result computes one byte of the enlarged picture,
+ * given its row and its position in the row.
+ */
+export function enlarger(
+  image: Pixels,
+  width: number,
+  height: number,
+): (y: number, at: number) => number {
+  const columns = resizePixels(image, width, image.height).data;
+  const { firsts, counts, weights, stride } = windowsOf(image.height, height, 0, image.height, columns);
+  const { half, unit } = roundingOf(columns);
+  const rowLength = width * 3;
+  return (y, at) => {
+    let sum = half;
+    for (let k = 0; k < counts[y]; k++) {
+      sum += columns[(firsts[y] + k) * rowLength + at] * weights[y * stride + k];
+    }
+    return Math.trunc(sum * unit);
+  };
+}
+
 /** Resizes bytes with any number of channels. */
 export function resizeRaster(
   raster: { width: number; height: number; channels: number; data: Uint8Array },
@@ -119,18 +141,27 @@ function alongRows<T extends Channel>(
 ): T {
   const out = arrayLike(data, outWidth * height * channels);
   const { firsts, counts, weights, stride } = windows;
-  const rounding = roundingOf(data);
+  const { half, unit } = roundingOf(data);
   for (let y = 0, at = 0; y < height; y++) {
     const row = y * width * channels;
     for (let x = 0; x < outWidth; x++) {
       const start = row + firsts[x] * channels;
       const end = start + counts[x] * channels;
-      for (let channel = 0; channel < channels; channel++) {
-        let sum = rounding.half;
-        for (let i = start + channel, k = x * stride; i < end; i += channels, k++) {
-          sum += data[i] * weights[k];
+      const k = x * stride;
+      if (counts[x] === 2) {
+        // The usual case when enlarging.
+        const [before, after] = [weights[k], weights[k + 1]];
+        for (let i = start; i < start + channels; i++) {
+          out[at++] = (half + data[i] * before + data[i + channels] * after) * unit;
         }
-        out[at++] = sum * rounding.unit;
+        continue;
+      }
+      for (let channel = 0; channel < channels; channel++) {
+        let sum = half;
+        for (let i = start + channel, w = k; i < end; i += channels, w++) {
+          sum += data[i] * weights[w];
+        }
+        out[at++] = sum * unit;
       }
     }
   }
@@ -145,17 +176,26 @@ function alongColumns<T extends Channel>(
 ): T {
   const out = arrayLike(data, rowLength * outHeight);
   const { firsts, counts, weights, stride } = windows;
-  const rounding = roundingOf(data);
+  const { half, unit } = roundingOf(data);
   const sums = new Float64Array(rowLength);
   for (let y = 0; y < outHeight; y++) {
-    sums.fill(rounding.half);
+    const top = firsts[y] * rowLength;
+    const row = y * rowLength;
+    if (counts[y] === 2) {
+      // The usual case when enlarging.
+      const [above, below] = [weights[y * stride], weights[y * stride + 1]];
+      for (let i = 0; i < rowLength; i++) {
+        out[row + i] = (half + data[top + i] * above + data[top + rowLength + i] * below) * unit;
+      }
+      continue;
+    }
+    sums.fill(half);
     for (let k = 0; k < counts[y]; k++) {
       const weight = weights[y * stride + k];
-      const row = (firsts[y] + k) * rowLength;
-      if (weight !== 0) for (let i = 0; i < rowLength; i++) sums[i] += data[row + i] * weight;
+      const from = top + k * rowLength;
+      if (weight !== 0) for (let i = 0; i < rowLength; i++) sums[i] += data[from + i] * weight;
     }
-    const row = y * rowLength;
-    for (let i = 0; i < rowLength; i++) out[row + i] = sums[i] * rounding.unit;
+    for (let i = 0; i < rowLength; i++) out[row + i] = sums[i] * unit;
   }
   return out;
 }
