@@ -15,6 +15,7 @@ const RADIUS = 1 / 48;
 /** Windows whose luminance, in [0, 1], has a variance below this count as flat. */
 const EPS = 1e-4;
 
+/** Small copies of pictures, which three steps of a cut-out and each change of a setting need. */
 const copies = new WeakMap<Pixels, Pixels>();
 
 /** Moves the borders of a map to edges of its picture. */
@@ -33,11 +34,13 @@ export function refine(map: FloatMap, image: Pixels): FloatMap {
   return { width, height, data: slope };
 }
 
-/** Returns a copy of a picture with a longer side of at most `FIT_PX`; made once for a picture. */
+/** Returns a copy of a picture with a longer side of at most `FIT_PX`, made at the first call. */
 export function smallCopy(image: Pixels): Pixels {
-  const copy =
-    copies.get(image) ?? resizePixels(image, ...fitInside(image.width, image.height, FIT_PX));
-  copies.set(image, copy);
+  let copy = copies.get(image);
+  if (!copy) {
+    copy = resizePixels(image, ...fitInside(image.width, image.height, FIT_PX));
+    copies.set(image, copy);
+  }
   return copy;
 }
 

@@ -147,19 +147,10 @@ function alongRows<T extends Channel>(
     for (let x = 0; x < outWidth; x++) {
       const start = row + firsts[x] * channels;
       const end = start + counts[x] * channels;
-      const k = x * stride;
-      if (counts[x] === 2) {
-        // The usual case when enlarging.
-        const [before, after] = [weights[k], weights[k + 1]];
-        for (let i = start; i < start + channels; i++) {
-          out[at++] = (half + data[i] * before + data[i + channels] * after) * unit;
-        }
-        continue;
-      }
       for (let channel = 0; channel < channels; channel++) {
         let sum = half;
-        for (let i = start + channel, w = k; i < end; i += channels, w++) {
-          sum += data[i] * weights[w];
+        for (let i = start + channel, k = x * stride; i < end; i += channels, k++) {
+          sum += data[i] * weights[k];
         }
         out[at++] = sum * unit;
       }

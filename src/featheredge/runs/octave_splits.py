@@ -81,20 +81,21 @@ def octave_splits(
     Raises:
         RecipeError: The folder holds runs with other settings.
     """
-    recipes = {
-        (name, seed): load_recipe(
-            recipe, [f"data.root={data}", f"network.name={name}", f"seed={seed}"]
+    runs = [
+        (
+            name,
+            folder / f"{name}-{seed}",
+            load_recipe(recipe, [f"data.root={data}", f"network.name={name}", f"seed={seed}"]),
         )
         for seed in range(seeds)
         for name in SPLITS
-    }
-    runs = {key: folder / f"{key[0]}-{key[1]}" for key in recipes}
-    for key, run in runs.items():
-        refuse_another(run, recipes[key])
+    ]
+    for _, run, settings in runs:
+        refuse_another(run, settings)
     scores: dict[str, list[float]] = {name: [] for name in SPLITS}
-    for (name, seed), run in runs.items():
+    for name, run, settings in runs:
         announce(run.name)
-        scores[name].append(_max_f(recipes[name, seed], run, workers, on_record))
+        scores[name].append(_max_f(settings, run, workers, on_record))
     return [_row(name, scores[name]) for name in SPLITS]
 
 

@@ -85,7 +85,7 @@ def _num_channels(network: Network, layer: str) -> int:
     """Return the channels of the last map of `layer`; evaluation mode leaves norms unchanged."""
     training = network.training
     network.eval()
-    with recorded(network, layer) as maps:
+    with recorded(network, layer, stop=True) as maps:
         network(torch.zeros(1, 3, _PROBE_PX, _PROBE_PX))
     network.train(training)
     return maps[-1].shape[1]

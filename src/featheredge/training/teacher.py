@@ -5,7 +5,7 @@ Shapes: B batch, C channels, H W pixels.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import torch
@@ -76,7 +76,7 @@ class Teacher(nn.Module):
         The network stops there, since its later layers do not matter. If `layer` returns several
         maps, the last is taken.
         """
-        with recorded(self.network, layer, stop=True) as maps, suppress(_Recorded):
+        with recorded(self.network, layer, stop=True) as maps:
             self.network(self.network.normalise(image))
         return maps[-1]
 
@@ -107,8 +107,8 @@ def weighted_mean(maps: Tensor, weights: Sequence[float] = ()) -> Tensor:
     return mean
 
 
-class _Recorded(Exception):
-    """Raised inside a network that has computed the map it was called for."""
+class _Stop(Exception):
+    """Ends the forward of a network whose later layers do not matter."""
 
 
 @contextmanager
@@ -119,7 +119,7 @@ def recorded(network: nn.Module, layer: str, *, stop: bool = False) -> Iterator[
         network: The network to call inside the context.
         layer: Dotted name of the submodule, such as "encoder" or "block4_4". If it returns a
             list of maps, as encoders do, the last is taken.
-        stop: Whether to end the forward there, by raising `_Recorded`.
+        stop: Whether the first call of the submodule ends the context, and with it the forward.
 
     Yields:
         A list that grows by one tensor with each call of the submodule.
@@ -134,7 +134,7 @@ def recorded(network: nn.Module, layer: str, *, stop: bool = False) -> Iterator[
             output = output[-1]
         maps.append(output)
         if stop:
-            raise _Recorded
+            raise _Stop
 
     modules = dict(network.named_modules())
     if layer not in modules:
@@ -143,5 +143,7 @@ def recorded(network: nn.Module, layer: str, *, stop: bool = False) -> Iterator[
     hook = modules[layer].register_forward_hook(keep)
     try:
         yield maps
+    except _Stop:
+        pass
     finally:
         hook.remove()
