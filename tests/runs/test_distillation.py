@@ -13,6 +13,7 @@ from featheredge.models.cost import num_params
 from featheredge.models.network import Purpose
 from featheredge.run_folder import RECIPES_DIR
 from featheredge.runs import distillation as module
+from featheredge.runs import trained
 from featheredge.runs.distillation import (
     EDGE_DISTILLATION,
     SALIENCY_DISTILLATION,
@@ -99,7 +100,8 @@ def test_every_experiment_is_run_and_scored_once(full, tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise AssertionError("a completed step runs again")
 
-    for step in ("train", "score_bsds", "score_masks"):
+    monkeypatch.setattr(trained, "train", fail)
+    for step in ("score_bsds", "score_masks"):
         monkeypatch.setattr(module, step, fail)
     assert distillation(chain, setting) == rows
 

@@ -8,6 +8,7 @@ import pytest
 from featheredge.errors import RecipeError
 from featheredge.run_folder import RECIPES_DIR
 from featheredge.runs import octave_splits as module
+from featheredge.runs import trained
 from featheredge.runs.octave_splits import SPLITS, SplitRow, octave_splits, splits_table
 from toys import write_masks
 
@@ -50,7 +51,7 @@ def test_every_split_is_trained_and_scored_once(recipe, tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise AssertionError("a completed step runs again")
 
-    monkeypatch.setattr(module, "train", fail)
+    monkeypatch.setattr(trained, "train", fail)
     monkeypatch.setattr(module, "score_masks", fail)
     assert octave_splits(recipe, data, folder, seeds=2) == rows
     longer = tmp_path / "longer.toml"

@@ -21,10 +21,10 @@ from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.models.network import Network, Purpose
 from featheredge.models.purpose import read_purpose
-from featheredge.run_folder import MODEL_DIR, NETWORK_FILE, SCORE_FILE
+from featheredge.run_folder import NETWORK_FILE, SCORE_FILE
+from featheredge.runs.trained import trained_network
 from featheredge.text_files import read_json
 from featheredge.training.log import LogCallback
-from featheredge.training.loop import train
 from featheredge.training.recipe import Recipe, load_recipe
 from featheredge.training.recipe_file import refuse_another
 from featheredge.training.teacher import Teacher
@@ -205,10 +205,7 @@ def distillation(
             announce(f"maps for {name}")
             _label(teacher, recipe)
         announce(name)
-        folder = setting.folder / name
-        if not (folder / MODEL_DIR / build.CONFIG_FILE).exists():
-            train(recipe, folder, on_record=on_record)
-        network = build.load(folder / MODEL_DIR)
+        network = trained_network(recipe, setting.folder / name, on_record)
         published = experiment.published
         rows.append(scored.row(network, name, published, experiment.what, recipe.input_px))
     return rows

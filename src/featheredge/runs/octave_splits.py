@@ -16,10 +16,10 @@ from featheredge.metrics.benchmark import score_masks
 from featheredge.models import build
 from featheredge.models.cost import multiply_adds, num_params
 from featheredge.models.network import Network
-from featheredge.run_folder import MODEL_DIR, NETWORK_FILE, SCORE_FILE
+from featheredge.run_folder import NETWORK_FILE, SCORE_FILE
+from featheredge.runs.trained import trained_network
 from featheredge.text_files import read_json
 from featheredge.training.log import LogCallback
-from featheredge.training.loop import train
 from featheredge.training.recipe import Recipe, load_recipe
 from featheredge.training.recipe_file import refuse_another
 
@@ -121,9 +121,7 @@ def _max_f(recipe: Recipe, run: Path, workers: int, on_record: LogCallback) -> f
     """Train and score one network, or read its score if it exists."""
     score = run / SCORE_FILE
     if not score.exists():
-        if not (run / MODEL_DIR / build.CONFIG_FILE).exists():
-            train(recipe, run, on_record=on_record)
-        network, file = build.load(run / MODEL_DIR), run / NETWORK_FILE
+        network, file = trained_network(recipe, run, on_record), run / NETWORK_FILE
         export_network(network, file, name=run.name, task="saliency", input_px=recipe.input_px)
         scores = score_masks(
             str(file),
