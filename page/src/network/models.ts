@@ -1,11 +1,15 @@
 /** The models that the page can run, from `models/models.json`. */
 
+import { readBytes } from "./gzip";
+
 export type Task = "edges" | "saliency";
 
 export interface Model {
   readonly name: string;
   readonly task: Task;
+  /** The weights file; a static host has it with gzip. */
   readonly file: string;
+  /** Size of the weights, without gzip. */
   readonly bytes: number;
   readonly sha256: string;
   /** Height and width of the input must be multiples of this. */
@@ -34,7 +38,7 @@ export async function readWeights(model: Model, base: string): Promise<Uint8Arra
         (answer ? ` (${answer.status}).` : "; the network is off. Choose a model that was used."),
     );
   }
-  const weights = new Uint8Array(await answer.arrayBuffer());
+  const weights = await readBytes(answer);
   if (weights.length !== model.bytes) {
     throw new Error(
       `The model ${model.name} has ${weights.length} bytes; expected ${model.bytes}. Reload the page.`,

@@ -3,6 +3,7 @@
 import * as ort from "onnxruntime-web/wasm";
 import loaderUrl from "virtual:ort-loader";
 import wasmUrl from "virtual:ort-wasm";
+import { readBytes } from "./gzip";
 
 const MAX_THREADS = 4;
 
@@ -33,19 +34,12 @@ export async function openNetwork(weights: Uint8Array): Promise<ort.InferenceSes
 async function configure(base: string): Promise<void> {
   ort.env.wasm.numThreads = numThreads;
   ort.env.wasm.wasmPaths = { mjs: new URL(loaderUrl, base).href };
-  ort.env.wasm.wasmBinary = await readCompressed(new URL(wasmUrl, base));
+  ort.env.wasm.wasmBinary = await readWasm(new URL(wasmUrl, base));
 }
 
-/**
- * Reads a file that is stored with gzip, a quarter of its size. Some hosts decompress it on the way,
- * so its first bytes decide.
- */
-async function readCompressed(address: URL): Promise<ArrayBuffer> {
+/** Reads the WebAssembly, which is stored with gzip: a quarter of its size. */
+async function readWasm(address: URL): Promise<ArrayBuffer> {
   const answer = await fetch(address);
   if (!answer.ok) throw new Error(`The page is incomplete: ${address.pathname} (${answer.status}).`);
-  const stored = await answer.arrayBuffer();
-  const [first, second] = new Uint8Array(stored, 0, 2);
-  if (first !== 0x1f || second !== 0x8b) return stored;
-  const stream = new Blob([stored]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).arrayBuffer();
+  return (await readBytes(answer)).buffer;
 }

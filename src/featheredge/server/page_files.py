@@ -1,5 +1,6 @@
 """The web page as plain files: with the networks beside it, any static host can serve it."""
 
+import gzip
 import json
 import shutil
 import tempfile
@@ -49,9 +50,15 @@ def models_index() -> dict[str, list[dict[str, object]]]:
 def _write_models(folder: Path) -> None:
     folder.mkdir()
     for entry in catalog.ENTRIES:
-        shutil.copyfile(catalog.weights_path(entry), folder / entry.file)
+        weights = catalog.weights_path(entry).read_bytes()
+        # A static host may send files as they are, so they are stored small.
+        (folder / _stored(entry)).write_bytes(gzip.compress(weights, mtime=0))
     index = json.dumps(models_index(), indent=1)
     (folder / "models.json").write_text(f"{index}\n", encoding="utf-8")
+
+
+def _stored(entry: catalog.Entry) -> str:
+    return f"{entry.file}.gz"
 
 
 def _described(entry: catalog.Entry) -> dict[str, object]:
@@ -60,7 +67,7 @@ def _described(entry: catalog.Entry) -> dict[str, object]:
         "name": entry.name,
         "task": entry.task,
         "default": entry == catalog.default(entry.task),
-        "file": entry.file,
+        "file": _stored(entry),
         "bytes": catalog.weights_path(entry).stat().st_size,
         "sha256": entry.sha256,
         "stride": metadata.stride,
