@@ -51,7 +51,7 @@ def _write_models(folder: Path) -> None:
     folder.mkdir()
     for entry in catalog.ENTRIES:
         weights = catalog.weights_path(entry).read_bytes()
-        # A static host may send files as they are, so they are stored small.
+        # Many static hosts do not compress files when they send them.
         (folder / _stored(entry)).write_bytes(gzip.compress(weights, mtime=0))
     index = json.dumps(models_index(), indent=1)
     (folder / "models.json").write_text(f"{index}\n", encoding="utf-8")
