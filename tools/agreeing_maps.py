@@ -2,15 +2,16 @@
 
     python tools/agreeing_maps.py MAPS MASKS [LARGEST]
 
-MAPS has ID.png, as `featheredge saliency FOLDER -o MAPS` writes them, and is changed in place. MASKS
-has an ID.png for each. LARGEST is the mean absolute difference, from 0 to 1, up to which a map is
-kept; by default 0.1.
+MAPS has ID.png, as `featheredge saliency FOLDER -o MAPS` writes them, and is changed in place.
+MASKS has an ID.png for each. LARGEST is the mean absolute difference, from 0 to 1, up to which a
+map is kept; by default 0.1.
 """
 
 import sys
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 
@@ -24,7 +25,7 @@ def main(maps: str, masks: str, largest: str = "0.1") -> None:
     print(f"{maps}: {replaced} of {len(paths)} maps replaced by masks")
 
 
-def grey(path: Path) -> np.ndarray:
+def grey(path: Path) -> NDArray[np.uint8]:
     """Return the (H, W) uint8 values of a picture."""
     return np.asarray(Image.open(path).convert("L"))
 

@@ -210,7 +210,9 @@ ENTRIES: tuple[Entry, ...] = (
         teacher="the mean of feather-saliency and U2-Net-p (Apache-2.0, trained on DUTS-TR)",
         num_params=765_764,
         stride=32,
-        trained_by="the featheredge authors, recipes feather-saliency-s-start and feather-saliency-s",
+        trained_by=(
+            "the featheredge authors, recipes feather-saliency-s-start and feather-saliency-s"
+        ),
         scores=_sod(0.785, 0.112, 0.787),
         notes="Where 1.7 MB or a third of the time matter; less sure of what is beside the object.",
     ),
