@@ -113,7 +113,9 @@ def splits_table(rows: Sequence[SplitRow]) -> str:
     saved = 1 - by_split["0/1"].multiply_adds / by_split["1/0"].multiply_adds
     lines.append(f"5/5 over 3/1: {gain:+.4f} max F (paper: +0.014)")
     lines.append(f"0/1 against 1/0: {saved:.0%} fewer multiply-adds (paper: 44 % fewer FLOPs)")
-    lines.append(f"max F: validation pictures, {len(rows[0].max_f)} seeds; GMAC at {SIDE_PX} px")
+    seeds = len(rows[0].max_f)
+    counted = "1 seed" if seeds == 1 else f"{seeds} seeds"
+    lines.append(f"max F: validation pictures, {counted}; GMAC at {SIDE_PX} px")
     return "\n".join(lines)
 
 
