@@ -114,8 +114,8 @@ def splits_table(rows: Sequence[SplitRow]) -> str:
     lines.append(f"5/5 over 3/1: {gain:+.4f} max F (paper: +0.014)")
     lines.append(f"0/1 against 1/0: {saved:.0%} fewer multiply-adds (paper: 44 % fewer FLOPs)")
     seeds = len(rows[0].max_f)
-    counted = "1 seed" if seeds == 1 else f"{seeds} seeds"
-    lines.append(f"max F: validation pictures, {counted}; GMAC at {SIDE_PX} px")
+    plural = "seed" if seeds == 1 else "seeds"
+    lines.append(f"max F: validation pictures, {seeds} {plural}; GMAC at {SIDE_PX} px")
     return "\n".join(lines)
 
 
