@@ -13,7 +13,13 @@ TOOL = Path(__file__).parents[2] / "tools/agreeing_maps.py"
 
 
 def run(folder: Path, *largest: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, TOOL, folder / "maps", folder / "masks", *largest]
+    command: list[str | Path] = [
+        sys.executable,
+        TOOL,
+        folder / "maps",
+        folder / "masks",
+        *largest,
+    ]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
