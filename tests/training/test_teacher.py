@@ -1,4 +1,4 @@
-"""Teachers: frozen for good, and averaged as said."""
+"""Teachers are frozen, and average their maps over scales and flips."""
 
 import pytest
 import torch
@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 
 from featheredge.errors import RecipeError
+from featheredge.models.build import load_trained
 from featheredge.models.rcf import RCF, RCFConfig
 from featheredge.training.teacher import Averaging, Teacher, mean_map, recorded
 from toys import toy_network
@@ -116,3 +117,8 @@ def test_fingerprints_tell_weights_and_averaging_apart():
     ]
     assert len({teacher.fingerprint() for teacher in variants}) == len(variants)
     assert Teacher(toy_network()).fingerprint() == variants[0].fingerprint()
+
+
+def test_a_shipped_network_has_one_fingerprint():
+    fingerprints = {Teacher(load_trained("feather-saliency-s")).fingerprint() for _ in range(2)}
+    assert len(fingerprints) == 1

@@ -47,7 +47,7 @@ def refuse_misfit(network: nn.Module, state: Mapping[str, Tensor], source: str) 
         WeightsError: Tensors are missing, unknown or of another shape; the message names the first.
     """
     expected = network.state_dict()
-    missing = [k for k in expected if k not in state and not _is_optional(k, network)]
+    missing = [k for k in expected if k not in state and not is_optional(k, network)]
     unknown = [k for k in state if k not in expected]
     reshaped = [
         f"{k} {tuple(state[k].shape)} instead of {tuple(expected[k].shape)}"
@@ -64,8 +64,8 @@ def refuse_misfit(network: nn.Module, state: Mapping[str, Tensor], source: str) 
             )
 
 
-def _is_optional(key: str, network: nn.Module) -> bool:
-    """Return whether a trained network computes the same without this tensor."""
+def is_optional(key: str, network: nn.Module) -> bool:
+    """Return whether a trained network computes the same without this tensor of its state."""
     training_only = getattr(network, "training_only", ())
     return key.endswith("num_batches_tracked") or any(begins(key, name) for name in training_only)
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from featheredge.errors import RecipeError
 from featheredge.models.multiscale import predict_multiscale
 from featheredge.models.network import Network
+from featheredge.models.tensors import is_optional
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})
@@ -81,10 +82,15 @@ class Teacher(nn.Module):
         return maps[-1]
 
     def fingerprint(self) -> str:
-        """Return a hexadecimal digest of architecture, weights and averaging."""
+        """Return a hexadecimal digest of architecture, weights and averaging.
+
+        Tensors that only training uses do not count: a shipped network has them at random.
+        """
         architecture = f"{type(self.network).__name__} {self.network.config} {self.averaging}"
         content = hashlib.sha256(architecture.encode())
         for key, value in self.network.state_dict().items():
+            if is_optional(key, self.network):
+                continue
             content.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
             content.update(value.cpu().contiguous().numpy().tobytes())
         return content.hexdigest()
