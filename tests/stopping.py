@@ -20,7 +20,7 @@ def train_until(recipe: Recipe, folder: Path, step: int) -> None:
 
 
 def train_with_a_stop(recipe: Recipe, folder: Path, step: int) -> Path:
-    """A run that ends right after `step`, and goes on to its end when it is started again."""
+    """A run that ends right after `step`, and continues to its end when it is started again."""
     train_until(recipe, folder, step)
     return train(recipe, folder)
 

@@ -237,7 +237,7 @@ def test_the_hash_is_checked(entry, monkeypatch, tmp_path, toy_onnx):
 
 
 def test_a_session_leaves_the_callers_arithmetic_alone(toy_onnx):
-    """ONNX Runtime can flush denormals to zero, but in the calling thread too, for good."""
+    """ONNX Runtime can flush denormals to zero, but it then stays so in the calling thread too."""
     code = (
         "import sys, numpy, featheredge\n"
         "featheredge.edges(numpy.zeros((8, 8)), model=sys.argv[1])\n"

@@ -1,4 +1,4 @@
-"""The training loop: it learns, it stops and goes on without a trace, and it says what is wrong."""
+"""The training loop learns, resumes without a trace, and reports errors."""
 
 import json
 import os
