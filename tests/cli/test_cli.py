@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from conftest import toy_map
 from featheredge import catalog, cli, nms
@@ -453,7 +453,12 @@ def test_workers_change_nothing_but_the_speed(featheredge, folder, toy_onnx, wor
         (["--format", "jpg", "--quality", "50"], "photo_edges.jpg", "JPEG"),
         (["-o", "lines.jpeg"], "lines.jpeg", "JPEG"),
         (["--suffix", "-lines", "--png-level", "9"], "photo-lines.png", "PNG"),
-        (["-o", "out", "--suffix", "_e", "--format", "avif"], "out/photo_e.avif", "AVIF"),
+        pytest.param(
+            ["-o", "out", "--suffix", "_e", "--format", "avif"],
+            "out/photo_e.avif",
+            "AVIF",
+            marks=pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF"),
+        ),
     ],
 )
 def test_format_and_names(featheredge, photo, toy_onnx, monkeypatch, options, name, format):
