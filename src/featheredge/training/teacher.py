@@ -84,7 +84,8 @@ class Teacher(nn.Module):
     def fingerprint(self) -> str:
         """Return a hexadecimal digest of architecture, weights and averaging.
 
-        Tensors that only training uses do not count: a shipped network has them at random.
+        Tensors that only training uses do not count: a shipped network lacks them, and each time
+        that it is loaded they get other random values.
         """
         architecture = f"{type(self.network).__name__} {self.network.config} {self.averaging}"
         content = hashlib.sha256(architecture.encode())
