@@ -1,14 +1,15 @@
-"""Compose training pictures: people on other backgrounds, empty scenes, objects seen closely.
+"""Compose training pictures: people on other backgrounds, empty scenes, objects and people closely.
 
     python tools/compose_pictures.py --people DIR --scenes DIR -o OUT [--people-count 2600] \
-        [--empty-count 1400] [--close-count 0]
+        [--empty-count 1400] [--close-count 0] [--half-count 0]
 
 DIR holds images/ID.jpg and masks/ID.png (white inside the object; a teacher's maps do for
 scenes). A background is the largest strip beside the object of a scene, at least 110 px wide, where
 its mask is below 0.08. OUT gets images/ and masks/: people_N with the person's mask, empty_N
-with an empty one, and close_N, a part of a scene that its object fills to 60 to 97 %. Close objects
-keep a network from learning that a large surface is nothing. The results depend only on the folders
-and the counts.
+with an empty one, close_N, a part of a scene that its object fills to 60 to 97 %, and half_N, the
+upper part of a person who stands in the picture as a whole. Close objects keep a network from
+learning that a large surface is nothing, and half-seen people that shoulders are background. The
+results depend only on the folders and the counts.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from PIL import Image, ImageFilter
 _SIZES = ((320, 240), (240, 320), (320, 320), (320, 213))
 _MIN_PX, _EMPTY, _LONGEST_PX = 110, 0.08, 320
 _CLOSE, _TRIES = (0.6, 0.97), 40
+_STANDING, _HALF = 1.8, (0.16, 0.6)  # height by width of a person; share of the height that is seen
 
 Box = tuple[int, int, int, int]
 
@@ -35,6 +37,7 @@ def main() -> None:
     parser.add_argument("--people-count", type=int, default=2600)
     parser.add_argument("--empty-count", type=int, default=1400)
     parser.add_argument("--close-count", type=int, default=0)
+    parser.add_argument("--half-count", type=int, default=0)
     args = parser.parse_args()
     people = sorted(args.people.glob("masks/*.png"))
     scenes = list(backgrounds(args.scenes))
@@ -55,6 +58,10 @@ def main() -> None:
     close = filter(None, (closer(mask, random.Random(mask.stem)) for mask in masks))
     for number, pair in enumerate(itertools.islice(close, args.close_count)):
         save(args.output, f"close_{number}", *pair)
+
+    half = filter(None, (upper_part(mask, random.Random(mask.stem)) for mask in people))
+    for number, pair in enumerate(itertools.islice(half, args.half_count)):
+        save(args.output, f"half_{number}", *pair)
 
 
 def backgrounds(folder: Path) -> Iterator[tuple[Path, Box]]:
@@ -124,6 +131,26 @@ def closer(mask: Path, rng: random.Random) -> tuple[Image.Image, Image.Image] | 
             picture, part = (resized(each.crop(box), scale) for each in (image, whole))
             return picture, part
     return None
+
+
+def upper_part(mask: Path, rng: random.Random) -> tuple[Image.Image, Image.Image] | None:
+    """Return a person from the head to the chest or hips, and the mask; None if nobody stands."""
+    image = Image.open(picture_of(mask)).convert("RGB")
+    whole = Image.open(mask).convert("L").resize(image.size)
+    box = whole.point(lambda value: 255 * (value > 127)).getbbox()
+    if box is None or box[3] - box[1] < _STANDING * (box[2] - box[0]):
+        return None
+    seen = round(rng.uniform(*_HALF) * (box[3] - box[1]))
+    top = max(0, box[1] - round(rng.uniform(0.02, 0.35) * seen))
+    bottom = box[1] + seen
+    width = min(round((bottom - top) * rng.uniform(0.7, 1.35)), image.width)
+    head = np.asarray(whole)[box[1] : box[1] + max(seen // 4, 1)] > 127
+    middle = round(np.flatnonzero(head.any(0)).mean() + rng.uniform(-0.2, 0.2) * width)
+    left = min(max(middle - width // 2, 0), image.width - width)
+    scale = _LONGEST_PX / max(width, bottom - top)
+    crop = (left, top, left + width, bottom)
+    picture, part = (resized(each.crop(crop), scale) for each in (image, whole))
+    return picture, part
 
 
 def background(scene: tuple[Path, Box]) -> Image.Image:
