@@ -1,4 +1,4 @@
-"""Compose training pictures: people on other backgrounds, empty scenes, objects and people closely.
+"""Compose training pictures: people on other backgrounds, empty scenes, close objects and people.
 
     python tools/compose_pictures.py --people DIR --scenes DIR -o OUT [--people-count 2600] \
         [--empty-count 1400] [--close-count 0] [--half-count 0]
@@ -8,14 +8,14 @@ scenes). A background is the largest strip beside the object of a scene, at leas
 its mask is below 0.08. OUT gets images/ and masks/: people_N with the person's mask, empty_N
 with an empty one, close_N, a part of a scene that its object fills to 60 to 97 %, and half_N, the
 upper part of a person who stands in the picture as a whole. Close objects keep a network from
-learning that a large surface is nothing, and half-seen people that shoulders are background. The
-results depend only on the folders and the counts.
+learning that a large surface is nothing, and half-seen people teach it that a head has shoulders.
+The results depend only on the folders and the counts.
 """
 
 import argparse
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ _CLOSE, _TRIES = (0.6, 0.97), 40
 _STANDING, _HALF = 1.8, (0.16, 0.6)  # height by width of a person; share of the height that is seen
 
 Box = tuple[int, int, int, int]
+Pair = tuple[Image.Image, Image.Image]  # a picture and its mask, of the same size
 
 
 def main() -> None:
@@ -55,13 +56,8 @@ def main() -> None:
 
     masks = sorted(args.scenes.glob("masks/*.png"))
     random.Random(2).shuffle(masks)
-    close = filter(None, (closer(mask, random.Random(mask.stem)) for mask in masks))
-    for number, pair in enumerate(itertools.islice(close, args.close_count)):
-        save(args.output, f"close_{number}", *pair)
-
-    half = filter(None, (upper_part(mask, random.Random(mask.stem)) for mask in people))
-    for number, pair in enumerate(itertools.islice(half, args.half_count)):
-        save(args.output, f"half_{number}", *pair)
+    save_parts(args.output, "close", closer, masks, args.close_count)
+    save_parts(args.output, "half", upper_part, people, args.half_count)
 
 
 def backgrounds(folder: Path) -> Iterator[tuple[Path, Box]]:
@@ -90,9 +86,7 @@ def free_strip(inside: np.ndarray) -> Box | None:
     return max(wide, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]), default=None)
 
 
-def composed(
-    person: Path, scene: tuple[Path, Box], rng: random.Random
-) -> tuple[Image.Image, Image.Image]:
+def composed(person: Path, scene: tuple[Path, Box], rng: random.Random) -> Pair:
     """Paste a person into a background at a random size; return the picture and the mask."""
     width, height = rng.choice(_SIZES)
     picture = background(scene)
@@ -101,7 +95,7 @@ def composed(
     if rng.random() < 0.4:
         picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 3)))
     whole = Image.open(person).convert("L")
-    box = whole.point(lambda value: 255 * (value > 127)).getbbox() or (0, 0, *whole.size)
+    box = box_of(whole) or (0, 0, *whole.size)
     scale = min(
         rng.uniform(0.45, 1.1) * height / (box[3] - box[1]), 1.15 * width / (box[2] - box[0])
     )
@@ -116,28 +110,36 @@ def composed(
     return picture, mask
 
 
-def closer(mask: Path, rng: random.Random) -> tuple[Image.Image, Image.Image] | None:
+def save_parts(
+    folder: Path,
+    kind: str,
+    part: Callable[[Path, random.Random], Pair | None],
+    masks: list[Path],
+    count: int,
+) -> None:
+    """Save a part of each of the first pictures that have one."""
+    pairs = filter(None, (part(mask, random.Random(mask.stem)) for mask in masks))
+    for number, pair in enumerate(itertools.islice(pairs, count)):
+        save(folder, f"{kind}_{number}", *pair)
+
+
+def closer(mask: Path, rng: random.Random) -> Pair | None:
     """Return a part of a scene that its object nearly fills, and its mask; None without luck."""
-    image = Image.open(picture_of(mask)).convert("RGB")
-    whole = Image.open(mask).convert("L").resize(image.size)
+    image, whole = pair_of(mask)
     inside = np.asarray(whole) > 127
     for _ in range(_TRIES):
         width, height = (max(round(rng.uniform(0.3, 0.9) * side), 1) for side in image.size)
         left, top = rng.randint(0, image.width - width), rng.randint(0, image.height - height)
         share = inside[top : top + height, left : left + width].mean()
         if min(width, height) >= _MIN_PX and _CLOSE[0] <= share <= _CLOSE[1]:
-            box = (left, top, left + width, top + height)
-            scale = _LONGEST_PX / max(width, height)
-            picture, part = (resized(each.crop(box), scale) for each in (image, whole))
-            return picture, part
+            return cropped((image, whole), (left, top, left + width, top + height))
     return None
 
 
-def upper_part(mask: Path, rng: random.Random) -> tuple[Image.Image, Image.Image] | None:
+def upper_part(mask: Path, rng: random.Random) -> Pair | None:
     """Return a person from the head to the chest or hips, and the mask; None if nobody stands."""
-    image = Image.open(picture_of(mask)).convert("RGB")
-    whole = Image.open(mask).convert("L").resize(image.size)
-    box = whole.point(lambda value: 255 * (value > 127)).getbbox()
+    image, whole = pair_of(mask)
+    box = box_of(whole)
     if box is None or box[3] - box[1] < _STANDING * (box[2] - box[0]):
         return None
     seen = round(rng.uniform(*_HALF) * (box[3] - box[1]))
@@ -147,10 +149,24 @@ def upper_part(mask: Path, rng: random.Random) -> tuple[Image.Image, Image.Image
     head = np.asarray(whole)[box[1] : box[1] + max(seen // 4, 1)] > 127
     middle = round(np.flatnonzero(head.any(0)).mean() + rng.uniform(-0.2, 0.2) * width)
     left = min(max(middle - width // 2, 0), image.width - width)
-    scale = _LONGEST_PX / max(width, bottom - top)
-    crop = (left, top, left + width, bottom)
-    picture, part = (resized(each.crop(crop), scale) for each in (image, whole))
-    return picture, part
+    return cropped((image, whole), (left, top, left + width, bottom))
+
+
+def pair_of(mask: Path) -> Pair:
+    image = Image.open(picture_of(mask)).convert("RGB")
+    return image, Image.open(mask).convert("L").resize(image.size)
+
+
+def box_of(mask: Image.Image) -> Box | None:
+    """Return the box around the object; None if the mask is empty."""
+    return mask.point(lambda value: 255 * (value > 127)).getbbox()
+
+
+def cropped(pair: Pair, box: Box) -> Pair:
+    """Return the same part of a picture and its mask, its longer side 320 px."""
+    scale = _LONGEST_PX / max(box[2] - box[0], box[3] - box[1])
+    picture, mask = (resized(each.crop(box), scale) for each in pair)
+    return picture, mask
 
 
 def background(scene: tuple[Path, Box]) -> Image.Image:
