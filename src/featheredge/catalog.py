@@ -122,8 +122,8 @@ ENTRIES: tuple[Entry, ...] = (
         num_params=293_492,
         stride=16,
         trained_by=(
-            "the featheredge authors, recipes mobile-edge-s-start, -more, -four, -longer, -320, "
-            "-again and mobile-edge-s"
+            "the featheredge authors, recipes mobile-edge-s-start, -more, -four, -longer and "
+            "mobile-edge-s, the last of them three times"
         ),
         scores=_bsds(0.801, 0.818, 0.824),
         notes="Best for contours in photographs; textures with strong contrast stay visible.",
@@ -162,8 +162,8 @@ ENTRIES: tuple[Entry, ...] = (
         num_params=73_364,
         stride=8,
         trained_by=(
-            "the featheredge authors, recipes mobile-edge-xs-start, -four, -320, -again and "
-            "mobile-edge-xs"
+            "the featheredge authors, recipes mobile-edge-xs-start, -four and mobile-edge-xs, the "
+            "last of them three times"
         ),
         scores=_bsds(0.789, 0.807, 0.808),
         notes="Where 0.2 MB matter; it sees less of the picture at once, so more texture stays.",
@@ -195,8 +195,8 @@ ENTRIES: tuple[Entry, ...] = (
         trained_by=(
             "the featheredge authors, recipes feather-saliency-start, -start-320, -wide and "
             "-wide-320, the mean of the second's and the last's weights; then -close, -varied and "
-            "-whole, the mean of the last two's weights; then -whole-more, the mean of the weights "
-            "before and after it"
+            "-whole, the mean of the last two's weights; then -whole once more, the mean of the "
+            "weights before and after it"
         ),
         scores=_sod(0.828, 0.096, 0.812),
         notes=(
