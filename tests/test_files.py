@@ -3,10 +3,12 @@
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
 from featheredge import files
+from featheredge.file_lock import try_lock
 from featheredge.files import is_temporary, replacing, sweep, write_bytes
 
 KILLED = """
@@ -64,3 +66,43 @@ def test_a_file_that_is_being_written_is_not_swept(tmp_path):
         sweep(tmp_path)
         assert temporary.exists()
     assert path.read_bytes() == b"text"
+
+
+@pytest.fixture
+def after_creation(monkeypatch):
+    """Call a function once after the next temporary file is created, before it is locked."""
+
+    def call(function):
+        def first(file):
+            monkeypatch.setattr(files, "try_lock", try_lock)
+            function()
+            return try_lock(file)
+
+        monkeypatch.setattr(files, "try_lock", first)
+
+    return call
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, open files cannot be removed")
+def test_a_file_swept_before_it_is_locked_is_created_again(tmp_path, after_creation):
+    after_creation(lambda: sweep(tmp_path))
+    with replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_bytes(b"text")
+        sweep(tmp_path)  # this one is locked
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a.txt", b"text")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, open files cannot be removed")
+def test_a_file_that_a_sweep_is_about_to_remove_is_not_used(tmp_path, after_creation):
+    with ExitStack() as sweeping:
+
+        def begin_to_sweep():
+            (temporary,) = tmp_path.iterdir()
+            assert try_lock(sweeping.enter_context(temporary.open("rb")))
+            sweeping.callback(temporary.unlink)
+
+        after_creation(begin_to_sweep)
+        with replacing(tmp_path / "a.txt") as temporary:
+            temporary.write_bytes(b"text")
+            sweeping.close()
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a.txt", b"text")]

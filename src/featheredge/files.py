@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from featheredge.address import Address, Place
 from featheredge.file_lock import try_lock
@@ -28,17 +29,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep_once(path.parent.absolute())
-    # Cut, so that a long name does not get too long for the file system.
-    name = f".{path.stem[:60]}{path.suffix}.{secrets.token_hex(4)}{path.suffix}"
-    temporary = path.with_name(name)
+    held, temporary = _open_temporary(path)
     try:
-        # Made before it is written, with "x": two writers never share a temporary file. The lock
-        # tells `sweep` that this process lives; Windows would not let others write a locked file,
-        # but does not let others remove an open one either.
-        with temporary.open("xb") as held:
-            if sys.platform != "win32":
-                with suppress(OSError):  # a file system without locks
-                    try_lock(held)
+        with held:
             yield temporary
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -48,6 +41,32 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _open_temporary(path: Path) -> tuple[BinaryIO, Path]:
+    """Create an empty temporary file beside `path` and lock it while it is open.
+
+    The lock tells `sweep` that this process lives. A sweep by another thread or process can come
+    between creation and lock and remove the file; then another one is created.
+    """
+    while True:
+        # Cut, so that a long name does not get too long for the file system.
+        name = f".{path.stem[:60]}{path.suffix}.{secrets.token_hex(4)}{path.suffix}"
+        temporary = path.with_name(name)
+        held = temporary.open("xb")  # "x": two writers never share a temporary file
+        if _keep_from_sweep(held) and temporary.exists():
+            return held, temporary
+        held.close()
+
+
+def _keep_from_sweep(file: BinaryIO) -> bool:
+    """Lock a temporary file; return False if `sweep` has it and is about to remove it."""
+    if sys.platform == "win32":  # an open file cannot be removed, and a locked one not written
+        return True
+    try:
+        return try_lock(file)
+    except OSError:  # a file system without locks, where `sweep` removes nothing
+        return True
 
 
 def _sweep_once(folder: Path) -> None:
