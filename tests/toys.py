@@ -43,6 +43,7 @@ FEATHER_TOY = FeatherConfig(
     context_kernels=(5,),
     steps=(7, 6),
     kernels=(3,),
+    sharpen=1.0,
     fine=4,
 )
 

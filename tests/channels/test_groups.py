@@ -56,6 +56,20 @@ class Unusual(nn.Module):
         return self.classifier(F.relu(self.dense(x.flatten(1))))
 
 
+class Blurred(nn.Module):
+    """A fixed blur of each channel between convolutions, as in anti-aliased pooling."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.inner = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 4, 1)
+        self.last = nn.Conv2d(4, 2, 1)
+        self.register_buffer("blur", torch.full((4, 1, 3, 3), 1 / 9), persistent=False)
+
+    def forward(self, image):
+        x = F.relu(self.inner(F.relu(self.stem(image))))
+        return self.last(F.conv2d(x, self.blur, padding=1, groups=4))
+
+
 class Shuffled(nn.Module):
     """A channel shuffle, which ids along one axis cannot express."""
 
@@ -118,7 +132,12 @@ def test_groups_of_a_plain_network():
     assert groups["stem.0"].readers() == ["inner", "side", "last"]
 
 
-@pytest.mark.parametrize("kind", [Plain, Unusual])
+def test_a_fixed_filter_keeps_what_it_reads():
+    groups = find_groups(build_module(Blurred), EXAMPLE)
+    assert {name: group.size for name, group in groups.items()} == {"stem": 6}
+
+
+@pytest.mark.parametrize("kind", [Plain, Unusual, Blurred])
 def test_cut_modules_match_masked_modules(kind):
     network = build_module(kind)
     groups = find_groups(network, EXAMPLE)

@@ -1,12 +1,14 @@
 """Blocks that networks share: `PReLU` computes what PyTorch's does, also its gradient."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import correlate
 from torch import nn
 
-from featheredge.models.blocks import PReLU
+from featheredge.models.blocks import PReLU, UnsharpMask
 
 
 def outputs_and_gradients(layer, x, towards):
@@ -54,3 +56,19 @@ def test_prelu_without_training_is_one_operator():
     traced = torch.export.export(layer, (torch.randn(1, 3, 4, 4),))
     called = [node.target for node in traced.graph.nodes if node.op == "call_function"]
     assert called == [torch.ops.aten.prelu.default]
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.floats(0, 3), st.integers(0, 99))
+def test_an_unsharp_mask_adds_what_a_blur_removes(height, width, amount, seed):
+    logits = np.random.default_rng(seed).normal(0, 4, (height, width))
+    blurred = correlate(logits, np.outer([1, 2, 1], [1, 2, 1]) / 16, mode="nearest")
+    mask = UnsharpMask(amount).eval().double()
+    sharp = mask(torch.from_numpy(logits)[None, None])[0, 0].numpy()
+    np.testing.assert_allclose(sharp, logits + amount * (logits - blurred), atol=1e-5)
+
+
+def test_an_unsharp_mask_changes_nothing_in_training():
+    logits = torch.randn(2, 1, 5, 7)
+    mask = UnsharpMask(1.0)
+    assert mask.train()(logits) is logits
+    assert (mask.eval()(logits) != logits).all()

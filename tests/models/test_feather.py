@@ -64,6 +64,14 @@ def test_subpixels_can_interpolate_like_bilinear_enlargement():
     torch.testing.assert_close(fine[inside], resize_like(coarse, fine)[inside])
 
 
+def test_a_sharper_network_has_the_same_weights_and_a_sharper_map():
+    plain, sharp = (toy(sharpen=amount).eval() for amount in (0, 1))
+    assert all(map(torch.equal, plain.state_dict().values(), sharp.state_dict().values()))
+    image = torch.rand(1, 3, 40, 56)
+    roughness = [network(image).final.diff(dim=2).abs().mean() for network in (plain, sharp)]
+    assert roughness[1] > 1.1 * roughness[0]
+
+
 def test_an_exported_file_loads_without_training_only_parameters(tmp_path):
     network = toy().eval()
     export_network(

@@ -7,6 +7,7 @@ import torch
 
 from featheredge.errors import RecipeError, UnknownModelError, WeightsError
 from featheredge.models import build
+from featheredge.models.blocks import UnsharpMask
 from featheredge.models.csf import CSF, CSFConfig, HeadWidths, head_widths
 from featheredge.models.csnet import CSNet, CSNetConfig, fixed_split
 from featheredge.models.csnet_extractor import CSNetExtractor, CSNetExtractorConfig
@@ -94,7 +95,7 @@ def test_fixed_norms_do_not_change_what_training_computes(network):
     expected = network.eval()(batch).final
     network.train()
     for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
+        if isinstance(module, torch.nn.BatchNorm2d | UnsharpMask):
             module.eval()
     torch.testing.assert_close(network(batch).final, expected, rtol=0, atol=2e-5)
 

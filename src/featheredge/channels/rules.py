@@ -62,8 +62,10 @@ def _convolution(
         raise ArgumentError("a transposed convolution with groups is not supported")
     rows, columns = table.axes(kernel)[:2] if not transposed else table.axes(kernel)[1::-1]
     channels = table.axes(x)[1]
-    if rows is None:
-        raise ArgumentError("a kernel that is not a parameter is not supported")
+    if rows is None:  # a fixed filter, such as a blur: it keeps its shape and all that it reads
+        for ids in (channels, columns, None if bias is None else table.axes(bias)[0]):
+            table.fix(ids)
+        return [(None,) * outputs[0].ndim]
     if groups == 1:
         table.tie(channels, columns)
     elif channels is None:

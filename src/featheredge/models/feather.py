@@ -11,11 +11,11 @@ Shapes: B batch, C channels, H W pixels, h w cells of a coarse map.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from featheredge.models.blocks import Activation, ConvNormAct, resize_like
+from featheredge.models.blocks import Activation, ConvNormAct, UnsharpMask, resize_like
 from featheredge.models.mobilenet import EFFICIENTNET_LITE0, Bottleneck, MobileNetV2
 from featheredge.models.network import Logits, Network
 
@@ -36,6 +36,7 @@ class FeatherConfig:
             leaves it out.
         subpixels: Logits along each side of a cell of the finest map: at 2, a map of stride 4
             predicts at stride 2, without layers there. More than 1 needs a 3x3 output layer.
+        sharpen: Strength of the `UnsharpMask` on the logits in evaluation; 0 leaves it out.
         activation: Activation of the encoder; the decoder always uses ReLU.
     """
 
@@ -48,11 +49,14 @@ class FeatherConfig:
     kernels: tuple[PositiveInt, ...] = (3, 3)
     fine: NonNegativeInt = 16
     subpixels: Literal[1, 2] = 1
+    sharpen: NonNegativeFloat = 0.0
     activation: Activation = "relu6"
 
 
 #: For edges: local, and wider where the map is fine.
-MOBILE_EDGE = FeatherConfig(context_kernels=(5,), whole=False, steps=(96, 64, 48), fine=32)
+MOBILE_EDGE = FeatherConfig(
+    context_kernels=(5,), whole=False, steps=(96, 64, 48), fine=32, sharpen=1.0
+)
 
 #: For edges, without the 8 blocks behind stride 16 and without layers at half size.
 MOBILE_EDGE_S = FeatherConfig(
@@ -63,6 +67,7 @@ MOBILE_EDGE_S = FeatherConfig(
     steps=(64, 32),
     fine=0,
     subpixels=2,
+    sharpen=1.0,
 )
 
 #: For edges, down to stride 8 only.
@@ -74,6 +79,7 @@ MOBILE_EDGE_XS = FeatherConfig(
     steps=(32,),
     fine=0,
     subpixels=2,
+    sharpen=1.0,
 )
 
 #: For saliency, without 6 of the 16 blocks, and only one of them at stride 32: 766 k parameters.
@@ -217,6 +223,7 @@ class Feather(Network):
             if config.subpixels == 1
             else SubpixelOutput(final, config.subpixels)
         )
+        self.sharpen = UnsharpMask(config.sharpen) if config.sharpen else nn.Identity()
         self.training_only = tuple(f"outputs.{index}" for index in range(len(sides)))
         self._initialise()
 
@@ -224,7 +231,7 @@ class Feather(Network):
         """(B, 3, H, W) -> logits; `sides` have the sizes of the context and the steps."""
         decoded = self._decode(image)
         *sides, final = (output(x) for output, x in zip(self.outputs, decoded, strict=True))
-        return Logits(resize_like(final, image), tuple(sides))
+        return Logits(resize_like(self.sharpen(final), image), tuple(sides))
 
     def _decode(self, image: Tensor) -> list[Tensor]:
         """Return the context map and the output of every step, coarse to fine."""

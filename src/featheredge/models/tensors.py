@@ -48,7 +48,8 @@ def refuse_misfit(network: nn.Module, state: Mapping[str, Tensor], source: str) 
     """
     expected = network.state_dict()
     missing = [k for k in expected if k not in state and not is_optional(k, network)]
-    unknown = [k for k in state if k not in expected]
+    built = dict(network.named_buffers())  # also those that its configuration determines
+    unknown = [k for k in state if k not in expected and k not in built]
     reshaped = [
         f"{k} {tuple(state[k].shape)} instead of {tuple(expected[k].shape)}"
         for k in expected

@@ -9,6 +9,7 @@ and columns produce.
 
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import prod
 from typing import Any, TypeAlias
 
@@ -81,7 +82,7 @@ def find_convolutions(network: nn.Module, image: Tensor) -> list[tuple[str, Conv
         is used twice is listed twice.
 
     Raises:
-        ArgumentError: A kernel is not a parameter, because the forward computes it.
+        ArgumentError: A kernel is neither parameter nor buffer, because the forward computes it.
     """
     copy = deepcopy(network).eval()
     watch = _Watch(copy)
@@ -95,7 +96,8 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._names = {id(parameter): name for name, parameter in network.named_parameters()}
+        named = chain(network.named_parameters(), network.named_buffers())
+        self._names = {id(tensor): name for name, tensor in named}
         self.found: list[tuple[str, Convolution]] = []
 
     def __torch_dispatch__(
@@ -122,7 +124,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if id(kernel) not in self._names:
             raise ArgumentError(
                 f"the forward computes a kernel of shape {tuple(kernel.shape)}; kernels must be "
-                "parameters, as in network.deployable()"
+                "parameters or buffers, as in network.deployable()"
             )
         convolution = Convolution(
             rows=kernel.shape[0],
