@@ -91,9 +91,9 @@ def _for_one_size(content: bytes, height: int, width: int) -> onnx.ModelProto:
 
 
 def _num_params(model: onnx.ModelProto, file: Path) -> int:
-    """Count trained parameters: the tensors of a network have a dot in their names.
+    """Count parameters: the tensors of a network have a dot in their names.
 
-    Running means and variances of batch norms are not trained and do not count. Filters that the
+    Running means and variances of batch norms do not count, fixed filters do. Filters that the
     graph computes, such as those of difference convolutions, count at the size of the computed
     filter.
     """
