@@ -72,6 +72,11 @@ def test_a_sharper_network_has_the_same_weights_and_a_sharper_map():
     assert roughness[1] > 1.1 * roughness[0]
 
 
+def test_a_mask_of_any_strength_is_exported_exactly(tmp_path):
+    path = tmp_path / "toy.onnx"
+    assert export_network(toy(sharpen=0.6), path, name="toy", task="edges") < 1e-5
+
+
 def test_an_exported_file_loads_without_training_only_parameters(tmp_path):
     network = toy().eval()
     export_network(

@@ -200,16 +200,14 @@ def parity(deployed: nn.Module, data: bytes, images: Iterable[NDArray[np.uint8]]
 def _round(module: nn.Module, storage: Storage) -> None:
     """Round parameters and buffers to the values that the file stores.
 
-    Negligible values become zero. With "fp16", the parameters that `_store_as_half` converts are
-    rounded to fp16.
+    Negligible values become zero. With "fp16", those that `_store_as_half` converts are rounded to
+    fp16.
     """
     for tensor in (*module.parameters(), *module.buffers()):
         if tensor.is_floating_point():
             tensor.data[tensor.data.abs() < _NEGLIGIBLE] = 0
-    if storage == "fp16":
-        for parameter in module.parameters():
-            if parameter.ndim > 1:
-                parameter.data = parameter.data.half().float()
+            if storage == "fp16" and tensor.ndim > 1:
+                tensor.data = tensor.data.half().float()
 
 
 def _to_onnx(deployed: nn.Module) -> onnx.ModelProto:
