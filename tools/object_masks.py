@@ -20,9 +20,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from featheredge.files import write_bytes
+from featheredge import save_map
 from featheredge.metrics.map_files import read_mask
-from featheredge.png import encode_pixels
 
 _UNKNOWN, _BICYCLE = 255, 2
 _FURNITURE = (9, 11, 16, 18, 20)  # chair, table, plant, sofa, screen
@@ -53,7 +52,7 @@ def main() -> None:
         except Refused as reason:
             counts[str(reason)] += 1
         else:
-            write_bytes(args.output / path.name, encode_pixels(np.where(mask, 255, 0).astype("u1")))
+            save_map(mask.astype(np.float32), args.output / path.name)
             counts["kept"] += 1
     print(", ".join(f"{reason}: {number}" for reason, number in counts.most_common()))
 
